@@ -1,0 +1,3 @@
+import { serveTasks } from '../lib/worker-task.ts';
+
+serveTasks({});

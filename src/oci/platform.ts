@@ -1,0 +1,49 @@
+import { arch } from 'node:os';
+import { Failure } from '../lib/error.ts';
+
+/** Operating system and processor of an image. https://github.com/opencontainers/image-spec/blob/main/image-index.md */
+export interface Platform {
+  readonly os: string;
+  readonly architecture: string;
+  readonly variant?: string;
+}
+
+const ALIASES: Readonly<Record<string, string>> = {
+  x86_64: 'amd64',
+  'x86-64': 'amd64',
+  x64: 'amd64',
+  aarch64: 'arm64',
+  armhf: 'arm',
+  ia32: '386',
+};
+
+/** The platform of this machine. */
+export function hostPlatform(): Platform {
+  return { os: 'linux', architecture: normalise(arch()) };
+}
+
+/** Parses `os/arch[/variant]` or `arch`. */
+export function parsePlatform(text: string): Platform {
+  const parts = text.toLowerCase().split('/');
+  if (parts.length > 3 || parts.some((part) => !/^[a-z0-9_.-]+$/.test(part)))
+    throw new Failure('invalid', 'PLATFORM_INVALID', `"${text}" is an invalid OS/architecture value`, {
+      hint: 'write os/arch, for example linux/amd64',
+    });
+  const [first = '', second, variant] = parts;
+  if (second === undefined) return first === 'linux' ? hostPlatform() : { os: 'linux', architecture: normalise(first) };
+  const architecture = normalise(second);
+  const meant = variant === undefined || (architecture === 'arm64' && variant === 'v8') ? {} : { variant };
+  return { os: first, architecture, ...meant };
+}
+
+export function formatPlatform(platform: Platform): string {
+  return [platform.os, platform.architecture, platform.variant].filter((part) => part !== undefined).join('/');
+}
+
+export function samePlatform(a: Platform, b: Platform): boolean {
+  return formatPlatform(a) === formatPlatform(b);
+}
+
+function normalise(architecture: string): string {
+  return ALIASES[architecture] ?? architecture;
+}

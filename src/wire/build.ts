@@ -1,0 +1,102 @@
+/** What a build asks for and what it tells, shared by the host, its API and the command. */
+import type { Ulimit } from './container.ts';
+
+/** Options of POST /build, after parsing. Names follow https://docs.docker.com/reference/api/engine/ */
+export interface BuildOptions {
+  /** Path of the Dockerfile in the context. */
+  readonly dockerfile: string;
+  readonly tags: readonly string[];
+  /** URL of a git repository, tarball or Dockerfile instead of a body. */
+  readonly remote: string | undefined;
+  readonly quiet: boolean;
+  readonly noCache: boolean;
+  readonly cacheFrom: readonly string[];
+  readonly pull: boolean;
+  /** Remove containers of successful steps. */
+  readonly remove: boolean;
+  /** Remove them after a failed step too. */
+  readonly forceRemove: boolean;
+  /** A null value takes nothing from anywhere: the argument stays unset. */
+  readonly buildArgs: Readonly<Record<string, string | null>>;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly target: string | undefined;
+  readonly platform: string | undefined;
+  readonly networkMode: string | undefined;
+  readonly extraHosts: readonly string[];
+  readonly squash: boolean;
+  readonly resources: BuildResources;
+}
+
+/** Limits of the container behind RUN. Zero or empty means unset. Bytes; microseconds for the CPU period and quota. */
+export interface BuildResources {
+  readonly memory: number;
+  readonly memorySwap: number;
+  readonly cpuShares: number;
+  readonly cpuPeriod: number;
+  readonly cpuQuota: number;
+  readonly cpusetCpus: string;
+  readonly cpusetMems: string;
+  readonly shmSize: number;
+  readonly ulimits: readonly Ulimit[];
+  readonly cgroupParent: string;
+}
+
+/** A numbered line of the build: what `Step i/n : ...` shows. `index` counts from 0 over the whole build. */
+export interface StepInfo {
+  readonly index: number;
+  readonly stage: number;
+  readonly stageName: string | undefined;
+  /** First line in the Dockerfile; 0 for steps that `--label` adds. */
+  readonly line: number;
+  /** The instruction as written, continuation lines joined. */
+  readonly text: string;
+}
+
+/**
+ * What a build tells while it works, as one typed stream. Classic text, the terminal view and Docker's JSON lines are
+ * drawings of it. Steps of parallel stages may interleave; `at` is milliseconds since the epoch.
+ */
+export type BuildEvent =
+  | { readonly type: 'plan'; readonly steps: readonly StepInfo[] }
+  | { readonly type: 'context'; readonly current: number; readonly files: number }
+  | { readonly type: 'step-start'; readonly step: number; readonly at: number }
+  /** Said after step-start and before step-done, when the result came from the cache. */
+  | { readonly type: 'step-cached'; readonly step: number }
+  /** ONBUILD triggers of a base image, said for its FROM step. */
+  | { readonly type: 'step-triggers'; readonly step: number; readonly count: number }
+  | { readonly type: 'step-container'; readonly step: number; readonly container: string }
+  | { readonly type: 'step-output'; readonly step: number; readonly stream: 'stdout' | 'stderr'; readonly text: string }
+  | {
+      readonly type: 'step-progress';
+      readonly step: number;
+      readonly what: string;
+      readonly current: number;
+      readonly total?: number;
+    }
+  | { readonly type: 'step-container-removed'; readonly step: number; readonly container: string }
+  /** `image` is undefined for FROM scratch and for steps before the first FROM. */
+  | { readonly type: 'step-done'; readonly step: number; readonly image: string | undefined; readonly at: number }
+  | { readonly type: 'step-failed'; readonly step: number; readonly message: string; readonly at: number }
+  | { readonly type: 'warning'; readonly message: string }
+  | { readonly type: 'image'; readonly image: string }
+  | { readonly type: 'built'; readonly image: string }
+  | { readonly type: 'tagged'; readonly name: string };
+
+/**
+ * Header by which a client on the same machine offers the context as a folder instead of a tar: base64 JSON of
+ * ContextOffer. The host answers 412 when the folder it sees at that path is not the same one; the client then
+ * sends a tar. The body of such a request is empty, or the Dockerfile's text when it lies outside the context.
+ */
+export const CONTEXT_HEADER = 'strake-context';
+/** Answer header of a Strake host, with its version. Its presence means that the extensions above are understood. */
+export const VERSION_HEADER = 'strake-version';
+/** Query parameter of POST /build: `strakeevents=1` asks for BuildEvents, each as `{"id":"strake.event","aux":event}`. */
+export const EVENTS_QUERY = 'strakeevents';
+export const EVENT_LINE_ID = 'strake.event';
+
+export interface ContextOffer {
+  readonly path: string;
+  /** Decimal device and inode number of the folder. */
+  readonly device: string;
+  readonly inode: string;
+}
