@@ -1,0 +1,30 @@
+#!/bin/sh
+# Installs what Strake needs and is missing: Debian packages (as root), npm packages, the bundle in dist/.
+# With --tests also the programs that the tests and benchmarks drive.
+set -eu
+cd "$(dirname "$0")/.."
+
+# program:package pairs
+needed="runc:runc iptables:iptables xz:xz-utils bzip2:bzip2 zstd:zstd debootstrap:debootstrap"
+if [ "${1:-}" = --tests ]; then
+  needed="$needed dockerd:docker.io buildah:buildah skopeo:skopeo ip:iproute2 busybox:busybox-static gcc:gcc script:bsdutils"
+fi
+
+missing=""
+for pair in $needed; do
+  command -v "${pair%%:*}" >/dev/null 2>&1 || [ -x "/usr/sbin/${pair%%:*}" ] || missing="$missing ${pair##*:}"
+done
+if [ -n "$missing" ]; then
+  if [ "$(id -u)" != 0 ]; then
+    echo "missing packages:$missing; run as root, or: sudo apt-get install$missing" >&2
+    exit 1
+  fi
+  echo "installing:$missing"
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -qq
+  # shellcheck disable=SC2086 # a list of names
+  apt-get install -y -qq --no-install-recommends $missing >/dev/null
+fi
+
+npm ci --no-fund --no-audit --loglevel=error
+npm run --silent build
