@@ -1,0 +1,70 @@
+import { getSystemErrorMap } from 'node:util';
+import koffi from 'koffi';
+import { Failure } from '../lib/error.ts';
+
+/** A path for a system call. A Buffer holds the raw bytes without a terminating NUL, for names that are not UTF-8. */
+export type NativePath = string | Buffer;
+
+const libc = koffi.load(null);
+
+/**
+ * Binds a function of the C library. `signature` is its C declaration in fixed-width types; `Call` must say the same,
+ * because a wrong signature ends the process. Pointers take a Buffer or null, `const char *` also a string. 64-bit
+ * results arrive as a number when it is exact, else as a bigint. Calls block the thread they are made from.
+ */
+export function bind<Call extends (...args: never[]) => unknown>(signature: string): Call {
+  return libc.func(signature) as unknown as Call; // stated by the caller beside the C declaration
+}
+
+/** Returns `result` unless it is -1, then throws a Node-like system error (`code`, `errno`, `syscall`, `path`). */
+export function check(result: number, syscall: string, path?: NativePath): number {
+  if (result === -1) throw systemError(koffi.errno(), syscall, path);
+  return result;
+}
+
+/** The error number of the last call made from this thread. */
+export function lastError(): number {
+  return koffi.errno();
+}
+
+/** Error numbers that callers compare with. */
+export const ERRNO: Readonly<Record<string, number>> = koffi.os.errno;
+
+export function systemError(errno: number, syscall: string, path?: NativePath): NodeJS.ErrnoException {
+  const [code, text] = getSystemErrorMap().get(-errno) ?? [`E${errno}`, 'unknown error'];
+  const place = path === undefined ? '' : ` '${path.toString()}'`;
+  const error: NodeJS.ErrnoException = new Error(`${code}: ${text}, ${syscall}${place}`);
+  error.code = code;
+  error.errno = -errno;
+  error.syscall = syscall;
+  if (path !== undefined) error.path = path.toString();
+  return error;
+}
+
+/** The form of a path that goes into a `const char *`; a NUL inside is refused, it would silently cut the path. */
+export function terminated(path: NativePath): NativePath {
+  const cut = path.indexOf('\0');
+  if (cut !== -1)
+    throw new Failure(
+      'invalid',
+      'PATH_INVALID',
+      `path contains a NUL character: "${path.toString().slice(0, cut)}..."`,
+    );
+  if (typeof path === 'string') return path;
+  const bytes = Buffer.allocUnsafe(path.length + 1);
+  path.copy(bytes);
+  bytes[path.length] = 0;
+  return bytes;
+}
+
+export type PollWatcher = Disposable;
+
+/**
+ * Calls `ready` each time the event loop sees that the descriptor is readable, until disposed. Does not keep the
+ * process alive when `background` is true. The descriptor stays the caller's.
+ */
+export function watchReadable(fd: number, ready: () => void, background = false): PollWatcher {
+  const handle = koffi.node.poll(fd, { readable: true }, ready);
+  if (background) handle.unref();
+  return { [Symbol.dispose]: () => handle.close() };
+}
