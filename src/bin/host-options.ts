@@ -1,0 +1,55 @@
+import { parseArgs } from 'node:util';
+import { Failure, messageOf } from '../lib/error.ts';
+
+export interface HostOptions {
+  /** `unix:///path` and `tcp://address:port`. */
+  readonly listen: readonly string[];
+  readonly dataRoot: string;
+  /** Milliseconds without a request and without a running container until the host leaves; undefined: never. */
+  readonly idleExit: number | undefined;
+}
+
+export const HOST_USAGE = `Usage: strake host [OPTIONS]
+
+Runs the host in the foreground.
+
+Options:
+  -H, --host list          Address to listen on: unix:///path or tcp://address:port
+      --data-root string   Folder of the store (default /var/lib/strake)
+      --idle-exit seconds  Leave after so many seconds with nothing to do (default: never)
+      --help               Print this text`;
+
+/** Reads the host's flags; STRAKE_HOST and STRAKE_ROOT fill in what is absent. */
+export function parseHostOptions(argv: readonly string[], env: NodeJS.ProcessEnv): HostOptions | 'help' {
+  let values: { host?: string[]; 'data-root'?: string; 'idle-exit'?: string; help?: boolean };
+  try {
+    ({ values } = parseArgs({
+      args: [...argv],
+      options: {
+        host: { type: 'string', short: 'H', multiple: true },
+        'data-root': { type: 'string' },
+        'idle-exit': { type: 'string' },
+        help: { type: 'boolean' },
+      },
+    }));
+  } catch (error) {
+    throw new Failure('invalid', 'FLAG_INVALID', messageOf(error), { hint: "see 'strake host --help'" });
+  }
+  if (values.help) return 'help';
+  const root = process.getuid?.() === 0;
+  const runtimeDir = env['XDG_RUNTIME_DIR'] ?? '/tmp';
+  const dataHome = env['XDG_DATA_HOME'] ?? `${env['HOME'] ?? '/tmp'}/.local/share`;
+  const fallback = root ? 'unix:///run/strake.sock' : `unix://${runtimeDir}/strake.sock`;
+  return {
+    listen: values.host ?? [env['STRAKE_HOST'] ?? fallback],
+    dataRoot: values['data-root'] ?? env['STRAKE_ROOT'] ?? (root ? '/var/lib/strake' : `${dataHome}/strake`),
+    idleExit: values['idle-exit'] === undefined ? undefined : milliseconds(values['idle-exit']),
+  };
+}
+
+function milliseconds(text: string): number {
+  const seconds = Number(text);
+  if (!Number.isFinite(seconds) || seconds <= 0)
+    throw new Failure('invalid', 'FLAG_INVALID', `invalid --idle-exit "${text}": expected a number of seconds`);
+  return seconds * 1000;
+}

@@ -1,0 +1,29 @@
+import { type Digest, digestOf } from '../oci/digest.ts';
+
+/** One named reason for which two steps are not the same: `base`, `command`, `env PATH`, `arg WHO`, `files`, ... */
+export interface KeyComponent {
+  readonly name: string;
+  readonly value: string;
+}
+
+/** A step's cache key with what it was made of, so that a miss can be answered with the component that changed. */
+export interface CacheKey {
+  readonly digest: Digest;
+  readonly components: readonly KeyComponent[];
+}
+
+/** Makes a key. Order counts; undefined values are left out. */
+export function cacheKey(components: Readonly<Record<string, string | undefined>>): CacheKey {
+  const list = Object.entries(components).flatMap(([name, value]) => (value === undefined ? [] : [{ name, value }]));
+  return { digest: digestOf(JSON.stringify(list.map(({ name, value }) => [name, value]))), components: list };
+}
+
+/** Components for each `NAME=value` of a list, under `prefix NAME`. */
+export function variableComponents(prefix: string, entries: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    entries.map((entry) => {
+      const at = entry.indexOf('=');
+      return at < 0 ? [`${prefix} ${entry}`, ''] : [`${prefix} ${entry.slice(0, at)}`, entry.slice(at + 1)];
+    }),
+  );
+}

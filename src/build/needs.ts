@@ -1,0 +1,102 @@
+/** What the solver needs from the rest of the host. The engine meets these. */
+
+import type { DiffId, ImageId } from '../oci/digest.ts';
+import type { ImageConfig } from '../oci/image-config.ts';
+import type { Platform } from '../oci/platform.ts';
+import type { Reference } from '../oci/reference.ts';
+import type { LayerId } from '../store/layers.ts';
+import type { BuildResources } from '../wire/build.ts';
+
+/** A sealed layer: its content is known by digest. */
+export interface SealedLayer {
+  readonly id: LayerId;
+  readonly diffId: DiffId;
+  /** Bytes of its files. */
+  readonly size: number;
+}
+
+/**
+ * A layer that a step has made. `id` can be stacked upon at once; `sealed` follows when its digest is known, and may
+ * name another, equal layer that the store had already.
+ */
+export interface MadeLayer {
+  readonly id: LayerId;
+  readonly sealed: Promise<SealedLayer>;
+}
+
+export interface BaseImage {
+  readonly id: ImageId;
+  readonly config: ImageConfig;
+  /** Bottom first. */
+  readonly layers: readonly SealedLayer[];
+}
+
+export interface ImageSource {
+  /** The image of that name: from the store, else (or with `pull` first of all) from its registry. */
+  resolve(
+    reference: Reference,
+    options: {
+      readonly pull: boolean;
+      readonly platform: Platform;
+      readonly signal: AbortSignal;
+      readonly report: (text: string) => void;
+    },
+  ): Promise<BaseImage>;
+}
+
+export interface StepImages {
+  /** The image that the same step made on the same parent before. */
+  childByStep(
+    parent: ImageId | undefined,
+    stepKey: string,
+  ): { readonly id: ImageId; readonly config: ImageConfig } | undefined;
+  put(image: { readonly config: ImageConfig; readonly parent: ImageId | undefined; readonly stepKey: string }): ImageId;
+}
+
+/** What the cache knows of a step that ran. */
+export interface CachedStep {
+  /** Undefined when the step changed nothing. */
+  readonly layer: SealedLayer | undefined;
+  /** Identity of the result in the keys of later steps. */
+  readonly result: string;
+  /** RFC 3339: when the step really ran. */
+  readonly created: string;
+}
+
+export interface StepCache {
+  /** A usable record: its layer is in the store. */
+  get(key: string): CachedStep | undefined;
+  put(key: string, components: readonly { readonly name: string; readonly value: string }[], step: CachedStep): void;
+}
+
+export interface RunRequest {
+  /** Bottom first. */
+  readonly layers: readonly LayerId[];
+  readonly image: string;
+  readonly argv: readonly string[];
+  readonly env: readonly string[];
+  readonly user: string;
+  readonly workdir: string;
+  readonly network: string;
+  readonly extraHosts: readonly string[];
+  readonly resources: BuildResources;
+  readonly onStart: (container: string) => void;
+  readonly onOutput: (stream: 'stdout' | 'stderr', chunk: Buffer) => Promise<void>;
+  readonly signal: AbortSignal;
+}
+
+/** A RUN container that has ended. One of the three is called, once. */
+export interface EndedRun {
+  readonly exitCode: number;
+  readonly container: string;
+  /** Makes its changes a layer. */
+  commit(): Promise<MadeLayer>;
+  /** Removes the container and its changes. */
+  remove(): Promise<void>;
+  /** Leaves the stopped container to the user. */
+  keep(): Promise<void>;
+}
+
+export interface RunExecutor {
+  run(request: RunRequest): Promise<EndedRun>;
+}

@@ -1,0 +1,73 @@
+import { randomUUID } from 'node:crypto';
+import { type DiffId, digestOf } from '../oci/digest.ts';
+import type { CacheKey } from './cache-key.ts';
+import type { CachedStep, MadeLayer, SealedLayer, StepCache } from './needs.ts';
+
+/** The tar of a layer without entries: two zero blocks. Docker gives such a step no layer. */
+const EMPTY_DIFF = digestOf(Buffer.alloc(1024)) as string as DiffId; // diffID of bytes known here
+
+/** A step that works on files, solved: from the cache or by execution. */
+export interface SolvedVertex {
+  readonly cached: boolean;
+  readonly result: string;
+  readonly created: string;
+  /** The layer to stack upon, at once. Undefined when the step is known to have changed nothing. */
+  readonly layer: MadeLayer | undefined;
+  /** The layer as the image lists it: undefined when it is empty. */
+  readonly sealed: Promise<SealedLayer | undefined>;
+}
+
+export interface Execution {
+  readonly layer: MadeLayer | undefined;
+  /** Identity of the result when content decides it; left out, the result is like no other. */
+  readonly result?: string;
+}
+
+/**
+ * Finds or makes the result of steps with equal keys. Equal steps of builds that run at the same time execute once: the
+ * later one waits, and works itself only when the first one failed.
+ */
+export class Vertices {
+  readonly #cache: StepCache;
+  readonly #running = new Map<string, Promise<SolvedVertex>>();
+
+  constructor(cache: StepCache) {
+    this.#cache = cache;
+  }
+
+  async solve(key: CacheKey, options: { useCache: boolean; execute: () => Promise<Execution> }): Promise<SolvedVertex> {
+    while (options.useCache) {
+      const running = this.#running.get(key.digest);
+      const known = running ? undefined : this.#cache.get(key.digest);
+      if (known) return fromCache(known);
+      if (!running) break;
+      const solved = await running.catch(() => undefined);
+      if (solved) return { ...solved, cached: true };
+    }
+    const work = this.#execute(key, options.execute);
+    this.#running.set(key.digest, work);
+    const forget = () => {
+      if (this.#running.get(key.digest) === work) this.#running.delete(key.digest);
+    };
+    work.then((solved) => solved.sealed).then(forget, forget);
+    return work;
+  }
+
+  async #execute(key: CacheKey, execute: () => Promise<Execution>): Promise<SolvedVertex> {
+    const { layer, result = `${key.digest} ${randomUUID()}` } = await execute();
+    const created = new Date().toISOString();
+    const sealed = Promise.resolve(layer?.sealed).then((record) => {
+      const kept = record && record.diffId !== EMPTY_DIFF ? record : undefined;
+      this.#cache.put(key.digest, key.components, { layer: kept, result, created });
+      return kept;
+    });
+    sealed.catch(() => {}); // whoever needs the layer awaits it and learns the reason
+    return { cached: false, result, created, layer, sealed };
+  }
+}
+
+function fromCache(known: CachedStep): SolvedVertex {
+  const { layer, result, created } = known;
+  const made = layer && { id: layer.id, sealed: Promise.resolve(layer) };
+  return { cached: true, result, created, layer: made, sealed: Promise.resolve(layer) };
+}

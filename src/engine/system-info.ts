@@ -1,0 +1,94 @@
+import { readFileSync } from 'node:fs';
+import { cpus, hostname, release, totalmem } from 'node:os';
+import { digestOf, hexOf } from '../oci/digest.ts';
+import { hostPlatform } from '../oci/platform.ts';
+import type { SystemInfo, VersionInfo } from '../wire/system.ts';
+
+/** The version that Strake announces. */
+export const STRAKE_VERSION = '0.1.0';
+
+export function versionInfo(): Omit<VersionInfo, 'ApiVersion' | 'MinAPIVersion' | 'Components'> {
+  return {
+    Platform: { Name: 'Strake' },
+    Version: STRAKE_VERSION,
+    GitCommit: '',
+    GoVersion: `node ${process.version}`,
+    Os: 'linux',
+    Arch: hostPlatform().architecture,
+    KernelVersion: release(),
+    BuildTime: '',
+  };
+}
+
+/** What is counted or detected elsewhere. */
+export interface SystemFacts {
+  readonly dataRoot: string;
+  readonly images: number;
+  readonly containers: { readonly running: number; readonly paused: number; readonly stopped: number };
+  readonly runtime: { readonly name: string; readonly path: string } | undefined;
+  readonly cgroupVersion: '1' | '2';
+  readonly warnings: readonly string[];
+}
+
+export function systemInfo(facts: SystemFacts): SystemInfo {
+  const { running, paused, stopped } = facts.containers;
+  return {
+    ID: hexOf(digestOf(`${hostname()} ${facts.dataRoot}`)).slice(0, 32),
+    Name: hostname(),
+    ServerVersion: STRAKE_VERSION,
+    Containers: running + paused + stopped,
+    ContainersRunning: running,
+    ContainersPaused: paused,
+    ContainersStopped: stopped,
+    Images: facts.images,
+    Driver: 'overlay2',
+    DriverStatus: [['Layers', 'kernel overlayfs, one index a layer']],
+    Plugins: { Volume: ['local'], Network: ['bridge', 'host', 'none'], Authorization: null, Log: ['json-file'] },
+    MemoryLimit: true,
+    SwapLimit: true,
+    CpuCfsPeriod: true,
+    CpuCfsQuota: true,
+    CPUShares: true,
+    CPUSet: true,
+    PidsLimit: true,
+    IPv4Forwarding: true,
+    Debug: false,
+    OomKillDisable: facts.cgroupVersion === '1',
+    DockerRootDir: facts.dataRoot,
+    NCPU: cpus().length,
+    MemTotal: totalmem(),
+    KernelVersion: release(),
+    OperatingSystem: operatingSystem(),
+    OSType: 'linux',
+    Architecture: hostPlatform().architecture === 'amd64' ? 'x86_64' : hostPlatform().architecture,
+    CgroupDriver: 'cgroupfs',
+    CgroupVersion: facts.cgroupVersion,
+    LoggingDriver: 'json-file',
+    DefaultRuntime: facts.runtime?.name ?? '',
+    Runtimes: facts.runtime ? { [facts.runtime.name]: { path: facts.runtime.path } } : {},
+    SecurityOptions: ['name=seccomp,profile=builtin'],
+    Swarm: {
+      LocalNodeState: 'inactive',
+      NodeID: '',
+      NodeAddr: '',
+      ControlAvailable: false,
+      Error: '',
+      RemoteManagers: null,
+    },
+    RegistryConfig: { InsecureRegistryCIDRs: ['127.0.0.0/8'], IndexConfigs: {}, Mirrors: [] },
+    IndexServerAddress: 'https://index.docker.io/v1/',
+    ExperimentalBuild: false,
+    LiveRestoreEnabled: false,
+    SystemTime: new Date().toISOString(),
+    Labels: [],
+    Warnings: facts.warnings.length === 0 ? null : [...facts.warnings],
+  };
+}
+
+function operatingSystem(): string {
+  try {
+    return /^PRETTY_NAME="?([^"\n]*)"?$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? 'Linux';
+  } catch {
+    return 'Linux';
+  }
+}
