@@ -6,14 +6,14 @@ import { isAscii, isUtf8 } from 'node:buffer';
  * there and back.
  */
 export function decodeName(bytes: Buffer): string {
-  if (isAscii(bytes)) return bytes.latin1Slice();
-  if (isUtf8(bytes)) return bytes.utf8Slice();
+  if (isAscii(bytes)) return bytes.toString('latin1');
+  if (isUtf8(bytes)) return bytes.toString('utf8');
   let name = '';
   for (let at = 0; at < bytes.length; ) {
     const length = sequenceLength(bytes[at] ?? 0);
     const end = at + length;
     if (length > 0 && end <= bytes.length && isUtf8(bytes.subarray(at, end))) {
-      name += bytes.utf8Slice(at, end);
+      name += bytes.toString('utf8', at, end);
       at = end;
     } else name += String.fromCharCode(0xdc00 + (bytes[at++] ?? 0));
   }
