@@ -1,0 +1,13 @@
+import { Failure, isFailure, type SourceRange } from '../lib/error.ts';
+
+/** A fault in a Dockerfile at a known place. */
+export function faultAt(source: SourceRange, code: string, message: string, hint?: string): Failure {
+  return new Failure('invalid', code, message, hint === undefined ? { source } : { source, hint });
+}
+
+/** `error` with the place of the instruction, unless it already has one. */
+export function withSource(error: unknown, source: SourceRange): unknown {
+  if (!isFailure(error) || error.source) return error;
+  const hint = error.hint === undefined ? {} : { hint: error.hint };
+  return new Failure(error.kind, error.code, error.message, { source, cause: error, ...hint });
+}
