@@ -1,12 +1,10 @@
 import { Failure } from '../lib/error.ts';
+import { GatherBuffer } from './gather-buffer.ts';
 import { BLOCK, checksumOf } from './header-block.ts';
 import type { EntryHeader, EntryType } from './layer-entry.ts';
 import { encodeName } from './names.ts';
 import { encodePaxRecords, XATTR_PREFIX } from './pax.ts';
 import { opaquePath, whiteoutPath } from './whiteout.ts';
-
-/** Longest content that `reserve` gives room for. */
-export const RESERVE_LIMIT = 1 << 20;
 
 /**
  * Writes the canonical tar of a layer: the same entries always give the same bytes. Entries come in the order of
@@ -15,37 +13,30 @@ export const RESERVE_LIMIT = 1 << 20;
  * hold: names that are long or not ASCII, large numbers, times outside of 1970-2242, extended attributes.
  */
 export class TarWriter {
-  readonly #sink: (bytes: Buffer) => void;
-  readonly #buffer = Buffer.allocUnsafeSlow(RESERVE_LIMIT + 8 * BLOCK);
-  #fill = 0;
-  #flushed = 0;
+  readonly #out: GatherBuffer;
+  /** Bytes of content that are still to come for the entry, and the padding that follows them. */
   #left = 0;
   #padding = 0;
 
-  /** `sink` gets the bytes in pieces of about 1 MiB, as views that are valid during the call only. */
+  /** `sink` gets the bytes in pieces of up to 1 MiB, as views that are valid during the call only. */
   constructor(sink: (bytes: Buffer) => void) {
-    this.#sink = sink;
+    this.#out = new GatherBuffer(sink);
   }
 
-  /** Bytes of the tar so far. */
-  get position(): number {
-    return this.#flushed + this.#fill;
-  }
-
-  /** Writes an entry's header; returns its place. `entry.size` bytes of content must follow for a file. */
+  /** Writes an entry's header; returns its place in the tar. For a file, `entry.size` bytes of content must follow. */
   begin(entry: EntryHeader): number {
-    if (this.#left > 0) throw new Error(`tar: ${this.#left} bytes of content are missing before "${entry.path}"`);
-    const offset = this.position;
+    this.#endEntry();
+    const offset = this.#out.position;
     const name = archiveName(entry);
     const records = extraRecords(entry, name);
     if (records.length > 0) {
       const payload = encodePaxRecords(records);
       const base = asciiOf(name.replace(/\/$/, '').slice(name.lastIndexOf('/', name.length - 2) + 1));
-      this.#block(`PaxHeaders/${base}`.slice(0, 100), 'x', PAX_HEADER, payload.length);
-      this.#put(payload);
-      this.#zeros(paddingOf(payload.length));
+      writeBlock(this.#out.reserve(BLOCK), `PaxHeaders/${base}`.slice(0, 100), 'x', PAX_HEADER, payload.length);
+      this.#out.put(payload);
+      this.#out.zeros(paddingOf(payload.length));
     }
-    this.#block(name, FLAGS[entry.type], entry, entry.size);
+    writeBlock(this.#out.reserve(BLOCK), name, FLAGS[entry.type], entry, entry.size);
     if (entry.type === 'file') {
       this.#left = entry.size;
       this.#padding = paddingOf(entry.size);
@@ -55,84 +46,52 @@ export class TarWriter {
 
   /** The next bytes of content. */
   data(bytes: Uint8Array): void {
-    this.#put(bytes);
-    this.#took(bytes.length);
+    this.#take(bytes.length);
+    this.#out.put(bytes);
   }
 
-  /** Room for the next `length` bytes of content (at most RESERVE_LIMIT), which the caller must fill before the next call. */
+  /** Room for the next `length` bytes of content, at most RESERVE_LIMIT, which the caller fills before the next call. */
   reserve(length: number): Buffer {
-    if (this.#fill + length > this.#buffer.length) this.#flush();
-    const room = this.#buffer.subarray(this.#fill, this.#fill + length);
-    this.#fill += length;
-    // The padding is put by the next call, because a flush now would pass on bytes that are not filled yet.
-    this.#left -= length;
-    if (this.#left < 0) throw new Error('tar: more content than the header says');
-    return room;
+    this.#take(length);
+    return this.#out.reserve(length);
   }
 
-  /** Writes the end of the archive and passes on what is left. */
-  end(): void {
-    if (this.#left > 0) throw new Error(`tar: ${this.#left} bytes of content are missing at the end`);
-    this.#zeros(this.#takePadding() + 2 * BLOCK);
-    this.#flush();
+  /** Writes the end of the archive and passes on what is left; returns the length of the tar. */
+  end(): number {
+    this.#endEntry();
+    this.#out.zeros(2 * BLOCK);
+    this.#out.flush();
+    return this.#out.position;
   }
 
-  #took(length: number): void {
+  #take(length: number): void {
     this.#left -= length;
     if (this.#left < 0) throw new Error('tar: more content than the header says');
   }
 
-  #takePadding(): number {
-    const padding = this.#padding;
+  /** The padding waits until here because content that was reserved may not be filled earlier. */
+  #endEntry(): void {
+    if (this.#left > 0) throw new Error(`tar: ${this.#left} bytes of content are missing`);
+    this.#out.zeros(this.#padding);
     this.#padding = 0;
-    return padding;
   }
+}
 
-  #block(name: string, flag: string, entry: EntryHeader, size: number): void {
-    this.#zeros(this.#takePadding());
-    if (this.#fill + BLOCK > this.#buffer.length) this.#flush();
-    const block = this.#buffer;
-    const at = this.#fill;
-    block.fill(0, at, at + BLOCK);
-    writeName(block, at, name);
-    octal(block, at + 100, 7, entry.mode & 0o7777);
-    octal(block, at + 108, 7, fits(entry.uid, OWNER_LIMIT));
-    octal(block, at + 116, 7, fits(entry.gid, OWNER_LIMIT));
-    octal(block, at + 124, 11, fits(size, SIZE_LIMIT));
-    octal(block, at + 136, 11, fits(entry.mtime, SIZE_LIMIT));
-    block[at + 156] = flag.charCodeAt(0);
-    if (entry.linkTarget !== undefined) block.write(asciiOf(entry.linkTarget), at + 157, 100, 'latin1');
-    block.write('ustar\x0000', at + 257, 8, 'latin1');
-    octal(block, at + 329, 7, entry.device?.major ?? 0);
-    octal(block, at + 337, 7, entry.device?.minor ?? 0);
-    octal(block, at + 148, 6, checksumOf(block, at));
-    block[at + 155] = 0x20;
-    this.#fill += BLOCK;
-  }
-
-  #put(bytes: Uint8Array): void {
-    if (this.#fill + bytes.length > this.#buffer.length) this.#flush();
-    if (bytes.length > this.#buffer.length) {
-      this.#sink(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
-      this.#flushed += bytes.length;
-    } else {
-      this.#buffer.set(bytes, this.#fill);
-      this.#fill += bytes.length;
-    }
-  }
-
-  #zeros(length: number): void {
-    if (length === 0) return;
-    if (this.#fill + length > this.#buffer.length) this.#flush();
-    this.#buffer.fill(0, this.#fill, this.#fill + length);
-    this.#fill += length;
-  }
-
-  #flush(): void {
-    if (this.#fill > 0) this.#sink(this.#buffer.subarray(0, this.#fill));
-    this.#flushed += this.#fill;
-    this.#fill = 0;
-  }
+function writeBlock(block: Buffer, name: string, flag: string, entry: EntryHeader, size: number): void {
+  block.fill(0);
+  writeName(block, name);
+  octal(block, 100, 7, entry.mode & 0o7777);
+  octal(block, 108, 7, fits(entry.uid, OWNER_LIMIT));
+  octal(block, 116, 7, fits(entry.gid, OWNER_LIMIT));
+  octal(block, 124, 11, fits(size, SIZE_LIMIT));
+  octal(block, 136, 11, fits(entry.mtime, SIZE_LIMIT));
+  block[156] = flag.charCodeAt(0);
+  if (entry.linkTarget !== undefined) block.write(asciiOf(entry.linkTarget), 157, 100, 'latin1');
+  block.write('ustar\x0000', 257, 8, 'latin1');
+  octal(block, 329, 7, entry.device?.major ?? 0);
+  octal(block, 337, 7, entry.device?.minor ?? 0);
+  octal(block, 148, 6, checksumOf(block, 0));
+  block[155] = 0x20;
 }
 
 /** The entry's name in the tar. */
@@ -180,13 +139,13 @@ function splitAt(name: string): number {
   return slash > 0 && name.length - slash - 1 <= 100 ? slash : -1;
 }
 
-function writeName(block: Buffer, at: number, name: string): void {
+function writeName(block: Buffer, name: string): void {
   const ascii = asciiOf(name);
   const cut = ascii === name ? splitAt(name) : 0;
   if (cut > 0) {
-    block.write(name.slice(cut + 1), at, 100, 'latin1');
-    block.write(name.slice(0, cut), at + 345, 155, 'latin1');
-  } else block.write(ascii, at, 100, 'latin1');
+    block.write(name.slice(cut + 1), 0, 100, 'latin1');
+    block.write(name.slice(0, cut), 345, 155, 'latin1');
+  } else block.write(ascii, 0, 100, 'latin1');
 }
 
 /** Writes `digits` octal digits; the byte after them stays NUL. */

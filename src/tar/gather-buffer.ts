@@ -1,0 +1,45 @@
+/** Longest piece that `reserve` gives room for. */
+export const RESERVE_LIMIT = 1 << 20;
+
+/** Gathers small pieces of a byte stream into large ones for `sink`, which gets views that are valid during its call only. */
+export class GatherBuffer {
+  readonly #sink: (bytes: Buffer) => void;
+  readonly #buffer = Buffer.allocUnsafeSlow(RESERVE_LIMIT);
+  #fill = 0;
+  #flushed = 0;
+
+  constructor(sink: (bytes: Buffer) => void) {
+    this.#sink = sink;
+  }
+
+  /** Bytes so far. */
+  get position(): number {
+    return this.#flushed + this.#fill;
+  }
+
+  put(bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length; at += RESERVE_LIMIT) {
+      const piece = bytes.length <= RESERVE_LIMIT ? bytes : bytes.subarray(at, at + RESERVE_LIMIT);
+      this.reserve(piece.length).set(piece);
+    }
+  }
+
+  /** Room for the next `length` bytes, at most RESERVE_LIMIT, which the caller fills before the next call. */
+  reserve(length: number): Buffer {
+    if (this.#fill + length > RESERVE_LIMIT) this.flush();
+    const start = this.#fill;
+    this.#fill += length;
+    return this.#buffer.subarray(start, this.#fill);
+  }
+
+  zeros(length: number): void {
+    if (length > 0) this.reserve(length).fill(0);
+  }
+
+  /** Passes on what there is. */
+  flush(): void {
+    if (this.#fill > 0) this.#sink(this.#buffer.subarray(0, this.#fill));
+    this.#flushed += this.#fill;
+    this.#fill = 0;
+  }
+}

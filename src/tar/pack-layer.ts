@@ -1,0 +1,98 @@
+import { closeSync, constants, openSync, readSync } from 'node:fs';
+import { Readable } from 'node:stream';
+import { Failure } from '../lib/error.ts';
+import { GatherBuffer, RESERVE_LIMIT } from './gather-buffer.ts';
+import { readLayerIndex } from './layer-index.ts';
+import { pathInFolder } from './names.ts';
+import { Recipe } from './recipe.ts';
+import { TarWriter } from './tar-writer.ts';
+
+/**
+ * The uncompressed tar of a layer, byte for byte the one that its diffID names, from its index file and the folder with
+ * its tree. Reads in memory of a few MiB whatever the layer's size. A file that is gone or has another length than its
+ * row is a Failure of kind `data-loss`.
+ */
+export function packLayer(indexPath: string, tree: string, options: { signal: AbortSignal }): Readable {
+  return Readable.from(packPieces(indexPath, tree), {
+    objectMode: false,
+    highWaterMark: RESERVE_LIMIT,
+    signal: options.signal,
+  });
+}
+
+/** The same for a worker thread: synchronous, in pieces of up to 1 MiB. */
+export function* packPieces(indexPath: string, tree: string): Generator<Buffer> {
+  const { entries, isCanonical } = readLayerIndex(indexPath);
+  const ready: Buffer[] = [];
+  const sink = (bytes: Buffer) => ready.push(Buffer.from(bytes));
+  if (isCanonical) {
+    const writer = new TarWriter(sink);
+    for (const entry of entries) {
+      writer.begin(entry);
+      if (entry.type !== 'file') continue;
+      for (const length of readContent(tree, entry.path, 0, entry.size, (size) => writer.reserve(size)))
+        if (length > 0) yield* ready.splice(0);
+    }
+    writer.end();
+  } else {
+    using recipe = Recipe.open(indexPath);
+    if (!recipe) throw new Error('the layer index lost its recipe');
+    const out = new GatherBuffer(sink);
+    for (const piece of recipe.pieces) {
+      if (piece.kind === 'content') {
+        const path = entries[piece.row]?.path ?? '';
+        for (const length of readContent(tree, path, piece.offset, piece.length, (size) => out.reserve(size)))
+          if (length > 0) yield* ready.splice(0);
+      } else
+        for (let at = 0; at < piece.length; ) {
+          const bytes = recipe.raw(piece.offset + at, piece.length - at);
+          out.put(bytes);
+          at += bytes.length;
+          yield* ready.splice(0);
+        }
+    }
+    out.flush();
+  }
+  yield* ready;
+}
+
+/** Reads a part of a file into room that `reserve` gives; yields after each read, when the room is full. */
+function* readContent(
+  tree: string,
+  path: string,
+  offset: number,
+  length: number,
+  reserve: (length: number) => Buffer,
+): Generator<number> {
+  const file = openContent(tree, path);
+  try {
+    for (let at = 0; at < length; ) {
+      const room = reserve(Math.min(length - at, RESERVE_LIMIT));
+      for (let fill = 0; fill < room.length; ) {
+        const count = readSync(file, room, fill, room.length - fill, offset + at + fill);
+        if (count === 0) throw lost(path, 'is shorter than its layer says');
+        fill += count;
+      }
+      at += room.length;
+      yield room.length;
+    }
+  } finally {
+    closeSync(file);
+  }
+}
+
+function openContent(tree: string, path: string): number {
+  try {
+    return openSync(pathInFolder(tree, path), constants.O_RDONLY | constants.O_NOFOLLOW);
+  } catch (error) {
+    throw lost(path, 'cannot be read', error);
+  }
+}
+
+const lost = (path: string, what: string, cause?: unknown): Failure =>
+  new Failure(
+    'data-loss',
+    'LAYER_CONTENT_LOST',
+    `file "${path}" of a layer ${what}`,
+    cause === undefined ? {} : { cause },
+  );
