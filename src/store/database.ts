@@ -1,0 +1,112 @@
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import { Failure } from '../lib/error.ts';
+
+/** https://www.sqlite.org/rescode.html; extended codes carry the primary one in the low byte. */
+const BUSY = 5;
+const LOCKED = 6;
+const CORRUPT = 11;
+const FULL = 13;
+const NOT_A_DATABASE = 26;
+
+/**
+ * One SQLite file, opened in write-ahead mode and locked for this process: the lock is the kernel's and dies with the
+ * process. Statements are prepared once. A commit is atomic at once and durable at the next checkpoint (NORMAL): a
+ * crash of the process loses nothing, a power cut may lose the last transactions but never half of one.
+ */
+export class Database implements Disposable {
+  readonly path: string;
+  readonly #connection: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+  #inTransaction = false;
+
+  /** Throws `conflict` DATABASE_LOCKED when another process has it. */
+  constructor(path: string) {
+    this.path = path;
+    this.#connection = new DatabaseSync(path, { timeout: 250 });
+    try {
+      this.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL');
+      this.exec('PRAGMA foreign_keys = ON; BEGIN IMMEDIATE; COMMIT');
+    } catch (error) {
+      this.#connection.close();
+      throw error;
+    }
+  }
+
+  /** Runs statements that take no parameter and return no row. */
+  exec(sql: string): void {
+    this.#guarded(() => this.#connection.exec(sql));
+  }
+
+  /** Returns how many rows changed. */
+  run(sql: string, ...parameters: SQLInputValue[]): number {
+    return Number(this.#guarded(() => this.#prepared(sql).run(...parameters)).changes);
+  }
+
+  /** The first row. `Row` is what the caller's SQL selects; the STRICT tables of schema.ts vouch for the types. */
+  get<Row>(sql: string, ...parameters: SQLInputValue[]): Row | undefined {
+    return this.#guarded(() => this.#prepared(sql).get(...parameters)) as Row | undefined; // see above
+  }
+
+  /** All rows, with `Row` as in `get`. */
+  all<Row>(sql: string, ...parameters: SQLInputValue[]): Row[] {
+    return this.#guarded(() => this.#prepared(sql).all(...parameters)) as Row[]; // see `get`
+  }
+
+  /** All or nothing of what `work` writes. `work` is synchronous; a transaction inside a transaction joins it. */
+  transaction<T>(work: () => T): T {
+    if (this.#inTransaction) return work();
+    this.exec('BEGIN IMMEDIATE');
+    this.#inTransaction = true;
+    try {
+      const result = work();
+      this.exec('COMMIT');
+      return result;
+    } catch (error) {
+      // SQLite has rolled back by itself after some errors (a full disk); ROLLBACK would then fail and hide the cause.
+      if (this.#connection.isTransaction) this.#connection.exec('ROLLBACK');
+      throw error;
+    } finally {
+      this.#inTransaction = false;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#statements.clear();
+    this.#connection.close();
+  }
+
+  #prepared(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (!statement) {
+      statement = this.#connection.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+
+  #guarded<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      throw this.#failure(error);
+    }
+  }
+
+  #failure(error: unknown): unknown {
+    if (!(error instanceof Error) || !('errcode' in error) || typeof error.errcode !== 'number') return error;
+    switch (error.errcode & 0xff) {
+      case BUSY:
+      case LOCKED:
+        return new Failure('conflict', 'DATABASE_LOCKED', `${this.path} is used by another process`, { cause: error });
+      case FULL:
+        return new Failure('exhausted', 'DISK_FULL', `no space left to write ${this.path}`, { cause: error });
+      case CORRUPT:
+      case NOT_A_DATABASE:
+        return new Failure('data-loss', 'DATABASE_CORRUPT', `${this.path} is damaged: ${error.message}`, {
+          cause: error,
+        });
+      default:
+        return error;
+    }
+  }
+}

@@ -1,0 +1,24 @@
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { Failure, systemCode } from '../lib/error.ts';
+
+/** Turns the system error of a write below `folder` into a Failure when its cause is a full disk; others pass. */
+export function diskFailure(error: unknown, folder: string): unknown {
+  const code = systemCode(error);
+  if (code !== 'ENOSPC' && code !== 'EDQUOT') return error;
+  const what = code === 'ENOSPC' ? 'no space left' : 'disk quota exceeded';
+  return new Failure('exhausted', 'DISK_FULL', `${what} in ${folder}`, {
+    cause: error,
+    hint: 'remove what is not needed (image prune, builder prune, container prune) or enlarge the disk',
+  });
+}
+
+/** Makes the names in a folder durable. */
+export async function syncFolder(path: string): Promise<void> {
+  const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

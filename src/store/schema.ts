@@ -1,0 +1,133 @@
+import { Failure } from '../lib/error.ts';
+import type { Database } from './database.ts';
+
+/**
+ * Steps from an empty database to the newest shape; `user_version` counts how many a database has taken. A released
+ * step is never changed. Times are milliseconds since the epoch, sizes are bytes.
+ */
+const STEPS: readonly string[] = [
+  `
+  CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+
+  -- Sealed layers. A diff ID is stored once; a second tree of it waits in duplicates until nothing mounts it.
+  CREATE TABLE layers (
+    diff_id TEXT PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    size INTEGER NOT NULL,
+    tar_size INTEGER NOT NULL,
+    entries INTEGER NOT NULL,
+    created INTEGER NOT NULL,
+    boot_id TEXT NOT NULL,
+    durable INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE duplicates (id TEXT PRIMARY KEY, diff_id TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+  -- config holds the exact bytes whose digest is the image ID, so that an image appears whole in one transaction.
+  CREATE TABLE images (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    config BLOB NOT NULL,
+    created INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    parent TEXT REFERENCES images (id) ON DELETE SET NULL,
+    step_key TEXT,
+    last_tag_time INTEGER
+  ) STRICT;
+  CREATE INDEX images_by_parent ON images (parent, step_key);
+  CREATE TABLE image_layers (
+    image TEXT NOT NULL REFERENCES images (id) ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    diff_id TEXT NOT NULL REFERENCES layers (diff_id),
+    chain_id TEXT NOT NULL,
+    PRIMARY KEY (image, position)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX image_layers_by_layer ON image_layers (diff_id);
+  CREATE INDEX image_layers_by_chain ON image_layers (chain_id);
+
+  -- repository is complete: docker.io/library/debian.
+  CREATE TABLE tags (
+    repository TEXT NOT NULL,
+    tag TEXT NOT NULL,
+    image TEXT NOT NULL REFERENCES images (id),
+    PRIMARY KEY (repository, tag)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX tags_by_image ON tags (image);
+  CREATE TABLE repo_digests (
+    repository TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    image TEXT NOT NULL REFERENCES images (id),
+    PRIMARY KEY (repository, digest)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX repo_digests_by_image ON repo_digests (image);
+
+  -- components: zstd of a JSON list of {name, value}.
+  CREATE TABLE cache (
+    key TEXT PRIMARY KEY,
+    site TEXT NOT NULL,
+    components BLOB NOT NULL,
+    result TEXT NOT NULL,
+    layer TEXT REFERENCES layers (diff_id) ON DELETE CASCADE,
+    image TEXT REFERENCES images (id) ON DELETE CASCADE,
+    created INTEGER NOT NULL,
+    last_used INTEGER NOT NULL,
+    use_count INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX cache_by_site ON cache (site, last_used);
+  CREATE INDEX cache_by_layer ON cache (layer);
+  CREATE INDEX cache_by_image ON cache (image);
+
+  -- image is not a foreign key: a stopped container outlives the image that was removed by force, with its layers.
+  CREATE TABLE containers (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL UNIQUE,
+    image TEXT,
+    record TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX containers_by_image ON containers (image);
+  CREATE TABLE container_layers (
+    container TEXT NOT NULL REFERENCES containers (id) ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    diff_id TEXT NOT NULL REFERENCES layers (diff_id),
+    chain_id TEXT NOT NULL,
+    PRIMARY KEY (container, position)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX container_layers_by_layer ON container_layers (diff_id);
+  CREATE INDEX container_layers_by_chain ON container_layers (chain_id);
+
+  CREATE TABLE volumes (
+    name TEXT PRIMARY KEY,
+    created INTEGER NOT NULL,
+    anonymous INTEGER NOT NULL,
+    labels TEXT NOT NULL,
+    options TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE volume_refs (
+    volume TEXT NOT NULL REFERENCES volumes (name),
+    container TEXT NOT NULL REFERENCES containers (id) ON DELETE CASCADE,
+    PRIMARY KEY (volume, container)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX volume_refs_by_container ON volume_refs (container);
+  `,
+];
+
+/** Brings the database to the newest shape. A database of a newer Strake is refused as `unsupported`. */
+export function migrate(database: Database): void {
+  const version = database.get<{ user_version: number }>('PRAGMA user_version')?.user_version ?? 0;
+  if (version > STEPS.length)
+    throw new Failure(
+      'unsupported',
+      'STORE_TOO_NEW',
+      `${database.path} has format ${version}, this Strake knows ${STEPS.length}`,
+      {
+        hint: 'use the version of Strake that wrote it, or another data root',
+      },
+    );
+  for (const [index, step] of STEPS.entries()) {
+    if (index < version) continue;
+    database.transaction(() => {
+      database.exec(step);
+      database.exec(`PRAGMA user_version = ${index + 1}`);
+    });
+  }
+}
