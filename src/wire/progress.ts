@@ -9,6 +9,7 @@ export interface ProgressLine {
   progress?: string;
   progressDetail?: { current?: number; total?: number };
   error?: string;
-  errorDetail?: { code?: number; message: string };
+  /** `code` is an exit code. `hint` comes from Strake hosts only. */
+  errorDetail?: { code?: number; message: string; hint?: string };
   aux?: unknown;
 }

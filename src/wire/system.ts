@@ -55,7 +55,9 @@ export interface EventMessage {
   timeNano: number;
 }
 
-/** Body of every error answer. */
+/** Body of every error answer. A Strake host adds the code of its Failure, and the hint when there is one. */
 export interface ErrorBody {
   message: string;
+  code?: string;
+  hint?: string;
 }

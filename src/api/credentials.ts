@@ -1,0 +1,31 @@
+import type { RegistryAuth } from '../wire/auth.ts';
+import { type Check, map, object, text } from './check.ts';
+
+export const registryAuth: Check<RegistryAuth> = object({
+  username: text,
+  password: text,
+  identitytoken: text,
+  registrytoken: text,
+  serveraddress: text,
+});
+
+/** X-Registry-Auth. Missing, empty or unreadable content is anonymous, as Docker has it. */
+export function readRegistryAuth(header: string | undefined): RegistryAuth | undefined {
+  const auth = decode(header, registryAuth);
+  return auth && Object.keys(auth).length > 0 ? auth : undefined;
+}
+
+/** X-Registry-Config: credentials by registry host. */
+export function readRegistryConfig(header: string | undefined): Record<string, RegistryAuth> {
+  return decode(header, map(registryAuth)) ?? {};
+}
+
+/** Both base64 alphabets are in use. */
+function decode<T>(header: string | undefined, check: Check<T>): T | undefined {
+  if (header === undefined || header === '') return undefined;
+  try {
+    return check(JSON.parse(Buffer.from(header, 'base64url').toString('utf8')), '');
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,59 @@
+import { Failure } from '../lib/error.ts';
+import type { Backends, ImageBackend, RegistryBackend } from './backend.ts';
+import type { Exchange } from './exchange.ts';
+import { type BoundRoute, bindRoutes, type Route } from './router.ts';
+import { buildRoutes } from './routes/build.ts';
+import { fileRoutes, logRoutes, monitorRoutes } from './routes/container-details.ts';
+import { commitRoutes, containerRoutes, pauseRoutes } from './routes/containers.ts';
+import { execRoutes } from './routes/exec.ts';
+import { imageArchiveRoutes } from './routes/image-archives.ts';
+import { imageRoutes, importImage } from './routes/images.ts';
+import { networkRoutes, volumeRoutes } from './routes/networks.ts';
+import { otherRoutes } from './routes/other.ts';
+import { pullImage, registryRoutes } from './routes/registry.ts';
+import { diskUsageRoutes, systemRoutes } from './routes/system.ts';
+
+/** Every route of the door, joined to the parts that this host has. The first match wins. */
+export function allRoutes(backends: Backends): BoundRoute[] {
+  const { images, registry } = backends;
+  return [
+    ...bindRoutes(backends.system, 'the system', systemRoutes),
+    ...bindRoutes(backends.diskUsage, 'system df', diskUsageRoutes),
+    ...bindRoutes({ images, registry }, 'making an image', [createImage]),
+    ...bindRoutes(registry, 'working with registries', registryRoutes),
+    ...bindRoutes(backends.archives, 'saving and loading images', imageArchiveRoutes),
+    ...bindRoutes(images, 'working with images', imageRoutes),
+    ...bindRoutes(backends.build, 'building', buildRoutes),
+    ...bindRoutes(backends.containers, 'running containers', containerRoutes),
+    ...bindRoutes(backends.pause, 'pausing a container', pauseRoutes),
+    ...bindRoutes(backends.commit, 'making an image of a container', commitRoutes),
+    ...bindRoutes(backends.logs, 'reading the log of a container', logRoutes),
+    ...bindRoutes(backends.monitor, 'watching the processes of a container', monitorRoutes),
+    ...bindRoutes(backends.files, 'reading and writing files of a container', fileRoutes),
+    ...bindRoutes(backends.exec, 'running a program in a container', execRoutes),
+    ...bindRoutes(backends.networks, 'managing networks', networkRoutes),
+    ...bindRoutes(backends.volumes, 'managing volumes', volumeRoutes),
+    ...bindRoutes({}, '', otherRoutes),
+  ];
+}
+
+interface ImageSources {
+  readonly images: ImageBackend | undefined;
+  readonly registry: RegistryBackend | undefined;
+}
+
+/** One path for two things: a pull, and the import of a tar. */
+const createImage: Route<ImageSources> = {
+  method: 'POST',
+  path: '/images/create',
+  handle: ({ images, registry }, exchange: Exchange) => {
+    if (exchange.query.text('fromImage') !== '') {
+      if (!registry) throw new Failure('unsupported', 'NOT_SUPPORTED', 'pulling is not supported by this host');
+      return pullImage(registry, exchange);
+    }
+    if (exchange.query.text('fromSrc') === '')
+      throw new Failure('invalid', 'SOURCE_MISSING', 'one of fromImage and fromSrc is needed');
+    if (!images) throw new Failure('unsupported', 'NOT_SUPPORTED', 'importing is not supported by this host');
+    return importImage(images, exchange);
+  },
+};

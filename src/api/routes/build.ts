@@ -1,0 +1,144 @@
+import { Failure } from '../../lib/error.ts';
+import { parseReference } from '../../oci/reference.ts';
+import {
+  type BuildOptions,
+  type BuildResources,
+  CONTEXT_HEADER,
+  type ContextOffer,
+  EVENTS_QUERY,
+} from '../../wire/build.ts';
+import type { ProgressLine } from '../../wire/progress.ts';
+import type { BuildBackend, BuildContextSource } from '../backend.ts';
+import { list, map, nullable, object, text } from '../check.ts';
+import { readRegistryConfig } from '../credentials.ts';
+import { type BuildStyle, drawBuild } from '../draw/build-lines.ts';
+import type { Exchange } from '../exchange.ts';
+import { readFilters } from '../filters.ts';
+import type { Query } from '../query.ts';
+import type { Route } from '../router.ts';
+import { ulimitList } from '../shape/create-body.ts';
+
+const CACHE_FILTERS = ['until', 'id', 'parent', 'type', 'description', 'inuse', 'shared', 'private', 'label', 'label!'];
+
+export const buildRoutes: readonly Route<BuildBackend>[] = [
+  { method: 'POST', path: '/build', handle: build },
+  {
+    method: 'POST',
+    path: '/build/prune',
+    since: 31,
+    handle: async (backend, exchange) => {
+      const { query, signal } = exchange;
+      const keepStorage = query.integer('reserved-space') ?? query.integer('keep-storage') ?? 0;
+      const filters = readFilters(query, CACHE_FILTERS);
+      exchange.answer(200, await backend.pruneCache({ all: query.flag('all'), filters, keepStorage, signal }));
+    },
+  },
+];
+
+async function build(backend: BuildBackend, exchange: Exchange): Promise<void> {
+  const options = readBuildOptions(exchange.query);
+  const context = readContext(exchange, options);
+  const style: BuildStyle = exchange.query.flag(EVENTS_QUERY) ? 'events' : options.quiet ? 'quiet' : 'classic';
+  const lines = exchange.lines<ProgressLine>();
+  const drawing = drawBuild(style, (line) => lines.write(line));
+  try {
+    const { image } = await backend.build({
+      options,
+      context,
+      registryAuth: readRegistryConfig(exchange.header('x-registry-config')),
+      emit: (event) => drawing.show(event),
+      signal: exchange.signal,
+    });
+    drawing.done(image);
+  } catch (error) {
+    if (exchange.response.headersSent) drawing.failed();
+    throw error;
+  }
+  lines.end();
+}
+
+/** Options of POST /build from its query. */
+export function readBuildOptions(query: Query): BuildOptions {
+  refuseBuildKit(query);
+  const isolation = query.text('isolation');
+  if (!['', 'default'].includes(isolation))
+    throw new Failure('invalid', 'ISOLATION_INVALID', `unsupported isolation: "${isolation}"`);
+  const tags = query.list('t');
+  for (const tag of tags) {
+    if (parseReference(tag).digest !== undefined)
+      throw new Failure('invalid', 'REFERENCE_INVALID', 'build tag cannot contain a digest');
+  }
+  const forceRemove = query.flag('forcerm');
+  return {
+    dockerfile: query.optional('dockerfile') ?? 'Dockerfile',
+    tags,
+    remote: query.optional('remote'),
+    quiet: query.flag('q'),
+    noCache: query.flag('nocache'),
+    cacheFrom: query.json('cachefrom', list(text)) ?? [],
+    pull: query.flag('pull'),
+    remove: forceRemove || query.text('rm') === '' || query.flag('rm'),
+    forceRemove,
+    buildArgs: query.json('buildargs', map(nullable(text))) ?? {},
+    labels: query.json('labels', map(text)) ?? {},
+    target: query.optional('target'),
+    platform: query.optional('platform'),
+    networkMode: query.optional('networkmode'),
+    extraHosts: query.list('extrahosts'),
+    squash: query.flag('squash'),
+    resources: readResources(query),
+  };
+}
+
+function readResources(query: Query): BuildResources {
+  return {
+    memory: query.integer('memory') ?? 0,
+    memorySwap: query.integer('memswap') ?? 0,
+    cpuShares: query.integer('cpushares') ?? 0,
+    cpuPeriod: query.integer('cpuperiod') ?? 0,
+    cpuQuota: query.integer('cpuquota') ?? 0,
+    cpusetCpus: query.text('cpusetcpus'),
+    cpusetMems: query.text('cpusetmems'),
+    shmSize: query.integer('shmsize') ?? 0,
+    ulimits: query.json('ulimits', ulimitList) ?? [],
+    cgroupParent: query.text('cgroupparent'),
+  };
+}
+
+function refuseBuildKit(query: Query): void {
+  if (query.text('version') !== '2' && query.text('session') === '') return;
+  throw new Failure(
+    'unsupported',
+    'BUILDKIT',
+    'building with BuildKit is not supported by this host: set DOCKER_BUILDKIT=0',
+  );
+}
+
+const contextOffer = object({ path: text, device: text, inode: text });
+
+function readContext(exchange: Exchange, options: BuildOptions): BuildContextSource {
+  if (options.remote !== undefined) return { kind: 'remote', url: options.remote };
+  const offer = readOffer(exchange.header(CONTEXT_HEADER));
+  if (!offer) return { kind: 'tar', body: exchange.body() };
+  const hasBody =
+    exchange.header('transfer-encoding') !== undefined || Number(exchange.header('content-length') ?? 0) > 0;
+  return { kind: 'offer', offer, dockerfile: hasBody ? exchange.body() : undefined };
+}
+
+function readOffer(header: string | undefined): ContextOffer | undefined {
+  if (header === undefined) return undefined;
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(Buffer.from(header, 'base64').toString('utf8'));
+  } catch {
+    throw invalidOffer('expected base64 of JSON');
+  }
+  const { path, device, inode } = contextOffer(parsed, CONTEXT_HEADER);
+  if (!path?.startsWith('/') || !/^[0-9]+$/.test(device ?? '') || !/^[0-9]+$/.test(inode ?? ''))
+    throw invalidOffer('expected an absolute path, a device and an inode number');
+  return { path, device: device ?? '', inode: inode ?? '' };
+}
+
+function invalidOffer(what: string): Failure {
+  return new Failure('invalid', 'CONTEXT_OFFER', `invalid header ${CONTEXT_HEADER}: ${what}`);
+}

@@ -1,0 +1,236 @@
+import { Failure } from '../../lib/error.ts';
+import { parsePlatform } from '../../oci/platform.ts';
+import type {
+  CommitBackend,
+  ContainerBackend,
+  PauseBackend,
+  StopQuery,
+  TerminalSize,
+  WaitCondition,
+} from '../backend.ts';
+import { parseDetachKeys } from '../detach-keys.ts';
+import type { Exchange } from '../exchange.ts';
+import { readFilters } from '../filters.ts';
+import { joinStreams } from '../hijack.ts';
+import type { Query } from '../query.ts';
+import { optionalTarget } from '../reference.ts';
+import type { Route } from '../router.ts';
+import { containerConfig, createBody } from '../shape/create-body.ts';
+
+const LIST_FILTERS = [
+  'ancestor',
+  'before',
+  'exited',
+  'expose',
+  'health',
+  'id',
+  'is-task',
+  'isolation',
+  'label',
+  'name',
+  'network',
+  'publish',
+  'since',
+  'status',
+  'volume',
+];
+
+export const containerRoutes: readonly Route<ContainerBackend>[] = [
+  { method: 'GET', path: '/containers/json', handle: list },
+  {
+    method: 'GET',
+    path: '/containers/{id}/json',
+    handle: async (containers, exchange) => {
+      const { query, signal } = exchange;
+      exchange.answer(200, await containers.inspect(exchange.param('id'), { size: query.flag('size'), signal }));
+    },
+  },
+  { method: 'POST', path: '/containers/create', handle: create },
+  {
+    method: 'POST',
+    path: '/containers/{id}/start',
+    handle: async (containers, exchange) =>
+      exchange.empty((await containers.start(exchange.param('id'), exchange)) ? 204 : 304),
+  },
+  {
+    method: 'POST',
+    path: '/containers/{id}/stop',
+    handle: async (containers, exchange) =>
+      exchange.empty((await containers.stop(exchange.param('id'), stopQuery(exchange))) ? 204 : 304),
+  },
+  {
+    method: 'POST',
+    path: '/containers/{id}/restart',
+    handle: async (containers, exchange) => {
+      await containers.restart(exchange.param('id'), stopQuery(exchange));
+      exchange.empty(204);
+    },
+  },
+  {
+    method: 'POST',
+    path: '/containers/{id}/kill',
+    handle: async (containers, exchange) => {
+      const signalName = exchange.query.optional('signal');
+      await containers.kill(exchange.param('id'), { signalName, signal: exchange.signal });
+      exchange.empty(204);
+    },
+  },
+  {
+    method: 'POST',
+    path: '/containers/{id}/rename',
+    handle: async (containers, exchange) => {
+      const name = exchange.query.text('name').replace(/^\//, '');
+      if (name === '') throw new Failure('invalid', 'NAME_MISSING', 'Neither old nor new names may be empty');
+      await containers.rename(exchange.param('id'), name, exchange);
+      exchange.empty(204);
+    },
+  },
+  { method: 'POST', path: '/containers/{id}/wait', handle: wait },
+  { method: 'POST', path: '/containers/{id}/attach', hijack: true, handle: attach },
+  {
+    method: 'POST',
+    path: '/containers/{id}/resize',
+    handle: async (containers, exchange) => {
+      await containers.resize(exchange.param('id'), readSize(exchange.query), exchange);
+      exchange.empty(200);
+    },
+  },
+  {
+    method: 'POST',
+    path: '/containers/prune',
+    since: 25,
+    handle: async (containers, exchange) => {
+      const filters = readFilters(exchange.query, ['label', 'label!', 'until']);
+      exchange.answer(200, await containers.prune({ filters, signal: exchange.signal }));
+    },
+  },
+  { method: 'DELETE', path: '/containers/{id}', handle: remove },
+];
+
+export const pauseRoutes: readonly Route<PauseBackend>[] = [
+  {
+    method: 'POST',
+    path: '/containers/{id}/pause',
+    handle: async (backend, exchange) => {
+      await backend.pause(exchange.param('id'), exchange);
+      exchange.empty(204);
+    },
+  },
+  {
+    method: 'POST',
+    path: '/containers/{id}/unpause',
+    handle: async (backend, exchange) => {
+      await backend.unpause(exchange.param('id'), exchange);
+      exchange.empty(204);
+    },
+  },
+];
+
+export const commitRoutes: readonly Route<CommitBackend>[] = [
+  {
+    method: 'POST',
+    path: '/commit',
+    handle: async (backend, exchange) => {
+      const { query, signal } = exchange;
+      const { image } = await backend.commit(query.text('container'), {
+        target: optionalTarget(query.text('repo'), query.text('tag')),
+        comment: query.text('comment'),
+        author: query.text('author'),
+        changes: query.list('changes'),
+        pause: query.flag('pause', true),
+        config: await exchange.json(containerConfig),
+        signal,
+      });
+      exchange.answer(201, { Id: image });
+    },
+  },
+];
+
+async function list(containers: ContainerBackend, exchange: Exchange): Promise<void> {
+  const { query, signal } = exchange;
+  const filters = readFilters(query, LIST_FILTERS);
+  const limit = query.integer('limit') ?? 0;
+  const rows = await containers.list({
+    all: query.flag('all'),
+    limit: Math.max(0, limit),
+    size: query.flag('size'),
+    filters,
+    signal,
+  });
+  exchange.answer(200, rows);
+}
+
+async function create(containers: ContainerBackend, exchange: Exchange): Promise<void> {
+  const { query, signal } = exchange;
+  const platform = query.optional('platform');
+  const body = await exchange.json(createBody);
+  if (!body) throw new Failure('invalid', 'BODY_MISSING', 'config cannot be empty in order to create a container');
+  const created = await containers.create({
+    name: query.optional('name')?.replace(/^\//, ''),
+    platform: platform === undefined ? undefined : parsePlatform(platform),
+    body,
+    signal,
+  });
+  exchange.answer(201, created);
+}
+
+function stopQuery({ query, signal, version }: Exchange): StopQuery & { signal: AbortSignal } {
+  const signalName = version >= 42 ? query.optional('signal') : undefined;
+  return { seconds: query.integer('t'), signalName, signal };
+}
+
+/** The head goes out as soon as the container is watched: clients start it only after they have seen it. */
+async function wait(containers: ContainerBackend, exchange: Exchange): Promise<void> {
+  const { query, response, signal } = exchange;
+  const condition = readCondition(query.text('condition'));
+  const { exit } = await containers.wait(exchange.param('id'), { condition, signal });
+  response.writeHead(200, { 'Content-Type': 'application/json' });
+  response.flushHeaders();
+  const { exitCode, error } = await exit;
+  response.end(`${JSON.stringify({ Error: error === undefined ? null : { Message: error }, StatusCode: exitCode })}\n`);
+}
+
+function readCondition(condition: string): WaitCondition {
+  switch (condition) {
+    case '':
+    case 'not-running':
+      return 'not-running';
+    case 'next-exit':
+    case 'removed':
+      return condition;
+    default:
+      throw new Failure('invalid', 'CONDITION_INVALID', `invalid condition: "${condition}"`);
+  }
+}
+
+async function attach(containers: ContainerBackend, exchange: Exchange): Promise<void> {
+  const { query, signal } = exchange;
+  const detachKeys = parseDetachKeys(query.text('detachKeys'));
+  const streams = await containers.attach(exchange.param('id'), {
+    stdin: query.flag('stdin'),
+    stdout: query.flag('stdout'),
+    stderr: query.flag('stderr'),
+    logs: query.flag('logs'),
+    stream: query.flag('stream'),
+    signal,
+  });
+  await joinStreams(exchange, streams, detachKeys);
+}
+
+async function remove(containers: ContainerBackend, exchange: Exchange): Promise<void> {
+  const { query, signal } = exchange;
+  if (query.flag('link')) throw new Failure('unsupported', 'LINK', 'removing a link is not supported by this host');
+  await containers.remove(exchange.param('id'), { volumes: query.flag('v'), force: query.flag('force'), signal });
+  exchange.empty(204);
+}
+
+/** Size of a terminal from `h` and `w`. */
+export function readSize(query: Query): TerminalSize {
+  return { height: side(query, 'h'), width: side(query, 'w') };
+}
+
+function side(query: Query, name: string): number {
+  const value = query.integer(name) ?? 0;
+  if (value < 0 || value > 0xffff) throw new Failure('invalid', 'SIZE_INVALID', `invalid terminal size ${value}`);
+  return value;
+}

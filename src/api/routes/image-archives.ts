@@ -1,0 +1,37 @@
+import { Failure } from '../../lib/error.ts';
+import type { ProgressLine } from '../../wire/progress.ts';
+import type { ImageArchiveBackend } from '../backend.ts';
+import type { Exchange } from '../exchange.ts';
+import type { Route } from '../router.ts';
+
+export const imageArchiveRoutes: readonly Route<ImageArchiveBackend>[] = [
+  {
+    method: 'GET',
+    path: '/images/get',
+    handle: (archives, exchange) => save(archives, exchange, exchange.query.list('names')),
+  },
+  {
+    method: 'GET',
+    path: '/images/{name*}/get',
+    handle: (archives, exchange) => save(archives, exchange, [exchange.param('name')]),
+  },
+  {
+    method: 'POST',
+    path: '/images/load',
+    handle: async (archives, exchange) => {
+      const lines = exchange.lines<ProgressLine>();
+      await archives.load({
+        body: exchange.body(),
+        quiet: exchange.query.flag('quiet', true),
+        emit: (line) => lines.write(line),
+        signal: exchange.signal,
+      });
+      lines.end();
+    },
+  },
+];
+
+async function save(archives: ImageArchiveBackend, exchange: Exchange, names: readonly string[]): Promise<void> {
+  if (names.length === 0) throw new Failure('invalid', 'NAMES_MISSING', 'no image name is given to save');
+  await exchange.send(await archives.save(names, exchange), 'application/x-tar');
+}

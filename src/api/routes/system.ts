@@ -1,0 +1,104 @@
+import { Failure } from '../../lib/error.ts';
+import type { DiskUsagePart } from '../../wire/disk-usage.ts';
+import type { VersionInfo } from '../../wire/system.ts';
+import type { DiskUsageBackend, HostVersion, SystemBackend } from '../backend.ts';
+import type { Exchange } from '../exchange.ts';
+import { readFilters } from '../filters.ts';
+import type { Route } from '../router.ts';
+import { shapeEvent } from '../shape/event.ts';
+import { shapeImageSummary } from '../shape/image.ts';
+import { parseTime } from '../time.ts';
+import { formatVersion, NEWEST_API, OLDEST_API } from '../version.ts';
+
+const EVENT_FILTERS = [
+  'config',
+  'container',
+  'daemon',
+  'event',
+  'image',
+  'label',
+  'network',
+  'node',
+  'plugin',
+  'scope',
+  'secret',
+  'service',
+  'type',
+  'volume',
+];
+
+export const systemRoutes: readonly Route<SystemBackend>[] = [
+  { method: 'HEAD', path: '/_ping', handle: (_, exchange) => ping(exchange) },
+  { method: 'GET', path: '/_ping', handle: (_, exchange) => ping(exchange) },
+  {
+    method: 'GET',
+    path: '/version',
+    handle: async (system, exchange) => exchange.answer(200, versionInfo(await system.version())),
+  },
+  {
+    method: 'GET',
+    path: '/info',
+    handle: async (system, exchange) => exchange.answer(200, await system.info()),
+  },
+  { method: 'GET', path: '/events', handle: events },
+];
+
+export const diskUsageRoutes: readonly Route<DiskUsageBackend>[] = [
+  { method: 'GET', path: '/system/df', handle: diskUsage },
+];
+
+/** `Builder-Version: 1` keeps clients on the classic builder. */
+function ping(exchange: Exchange): void {
+  exchange.response.writeHead(200, {
+    'Builder-Version': '1',
+    Swarm: 'inactive',
+    'Cache-Control': 'no-cache, no-store, must-revalidate',
+    Pragma: 'no-cache',
+    'Content-Type': 'text/plain; charset=utf-8',
+    'Content-Length': 2,
+  });
+  exchange.response.end(exchange.request.method === 'HEAD' ? undefined : 'OK');
+}
+
+function versionInfo(host: HostVersion): VersionInfo {
+  const api = { ApiVersion: formatVersion(NEWEST_API), MinAPIVersion: formatVersion(OLDEST_API) };
+  const { Platform, ...rest } = host;
+  const details = {
+    ...api,
+    Arch: host.Arch,
+    BuildTime: host.BuildTime,
+    Experimental: 'false',
+    GitCommit: host.GitCommit,
+    GoVersion: host.GoVersion,
+    KernelVersion: host.KernelVersion,
+    Os: host.Os,
+  };
+  return { Platform, Components: [{ Name: 'Engine', Version: host.Version, Details: details }], ...rest, ...api };
+}
+
+async function events(system: SystemBackend, exchange: Exchange): Promise<void> {
+  const { query, signal } = exchange;
+  const now = Date.now();
+  const since = parseTime(query.text('since'), now);
+  const until = parseTime(query.text('until'), now);
+  if (since !== undefined && until !== undefined && since > until)
+    throw new Failure('invalid', 'TIME_INVALID', '`since` time cannot be after `until` time');
+  const filters = readFilters(query, EVENT_FILTERS);
+  const lines = exchange.lines('\n');
+  lines.open();
+  for await (const event of system.events({ filters, since, until, signal })) await lines.write(shapeEvent(event));
+  lines.end();
+}
+
+async function diskUsage(backend: DiskUsageBackend, exchange: Exchange): Promise<void> {
+  const all: readonly DiskUsagePart[] = ['image', 'container', 'volume', 'build-cache'];
+  const asked = exchange.query.list('type');
+  for (const part of asked) {
+    if (!all.some((known) => known === part))
+      throw new Failure('invalid', 'PART_INVALID', `unknown object type: ${part}`);
+  }
+  const parts = new Set(asked.length === 0 ? all : all.filter((part) => asked.includes(part)));
+  const usage = await backend.diskUsage({ parts, signal: exchange.signal });
+  const images = usage.Images?.map((image) => shapeImageSummary(image, exchange.version));
+  exchange.answer(200, { ...usage, ...(images && { Images: images }) });
+}

@@ -1,0 +1,218 @@
+import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { Failure, isFailure, messageOf, systemCode } from '../lib/error.ts';
+import type { Log } from '../lib/log.ts';
+import { VERSION_HEADER } from '../wire/build.ts';
+import type { Backends } from './backend.ts';
+import { Exchange } from './exchange.ts';
+import { errorLine } from './json-lines.ts';
+import { Query } from './query.ts';
+import { type BoundRoute, findRoute } from './router.ts';
+import { allRoutes } from './routes.ts';
+import { errorBody, statusOf } from './status.ts';
+import { closeGently } from './stream.ts';
+import { listenUnix } from './unix-socket.ts';
+import { formatVersion, NEWEST_API, splitVersion } from './version.ts';
+
+export interface ApiServerOptions {
+  readonly backends: Backends;
+  /** Of Strake. */
+  readonly version: string;
+  readonly log: Log;
+}
+
+export type Listener =
+  | { readonly kind: 'unix'; readonly path: string }
+  /** Port 0 takes a free one. */
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number };
+
+/** Requests in work get this long to end after they are told to stop. */
+const GRACE_MS = 2000;
+
+/**
+ * The Docker Engine REST door. `listen` may be called for several addresses. Disposing it stops listening, aborts
+ * what is in work (kind `unavailable`) and closes every connection.
+ * https://docs.docker.com/reference/api/engine/
+ */
+export class ApiServer implements AsyncDisposable {
+  readonly #routes: readonly BoundRoute[];
+  readonly #headers: Readonly<Record<string, string>>;
+  readonly #log: Log;
+  readonly #servers: Server[] = [];
+  readonly #active = new Map<AbortController, Promise<void>>();
+  readonly #upgraded = new Set<Duplex>();
+  #idleSince = Date.now();
+
+  constructor(options: ApiServerOptions) {
+    this.#routes = allRoutes(options.backends);
+    this.#log = options.log;
+    this.#headers = {
+      'Api-Version': formatVersion(NEWEST_API),
+      'Docker-Experimental': 'false',
+      Ostype: 'linux',
+      Server: `Strake/${options.version} (linux)`,
+      [VERSION_HEADER]: options.version,
+    };
+  }
+
+  /** Resolves when clients can connect; gives the address as clients write it. */
+  async listen(listener: Listener): Promise<string> {
+    const server = createServer(
+      {
+        maxHeaderSize: 1 << 20, // build arguments travel in the query
+        keepAliveTimeout: 0, // clients keep connections as long as they like
+        requestTimeout: 0, // a build context may take any time
+        shouldUpgradeCallback: (request) => this.#upgrades(request),
+      },
+      (request, response) => this.#begin(request, response, undefined),
+    );
+    server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      this.#upgraded.add(socket);
+      socket.on('close', () => this.#upgraded.delete(socket));
+      socket.on('error', () => {}); // 'close' follows
+      if (head.length > 0) socket.unshift(head);
+      this.#begin(request, responseOn(request, socket), socket);
+    });
+    server.on('clientError', (error, socket) => refuseMalformed(error, socket));
+    this.#servers.push(server);
+    if (listener.kind === 'unix') {
+      await listenUnix(server, listener.path);
+      return `unix://${listener.path}`;
+    }
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(listener.port, listener.host, () => {
+        server.off('error', reject);
+        resolve();
+      });
+    });
+    const { port } = server.address() as AddressInfo; // a TCP server that listens has one
+    return `tcp://${listener.host}:${port}`;
+  }
+
+  /** Milliseconds since the last request ended; 0 while one is in work. */
+  idleMilliseconds(): number {
+    return this.#active.size > 0 ? 0 : Date.now() - this.#idleSince;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const closed = this.#servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())));
+    const reason = new Failure('unavailable', 'HOST_CLOSING', 'the host is shutting down');
+    for (const controller of this.#active.keys()) controller.abort(reason);
+    const grace = new Promise<void>((resolve) => setTimeout(resolve, GRACE_MS).unref());
+    await Promise.race([Promise.allSettled(this.#active.values()), grace]);
+    for (const server of this.#servers) server.closeAllConnections();
+    for (const socket of this.#upgraded) socket.destroy();
+    await Promise.all(closed);
+  }
+
+  /** Whether this request's route speaks raw bytes; for all others the wish for an upgrade is ignored. */
+  #upgrades(request: IncomingMessage): boolean {
+    try {
+      return this.#find(request).route.hijack;
+    } catch {
+      return false;
+    }
+  }
+
+  #find(request: IncomingMessage) {
+    const { path, search } = splitUrl(request.url ?? '');
+    const versioned = splitVersion(path);
+    const found = findRoute(this.#routes, { method: request.method, ...versioned });
+    return { ...found, version: versioned.version, search };
+  }
+
+  #begin(request: IncomingMessage, response: ServerResponse, upgrade: Duplex | undefined): void {
+    const controller = new AbortController();
+    const gone = () => {
+      if (!response.writableFinished)
+        controller.abort(new Failure('cancelled', 'CLIENT_GONE', 'the client closed the connection'));
+    };
+    request.on('error', () => {}); // told by 'close'
+    response.on('error', () => {});
+    (upgrade ?? response).on('close', gone);
+    const work = this.#serve(request, response, upgrade, controller.signal).finally(() => {
+      this.#active.delete(controller);
+      this.#idleSince = Date.now();
+    });
+    this.#active.set(controller, work);
+  }
+
+  async #serve(
+    request: IncomingMessage,
+    response: ServerResponse,
+    upgrade: Duplex | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
+    let exchange: Exchange | undefined;
+    try {
+      for (const [name, value] of Object.entries(this.#headers)) response.setHeader(name, value);
+      const { route, params, version, search } = this.#find(request);
+      exchange = new Exchange({ request, response, upgrade, version, params, query: new Query(search), signal });
+      await route.handle(exchange);
+    } catch (error) {
+      this.#fail(request, response, exchange, error, signal);
+    }
+  }
+
+  #fail(
+    request: IncomingMessage,
+    response: ServerResponse,
+    exchange: Exchange | undefined,
+    error: unknown,
+    signal: AbortSignal,
+  ): void {
+    if (!isFailure(error) || error.kind === 'internal') {
+      const stack = error instanceof Error && error.stack !== undefined ? error.stack : messageOf(error);
+      this.#log.error('request failed', { method: request.method ?? '', url: pathOf(request), error: stack });
+    }
+    if (isFailure(signal.reason) && signal.reason.code === 'CLIENT_GONE') {
+      response.destroy();
+    } else if (exchange?.hijacked) {
+      exchange.close();
+    } else if (!response.headersSent) {
+      const bytes = Buffer.from(`${JSON.stringify(errorBody(error))}\n`);
+      response.writeHead(statusOf(error), { 'Content-Type': 'application/json', 'Content-Length': bytes.length });
+      response.end(request.method === 'HEAD' ? undefined : bytes);
+    } else if (exchange?.progress) {
+      void exchange.progress.write(errorLine(error));
+      exchange.progress.end();
+    } else {
+      // Part of a stream of bytes is out: only a broken connection says that the rest is missing.
+      response.destroy();
+    }
+  }
+}
+
+/** Answers an upgrade request in plain HTTP, as errors are. */
+function responseOn(request: IncomingMessage, socket: Duplex): ServerResponse {
+  const response = new ServerResponse(request);
+  response.shouldKeepAlive = false;
+  response.assignSocket(socket as import('node:net').Socket); // what http servers give to 'upgrade' is the connection
+  response.on('finish', () => closeGently(socket));
+  return response;
+}
+
+function refuseMalformed(error: Error, socket: Duplex): void {
+  if (!socket.writable || systemCode(error) === 'ECONNRESET') {
+    socket.destroy();
+    return;
+  }
+  const status =
+    systemCode(error) === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request';
+  const body = `${JSON.stringify({ message: `malformed HTTP request: ${error.message}` })}\n`;
+  socket.end(
+    `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}
+
+function splitUrl(url: string): { path: string; search: string } {
+  const mark = url.indexOf('?');
+  return mark < 0 ? { path: url, search: '' } : { path: url.slice(0, mark), search: url.slice(mark + 1) };
+}
+
+/** Without the query, which may hold build arguments. */
+function pathOf(request: IncomingMessage): string {
+  return splitUrl(request.url ?? '').path;
+}

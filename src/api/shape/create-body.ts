@@ -1,0 +1,164 @@
+import type { ContainerConfig, ContainerCreateBody, EndpointConfig, HostConfig } from '../../wire/container.ts';
+import {
+  type Check,
+  flag,
+  integer,
+  list,
+  map,
+  nothing,
+  nullable,
+  number,
+  object,
+  oneOf,
+  text,
+  words,
+} from '../check.ts';
+
+const healthcheck = object({
+  Test: words,
+  Interval: integer,
+  Timeout: integer,
+  StartPeriod: integer,
+  StartInterval: integer,
+  Retries: integer,
+});
+
+const configFields = {
+  Hostname: text,
+  Domainname: text,
+  User: text,
+  AttachStdin: flag,
+  AttachStdout: flag,
+  AttachStderr: flag,
+  ExposedPorts: map(nothing),
+  Tty: flag,
+  OpenStdin: flag,
+  StdinOnce: flag,
+  Env: list(text),
+  Cmd: words,
+  Healthcheck: healthcheck,
+  ArgsEscaped: flag,
+  Image: text,
+  Volumes: map(nothing),
+  WorkingDir: text,
+  Entrypoint: words,
+  NetworkDisabled: flag,
+  MacAddress: text,
+  OnBuild: list(text),
+  Labels: map(text),
+  StopSignal: text,
+  StopTimeout: integer,
+  Shell: words,
+};
+
+/** The `Config` of a container, alone. */
+export const containerConfig: Check<ContainerConfig> = object(configFields);
+
+const portBindings = map(nullable(list((value, at) => ({ HostIp: '', HostPort: '', ...portBinding(value, at) }))));
+const portBinding = object({ HostIp: text, HostPort: text });
+
+const ulimits = list((value: unknown, at: string) => ({ Name: '', Soft: 0, Hard: 0, ...ulimit(value, at) }));
+const ulimit = object({ Name: text, Soft: integer, Hard: integer });
+
+/** Of POST /build too. */
+export const ulimitList = ulimits;
+
+const mount = object({
+  Source: text,
+  ReadOnly: flag,
+  BindOptions: object({ Propagation: text, NonRecursive: flag, CreateMountpoint: flag }),
+  VolumeOptions: object({ NoCopy: flag, Labels: map(text) }),
+  TmpfsOptions: object({ SizeBytes: integer, Mode: integer }),
+});
+const mountKey = object({ Type: oneOf('bind', 'volume', 'tmpfs'), Target: text });
+
+const device = object({ PathOnHost: text, PathInContainer: text, CgroupPermissions: text });
+const restartPolicy = object({ Name: text, MaximumRetryCount: integer });
+const logConfig = object({ Type: text, Config: map(text) });
+
+const hostConfigFields = {
+  Binds: list(text),
+  ContainerIDFile: text,
+  LogConfig: (value: unknown, at: string) => ({ Type: '', Config: {}, ...logConfig(value, at) }),
+  NetworkMode: text,
+  PortBindings: portBindings,
+  RestartPolicy: (value: unknown, at: string) => ({ Name: '', ...restartPolicy(value, at) }),
+  AutoRemove: flag,
+  VolumesFrom: list(text),
+  CapAdd: words,
+  CapDrop: words,
+  CgroupnsMode: text,
+  Dns: list(text),
+  DnsOptions: list(text),
+  DnsSearch: list(text),
+  ExtraHosts: list(text),
+  GroupAdd: list(text),
+  IpcMode: text,
+  PidMode: text,
+  UTSMode: text,
+  Links: list(text),
+  OomScoreAdj: integer,
+  Privileged: flag,
+  PublishAllPorts: flag,
+  ReadonlyRootfs: flag,
+  SecurityOpt: list(text),
+  Tmpfs: map(text),
+  ShmSize: integer,
+  Sysctls: map(text),
+  Runtime: text,
+  Isolation: text,
+  CpuShares: integer,
+  Memory: integer,
+  NanoCpus: integer,
+  CgroupParent: text,
+  BlkioWeight: integer,
+  CpuPeriod: integer,
+  CpuQuota: integer,
+  CpusetCpus: text,
+  CpusetMems: text,
+  Devices: list((value: unknown, at: string) => ({
+    PathOnHost: '',
+    PathInContainer: '',
+    CgroupPermissions: '',
+    ...device(value, at),
+  })),
+  MemoryReservation: integer,
+  MemorySwap: integer,
+  MemorySwappiness: number,
+  OomKillDisable: flag,
+  PidsLimit: integer,
+  Ulimits: ulimits,
+  Init: flag,
+  Mounts: list((value: unknown, at: string) => ({
+    Type: 'volume' as const,
+    Target: '',
+    ...mountKey(value, at),
+    ...mount(value, at),
+  })),
+  MaskedPaths: list(text),
+  ReadonlyPaths: list(text),
+};
+
+const hostConfig: Check<HostConfig> = (value, at) => {
+  const { MemorySwappiness, PidsLimit, ...rest } = object(hostConfigFields)(value, at);
+  // What clients send for "not set".
+  return {
+    ...rest,
+    ...(MemorySwappiness === undefined || MemorySwappiness === -1 ? {} : { MemorySwappiness }),
+    ...(PidsLimit === undefined || PidsLimit === 0 ? {} : { PidsLimit }),
+  };
+};
+
+/** Settings of a container in one network. */
+export const endpointConfig: Check<EndpointConfig> = object({
+  IPAMConfig: object({ IPv4Address: text }),
+  Links: list(text),
+  Aliases: list(text),
+});
+
+/** Body of POST /containers/create. */
+export const createBody: Check<ContainerCreateBody> = object({
+  ...configFields,
+  HostConfig: hostConfig,
+  NetworkingConfig: object({ EndpointsConfig: map(nullable(endpointConfig)) }),
+});
