@@ -9,6 +9,8 @@ export interface HostOptions {
   readonly idleExit: number | undefined;
 }
 
+const IDLE_SECONDS = 300;
+
 export const HOST_USAGE = `Usage: strake host [OPTIONS]
 
 Runs the host in the foreground.
@@ -16,7 +18,7 @@ Runs the host in the foreground.
 Options:
   -H, --host list          Address to listen on: unix:///path or tcp://address:port
       --data-root string   Folder of the store (default /var/lib/strake)
-      --idle-exit seconds  Leave after so many seconds with nothing to do (default: never)
+      --idle-exit[=seconds]  Leave after so long with nothing to do (default 300; without the flag: never)
       --help               Print this text`;
 
 /** Reads the host's flags; STRAKE_HOST and STRAKE_ROOT fill in what is absent. */
@@ -24,7 +26,7 @@ export function parseHostOptions(argv: readonly string[], env: NodeJS.ProcessEnv
   let values: { host?: string[]; 'data-root'?: string; 'idle-exit'?: string; help?: boolean };
   try {
     ({ values } = parseArgs({
-      args: [...argv],
+      args: argv.map((word) => (word === '--idle-exit' ? `--idle-exit=${IDLE_SECONDS}` : word)),
       options: {
         host: { type: 'string', short: 'H', multiple: true },
         'data-root': { type: 'string' },

@@ -9,13 +9,15 @@ export interface KeyComponent {
 /** A step's cache key with what it was made of, so that a miss can be answered with the component that changed. */
 export interface CacheKey {
   readonly digest: Digest;
+  /** Which instruction it is, whatever its inputs: where to look for what a missed key should be compared with. */
+  readonly site: string;
   readonly components: readonly KeyComponent[];
 }
 
-/** Makes a key. Order counts; undefined values are left out. */
-export function cacheKey(components: Readonly<Record<string, string | undefined>>): CacheKey {
+/** Makes a key. Order counts; undefined values are left out. `site` is no part of it. */
+export function cacheKey(site: string, components: Readonly<Record<string, string | undefined>>): CacheKey {
   const list = Object.entries(components).flatMap(([name, value]) => (value === undefined ? [] : [{ name, value }]));
-  return { digest: digestOf(JSON.stringify(list.map(({ name, value }) => [name, value]))), components: list };
+  return { site, digest: digestOf(JSON.stringify(list.map(({ name, value }) => [name, value]))), components: list };
 }
 
 /** Components for each `NAME=value` of a list, under `prefix NAME`. */

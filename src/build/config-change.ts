@@ -84,6 +84,11 @@ export function withVariable(env: readonly string[], name: string, value: string
   return at < 0 ? [...env, `${name}=${value}`] : env.with(at, `${name}=${value}`);
 }
 
+/** How Docker's history marks a step that runs no command. */
+export function nop(summary: string): string {
+  return `/bin/sh -c #(nop) ${summary}`;
+}
+
 function formatPairs(pairs: readonly Pair[]): string {
   return pairs.map(([name, value]) => `${name}=${value}`).join(' ');
 }

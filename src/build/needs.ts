@@ -5,6 +5,7 @@ import type { ImageConfig } from '../oci/image-config.ts';
 import type { Platform } from '../oci/platform.ts';
 import type { Reference } from '../oci/reference.ts';
 import type { LayerId } from '../store/layers.ts';
+import type { CacheKey } from './cache-key.ts';
 import type { BuildResources } from '../wire/build.ts';
 
 /** A sealed layer: its content is known by digest. */
@@ -66,12 +67,13 @@ export interface CachedStep {
 export interface StepCache {
   /** A usable record: its layer is in the store. */
   get(key: string): CachedStep | undefined;
-  put(key: string, components: readonly { readonly name: string; readonly value: string }[], step: CachedStep): void;
+  put(key: CacheKey, step: CachedStep): void;
 }
 
 export interface RunRequest {
   /** Bottom first. */
   readonly layers: readonly LayerId[];
+  /** ID of the image that FROM named, for the container's record; empty for scratch. */
   readonly image: string;
   readonly argv: readonly string[];
   readonly env: readonly string[];

@@ -58,7 +58,7 @@ export class Vertices {
     const created = new Date().toISOString();
     const sealed = Promise.resolve(layer?.sealed).then((record) => {
       const kept = record && record.diffId !== EMPTY_DIFF ? record : undefined;
-      this.#cache.put(key.digest, key.components, { layer: kept, result, created });
+      this.#cache.put(key, { layer: kept, result, created });
       return kept;
     });
     sealed.catch(() => {}); // whoever needs the layer awaits it and learns the reason

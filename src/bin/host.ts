@@ -1,0 +1,63 @@
+import { existsSync, realpathSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { ApiServer, type Listener } from '../api/server.ts';
+import { openEngine } from '../engine/engine.ts';
+import { STRAKE_VERSION } from '../engine/system-info.ts';
+import { Failure, isFailure, messageOf } from '../lib/error.ts';
+import { makeLog } from '../lib/log.ts';
+import { Scope } from '../lib/scope.ts';
+import { siblingScript } from '../lib/sibling-script.ts';
+import { WorkerPool } from '../lib/worker-pool.ts';
+import { HOST_USAGE, parseHostOptions } from './host-options.ts';
+
+const WORKERS = 2;
+const IDLE_CHECK_MS = 1000;
+
+/** Runs the host until a signal or idleness ends it. Returns the exit code. */
+async function runHost(argv: readonly string[]): Promise<number> {
+  const options = parseHostOptions(argv, process.env);
+  if (options === 'help') {
+    process.stdout.write(`${HOST_USAGE}\n`);
+    return 0;
+  }
+  const log = makeLog();
+  const stop = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.on(name, () => stop.abort(new Failure('unavailable', 'HOST_CLOSING', `the host was told to stop by ${name}`)));
+  process.umask(0o022);
+
+  await using scope = new Scope();
+  const workers = scope.use(new WorkerPool(siblingScript(import.meta.url, 'worker'), WORKERS));
+  const engine = scope.use(await openEngine({ dataRoot: options.dataRoot, workers, log, signal: stop.signal }));
+  const server = scope.use(new ApiServer({ backends: engine.backends, version: STRAKE_VERSION, log }));
+  for (const address of options.listen) log.info('listening', { address: await server.listen(parseListener(address)) });
+
+  await new Promise<void>((resolve) => {
+    stop.signal.addEventListener('abort', () => resolve(), { once: true });
+    const { idleExit } = options;
+    if (idleExit === undefined) return;
+    setInterval(() => {
+      if (!engine.isBusy() && server.idleMilliseconds() >= idleExit) stop.abort(new Failure('unavailable', 'HOST_IDLE', 'the host was idle'));
+    }, Math.min(IDLE_CHECK_MS, idleExit)).unref();
+  });
+  log.info('stopping', { reason: messageOf(stop.signal.reason) });
+  return 0;
+}
+
+function parseListener(address: string): Listener {
+  if (address.startsWith('unix://')) return { kind: 'unix', path: address.slice('unix://'.length) };
+  const tcp = /^tcp:\/\/([^/]+):(\d+)$/.exec(address);
+  if (tcp?.[1] !== undefined) return { kind: 'tcp', host: tcp[1], port: Number(tcp[2]) };
+  throw new Failure('invalid', 'ADDRESS_INVALID', `cannot listen on "${address}"`, { hint: 'write unix:///path or tcp://address:port' });
+}
+
+const isMain = process.argv[1] !== undefined && existsSync(process.argv[1]) && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url);
+if (isMain) {
+  try {
+    process.exitCode = await runHost(process.argv.slice(2));
+  } catch (error) {
+    const hint = isFailure(error) && error.hint !== undefined ? `\n${error.hint}` : '';
+    process.stderr.write(`strake host: ${isFailure(error) ? error.message : String(error instanceof Error ? error.stack : error)}${hint}\n`);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,95 @@
+import { unconsumedBuildArgs } from '../dockerfile/global-args.ts';
+import type { Instruction } from '../dockerfile/instruction.ts';
+import type { Stage } from '../dockerfile/stages.ts';
+import { cancelled, Failure } from '../lib/error.ts';
+import type { ImageId } from '../oci/digest.ts';
+import type { StepInfo } from '../wire/build.ts';
+import { addLabels, nop } from './config-change.ts';
+import { solveStage } from './solve-stage.ts';
+import type { BuildSession } from './session.ts';
+import { advance, type SolvedStage, type StageState } from './stage-state.ts';
+
+/**
+ * Solves the stages that the target needs, each as soon as what it starts from is there, and returns the target's image.
+ * The first failure stops the others; their clean-up has ended when this rejects.
+ */
+export async function runBuild(outer: BuildSession): Promise<ImageId> {
+  const stop = new AbortController();
+  const session: BuildSession = { ...outer, signal: AbortSignal.any([outer.signal, stop.signal]) };
+  const { plan } = session;
+  const numbering = numberSteps(session);
+  await session.emit({ type: 'plan', steps: numbering.steps });
+  for (const warning of plan.dockerfile.warnings) await session.emit({ type: 'warning', message: warning.message });
+  for (let step = 0; step < plan.globalInstructions.length; step++) {
+    await session.emit({ type: 'step-start', step, at: Date.now() });
+    await session.emit({ type: 'step-done', step, image: undefined, at: Date.now() });
+  }
+
+  const solving = new Map<number, Promise<SolvedStage>>();
+  const solved = (index: number): Promise<SolvedStage> => {
+    const stage = solving.get(index);
+    if (!stage) throw new Failure('internal', 'STAGE_NOT_PLANNED', `stage ${index} is needed but was not planned`);
+    return stage;
+  };
+  for (const stage of plan.needed) {
+    const first = numbering.first.get(stage.index) ?? 0;
+    // Stages are in the order of the file and depend on earlier ones only; each waits where it needs another.
+    solving.set(stage.index, Promise.resolve().then(() => solveStage(session, stage, { first, solved })));
+  }
+  const results = [...solving.values()];
+  for (const result of results) result.catch((error: unknown) => stop.abort(error));
+  await Promise.allSettled(results);
+  if (outer.signal.aborted) throw cancelled(outer.signal);
+  if (stop.signal.aborted) throw stop.signal.reason;
+
+  const target = await solved(plan.target.index);
+  const state = numbering.labels === undefined ? target.state : await labelStep(session, target.state, numbering.labels);
+  const image = await state.image;
+  const declared = new Set([...plan.globals.declared, ...(await Promise.all(results)).flatMap(({ scope }) => [...scope.declared])]);
+  const unused = unconsumedBuildArgs(session.options.buildArgs, declared);
+  if (unused.length > 0)
+    await session.emit({ type: 'warning', message: `One or more build-args [${unused.join(' ')}] were not consumed` });
+  if (!image.id)
+    throw new Failure('invalid', 'NO_IMAGE', 'No image was generated. Is your Dockerfile empty?', { hint: 'add an instruction after FROM scratch' });
+  return image.id;
+}
+
+/** Gives every instruction that will run its number: global ARGs, then stage by stage FROM and what follows it. */
+function numberSteps(session: BuildSession): {
+  steps: StepInfo[];
+  first: ReadonlyMap<number, number>;
+  /** Number of the step that adds the labels of `--label`. */
+  labels: number | undefined;
+} {
+  const { plan } = session;
+  const steps: StepInfo[] = [];
+  const first = new Map<number, number>();
+  const add = (instruction: Instruction, stage: Stage | undefined) =>
+    steps.push({
+      index: steps.length,
+      stage: stage?.index ?? 0,
+      stageName: stage?.name,
+      line: instruction.source.line,
+      text: instruction.original,
+    });
+  for (const instruction of plan.globalInstructions) add(instruction, undefined);
+  for (const stage of plan.needed) {
+    first.set(stage.index, steps.length);
+    add(stage.from, stage);
+    for (const instruction of stage.instructions) add(instruction, stage);
+  }
+  const labels = Object.entries(session.options.labels);
+  if (labels.length === 0) return { steps, first, labels: undefined };
+  const text = `LABEL ${labels.map(([name, value]) => `${name}=${value}`).join(' ')}`;
+  steps.push({ index: steps.length, stage: plan.target.index, stageName: plan.target.name, line: 0, text });
+  return { steps, first, labels: steps.length - 1 };
+}
+
+/** `--label`: one more step after the target's last instruction, its values taken as they are. */
+async function labelStep(session: BuildSession, state: StageState, step: number): Promise<StageState> {
+  await session.emit({ type: 'step-start', step, at: Date.now() });
+  const { config, summary } = addLabels(state.config, Object.entries(session.options.labels));
+  const labelled = advance(session, state, { config, createdBy: nop(summary) });
+  await session.emit({ type: 'step-done', step, image: (await labelled.image).id, at: Date.now() });
+  return labelled;
+}

@@ -1,0 +1,81 @@
+import type { Stage } from '../dockerfile/stages.ts';
+import { StageScope } from '../dockerfile/stage-scope.ts';
+import { Failure } from '../lib/error.ts';
+import { chainIds } from '../oci/digest.ts';
+import type { RunConfig } from '../oci/image-config.ts';
+import { parsePlatform } from '../oci/platform.ts';
+import { parseReference, withDefaultTag } from '../oci/reference.ts';
+import type { BaseImage } from './needs.ts';
+import type { BuildSession } from './session.ts';
+import type { SolvedStage } from './stage-state.ts';
+import { emptyImage } from './step-image.ts';
+
+const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+/** FROM: the state that a stage starts with, and the triggers that its base image brings. */
+export async function fromStep(
+  session: BuildSession,
+  stage: Stage,
+  solvedStage: (index: number) => Promise<SolvedStage>,
+  step: number,
+): Promise<SolvedStage & { readonly triggers: readonly string[] }> {
+  const base = stage.base;
+  switch (base.kind) {
+    case 'scratch': {
+      const image = emptyImage(session.platform);
+      const state = { config: withPath({}), layers: [], result: 'scratch', image: Promise.resolve(image), baseImage: undefined, author: undefined, cmdIsInherited: true };
+      return { state, scope: new StageScope(session.plan, state.config.Env ?? []), triggers: [] };
+    }
+    case 'stage': {
+      const { state, scope } = await solvedStage(base.index);
+      const { config } = withoutTriggers(state.config);
+      return { state: { ...state, config, cmdIsInherited: true }, scope: new StageScope(session.plan, config.Env ?? [], scope), triggers: [] };
+    }
+    case 'context':
+      throw new Failure('unsupported', 'CONTEXT_BASE', `FROM ${base.name}: a named context as base is not supported yet`, { source: stage.from.source });
+    case 'image': {
+      const image = await resolveImage(session, base.name, stage.platform, step);
+      const { config, triggers } = withoutTriggers(withPath(image.config.config ?? {}));
+      return {
+        state: {
+          config,
+          layers: image.layers.map((layer) => ({ id: layer.id, sealed: Promise.resolve(layer) })),
+          result: chainOf(image),
+          image: Promise.resolve({ id: image.id, config: image.config }),
+          baseImage: image.id,
+          author: image.config.author,
+          cmdIsInherited: true,
+        },
+        scope: new StageScope(session.plan, config.Env ?? []),
+        triggers,
+      };
+    }
+  }
+}
+
+/** An image that FROM or `--from` names. */
+export function resolveImage(session: BuildSession, name: string, platform: string | undefined, step: number): Promise<BaseImage> {
+  return session.images.resolve(withDefaultTag(parseReference(name)), {
+    pull: session.options.pull,
+    platform: platform === undefined ? session.platform : parsePlatform(platform),
+    signal: session.signal,
+    report: (text) => void session.emit({ type: 'step-output', step, stream: 'stdout', text }),
+  });
+}
+
+/** Identity of an image's file system: equal content, equal keys, whatever the image is called. */
+export function chainOf(image: BaseImage): string {
+  return chainIds(image.layers.map((layer) => layer.diffId)).at(-1) ?? 'scratch';
+}
+
+/** Docker gives every image a PATH. */
+function withPath(config: RunConfig): RunConfig {
+  const env = config.Env ?? [];
+  if (env.some((entry) => entry.startsWith('PATH='))) return config;
+  return { ...config, Env: [...env, `PATH=${DEFAULT_PATH}`] };
+}
+
+function withoutTriggers(config: RunConfig): { config: RunConfig; triggers: readonly string[] } {
+  const { OnBuild, ...rest } = config;
+  return { config: rest, triggers: OnBuild ?? [] };
+}

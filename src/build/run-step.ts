@@ -1,0 +1,113 @@
+import { StringDecoder } from 'node:string_decoder';
+import { heredocText } from '../dockerfile/heredoc.ts';
+import type { RunInstruction } from '../dockerfile/instruction.ts';
+import type { StageScope } from '../dockerfile/stage-scope.ts';
+import { Failure } from '../lib/error.ts';
+import { formatPlatform } from '../oci/platform.ts';
+import { cacheKey, variableComponents } from './cache-key.ts';
+import { DEFAULT_SHELL } from './metadata.ts';
+import type { BuildSession } from './session.ts';
+import type { StageState, StepResult } from './stage-state.ts';
+import type { Execution } from './vertex.ts';
+
+/** RUN: a real container on the layers so far; what it changed becomes a layer. */
+export async function runStep(
+  session: BuildSession,
+  state: StageState,
+  scope: StageScope,
+  instruction: RunInstruction,
+  step: number,
+): Promise<StepResult> {
+  refuseUnsupported(instruction);
+  const argv = commandOf(instruction, state);
+  const args = scope.buildArguments();
+  const network = instruction.network === 'default' ? (session.options.networkMode ?? 'default') : instruction.network;
+  const key = cacheKey(instruction.original, {
+    base: state.result,
+    instruction: 'RUN',
+    command: JSON.stringify(argv),
+    ...variableComponents('arg', args),
+    ...variableComponents('env', scope.environment()),
+    user: state.config.User ?? '',
+    workdir: state.config.WorkingDir ?? '/',
+    network,
+    platform: formatPlatform(session.platform),
+  });
+  const execute = async (): Promise<Execution> => {
+    const output = outputOf(session, step);
+    const ended = await session.runner.run({
+      layers: state.layers.map((layer) => layer.id),
+      image: state.baseImage ?? '',
+      argv,
+      env: scope.runEnvironment(),
+      user: state.config.User ?? '',
+      workdir: state.config.WorkingDir ?? '/',
+      network,
+      extraHosts: session.options.extraHosts,
+      resources: session.options.resources,
+      onStart: (container) => void session.emit({ type: 'step-container', step, container }),
+      onOutput: output.write,
+      signal: session.signal,
+    });
+    await output.end();
+    const removed = () => session.emit({ type: 'step-container-removed', step, container: ended.container });
+    if (ended.exitCode !== 0) {
+      if (session.options.forceRemove) {
+        await ended.remove();
+        await removed();
+      } else await ended.keep();
+      throw new Failure(
+        'invalid',
+        'RUN_FAILED',
+        `The command '${argv.join(' ')}' returned a non-zero code: ${ended.exitCode}`,
+        { exitCode: ended.exitCode, source: instruction.source },
+      );
+    }
+    const layer = await ended.commit();
+    if (session.options.remove) await removed();
+    return { layer };
+  };
+  const vertex = await session.vertices.solve(key, {
+    useCache: !session.options.noCache,
+    execute: () => session.work(execute),
+  });
+  if (vertex.cached) await session.emit({ type: 'step-cached', step });
+  const prefix = args.length === 0 ? '' : `|${args.length} ${args.join(' ')} `;
+  return { createdBy: `${prefix}${argv.join(' ')}`, vertex };
+}
+
+/** Argument vector. Heredocs go to the shell as they are written; a lone one is the script itself. */
+function commandOf(instruction: RunInstruction, state: StageState): string[] {
+  const { command, heredocs } = instruction;
+  if (command.form === 'exec') return [...command.argv];
+  const shell = state.config.Shell ?? DEFAULT_SHELL;
+  const [only, second] = heredocs;
+  if (!only) return [...shell, command.text];
+  if (!second && /^\d*<<-?\s*["']?[A-Za-z0-9_.]+["']?$/.test(command.text.trim())) return [...shell, heredocText(only)];
+  const bodies = heredocs.map((heredoc) => `${heredoc.content}${heredoc.name}`).join('\n');
+  return [...shell, `${command.text}\n${bodies}`];
+}
+
+function refuseUnsupported(instruction: RunInstruction): void {
+  const refuse = (what: string) => {
+    throw new Failure('unsupported', 'RUN_FLAG_UNSUPPORTED', `RUN ${what} is not supported yet`, { source: instruction.source });
+  };
+  if (instruction.mounts.length > 0) refuse(`--mount=${instruction.mounts[0]?.text}`);
+  if (instruction.security === 'insecure') refuse('--security=insecure');
+  if (instruction.devices.length > 0) refuse('--device');
+}
+
+/** Output as text events, characters that are split between chunks joined again. */
+function outputOf(session: BuildSession, step: number) {
+  const decoders = { stdout: new StringDecoder('utf8'), stderr: new StringDecoder('utf8') };
+  const say = async (stream: 'stdout' | 'stderr', text: string) => {
+    if (text !== '') await session.emit({ type: 'step-output', step, stream, text });
+  };
+  return {
+    write: (stream: 'stdout' | 'stderr', chunk: Buffer) => say(stream, decoders[stream].write(chunk)),
+    async end() {
+      await say('stdout', decoders.stdout.end());
+      await say('stderr', decoders.stderr.end());
+    },
+  };
+}

@@ -1,0 +1,20 @@
+import type { StagePlan } from '../dockerfile/stages.ts';
+import type { Platform } from '../oci/platform.ts';
+import type { BuildEvent, BuildOptions } from '../wire/build.ts';
+import type { ImageSource, RunExecutor, StepImages } from './needs.ts';
+import type { Vertices } from './vertex.ts';
+
+/** One build while it runs: what was asked for, what it may use, whom it tells. */
+export interface BuildSession {
+  readonly options: BuildOptions;
+  readonly plan: StagePlan;
+  readonly platform: Platform;
+  readonly images: ImageSource;
+  readonly stepImages: StepImages;
+  readonly vertices: Vertices;
+  readonly runner: RunExecutor;
+  /** Bounds the steps of parallel stages that work at the same time. */
+  readonly work: <T>(task: () => Promise<T>) => Promise<T>;
+  readonly emit: (event: BuildEvent) => Promise<void>;
+  readonly signal: AbortSignal;
+}
