@@ -23,7 +23,9 @@ async function runHost(argv: readonly string[]): Promise<number> {
   const log = makeLog();
   const stop = new AbortController();
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-    process.on(name, () => stop.abort(new Failure('unavailable', 'HOST_CLOSING', `the host was told to stop by ${name}`)));
+    process.on(name, () =>
+      stop.abort(new Failure('unavailable', 'HOST_CLOSING', `the host was told to stop by ${name}`)),
+    );
   process.umask(0o022);
 
   await using scope = new Scope();
@@ -36,9 +38,13 @@ async function runHost(argv: readonly string[]): Promise<number> {
     stop.signal.addEventListener('abort', () => resolve(), { once: true });
     const { idleExit } = options;
     if (idleExit === undefined) return;
-    setInterval(() => {
-      if (!engine.isBusy() && server.idleMilliseconds() >= idleExit) stop.abort(new Failure('unavailable', 'HOST_IDLE', 'the host was idle'));
-    }, Math.min(IDLE_CHECK_MS, idleExit)).unref();
+    setInterval(
+      () => {
+        if (!engine.isBusy() && server.idleMilliseconds() >= idleExit)
+          stop.abort(new Failure('unavailable', 'HOST_IDLE', 'the host was idle'));
+      },
+      Math.min(IDLE_CHECK_MS, idleExit),
+    ).unref();
   });
   log.info('stopping', { reason: messageOf(stop.signal.reason) });
   return 0;
@@ -48,16 +54,23 @@ function parseListener(address: string): Listener {
   if (address.startsWith('unix://')) return { kind: 'unix', path: address.slice('unix://'.length) };
   const tcp = /^tcp:\/\/([^/]+):(\d+)$/.exec(address);
   if (tcp?.[1] !== undefined) return { kind: 'tcp', host: tcp[1], port: Number(tcp[2]) };
-  throw new Failure('invalid', 'ADDRESS_INVALID', `cannot listen on "${address}"`, { hint: 'write unix:///path or tcp://address:port' });
+  throw new Failure('invalid', 'ADDRESS_INVALID', `cannot listen on "${address}"`, {
+    hint: 'write unix:///path or tcp://address:port',
+  });
 }
 
-const isMain = process.argv[1] !== undefined && existsSync(process.argv[1]) && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url);
+const isMain =
+  process.argv[1] !== undefined &&
+  existsSync(process.argv[1]) &&
+  realpathSync(process.argv[1]) === fileURLToPath(import.meta.url);
 if (isMain) {
   try {
     process.exitCode = await runHost(process.argv.slice(2));
   } catch (error) {
     const hint = isFailure(error) && error.hint !== undefined ? `\n${error.hint}` : '';
-    process.stderr.write(`strake host: ${isFailure(error) ? error.message : String(error instanceof Error ? error.stack : error)}${hint}\n`);
+    process.stderr.write(
+      `strake host: ${isFailure(error) ? error.message : String(error instanceof Error ? error.stack : error)}${hint}\n`,
+    );
     process.exitCode = 1;
   }
 }

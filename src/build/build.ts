@@ -5,8 +5,8 @@ import { cancelled, Failure } from '../lib/error.ts';
 import type { ImageId } from '../oci/digest.ts';
 import type { StepInfo } from '../wire/build.ts';
 import { addLabels, nop } from './config-change.ts';
-import { solveStage } from './solve-stage.ts';
 import type { BuildSession } from './session.ts';
+import { solveStage } from './solve-stage.ts';
 import { advance, type SolvedStage, type StageState } from './stage-state.ts';
 
 /**
@@ -34,7 +34,10 @@ export async function runBuild(outer: BuildSession): Promise<ImageId> {
   for (const stage of plan.needed) {
     const first = numbering.first.get(stage.index) ?? 0;
     // Stages are in the order of the file and depend on earlier ones only; each waits where it needs another.
-    solving.set(stage.index, Promise.resolve().then(() => solveStage(session, stage, { first, solved })));
+    solving.set(
+      stage.index,
+      Promise.resolve().then(() => solveStage(session, stage, { first, solved })),
+    );
   }
   const results = [...solving.values()];
   for (const result of results) result.catch((error: unknown) => stop.abort(error));
@@ -43,14 +46,20 @@ export async function runBuild(outer: BuildSession): Promise<ImageId> {
   if (stop.signal.aborted) throw stop.signal.reason;
 
   const target = await solved(plan.target.index);
-  const state = numbering.labels === undefined ? target.state : await labelStep(session, target.state, numbering.labels);
+  const state =
+    numbering.labels === undefined ? target.state : await labelStep(session, target.state, numbering.labels);
   const image = await state.image;
-  const declared = new Set([...plan.globals.declared, ...(await Promise.all(results)).flatMap(({ scope }) => [...scope.declared])]);
+  const declared = new Set([
+    ...plan.globals.declared,
+    ...(await Promise.all(results)).flatMap(({ scope }) => [...scope.declared]),
+  ]);
   const unused = unconsumedBuildArgs(session.options.buildArgs, declared);
   if (unused.length > 0)
     await session.emit({ type: 'warning', message: `One or more build-args [${unused.join(' ')}] were not consumed` });
   if (!image.id)
-    throw new Failure('invalid', 'NO_IMAGE', 'No image was generated. Is your Dockerfile empty?', { hint: 'add an instruction after FROM scratch' });
+    throw new Failure('invalid', 'NO_IMAGE', 'No image was generated. Is your Dockerfile empty?', {
+      hint: 'add an instruction after FROM scratch',
+    });
   return image.id;
 }
 

@@ -4,8 +4,22 @@ import * as change from './config-change.ts';
 
 // The right-hand sides are what dockerd 20.10 writes into CREATED BY.
 const rows: readonly [string, change.ConfigChange, string][] = [
-  ['ENV', change.setEnv({}, [['A', '1'], ['B', 'two words']]), ' ENV A=1 B=two words'],
-  ['LABEL', change.addLabels({}, [['a', 'b'], ['c d', 'e']]), ' LABEL a=b c d=e'],
+  [
+    'ENV',
+    change.setEnv({}, [
+      ['A', '1'],
+      ['B', 'two words'],
+    ]),
+    ' ENV A=1 B=two words',
+  ],
+  [
+    'LABEL',
+    change.addLabels({}, [
+      ['a', 'b'],
+      ['c d', 'e'],
+    ]),
+    ' LABEL a=b c d=e',
+  ],
   ['EXPOSE sorts', change.expose({}, ['80/tcp', '53/udp'], ['80', '53/udp']), ' EXPOSE 53/udp 80'],
   ['CMD', change.setCmd({}, ['a', 'b']), ' CMD ["a" "b"]'],
   ['ENTRYPOINT', change.setEntrypoint({}, ['/bin/sh', '-c', 'a b'], true), ' ENTRYPOINT ["/bin/sh" "-c" "a b"]'],
@@ -22,10 +36,14 @@ const rows: readonly [string, change.ConfigChange, string][] = [
   ],
 ];
 
-for (const [name, { summary }, expected] of rows) test(`history text of ${name}`, () => assert.equal(summary, expected));
+for (const [name, { summary }, expected] of rows)
+  test(`history text of ${name}`, () => assert.equal(summary, expected));
 
 test('ENV replaces in place and appends what is new', () => {
-  const { config } = change.setEnv({ Env: ['A=0', 'B=0'] }, [['A', '1'], ['C', '']]);
+  const { config } = change.setEnv({ Env: ['A=0', 'B=0'] }, [
+    ['A', '1'],
+    ['C', ''],
+  ]);
   assert.deepEqual(config.Env, ['A=1', 'B=0', 'C=']);
 });
 

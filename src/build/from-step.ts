@@ -1,5 +1,5 @@
-import type { Stage } from '../dockerfile/stages.ts';
 import { StageScope } from '../dockerfile/stage-scope.ts';
+import type { Stage } from '../dockerfile/stages.ts';
 import { Failure } from '../lib/error.ts';
 import { chainIds } from '../oci/digest.ts';
 import type { RunConfig } from '../oci/image-config.ts';
@@ -23,16 +23,33 @@ export async function fromStep(
   switch (base.kind) {
     case 'scratch': {
       const image = emptyImage(session.platform);
-      const state = { config: withPath({}), layers: [], result: 'scratch', image: Promise.resolve(image), baseImage: undefined, author: undefined, cmdIsInherited: true };
+      const state = {
+        config: withPath({}),
+        layers: [],
+        result: 'scratch',
+        image: Promise.resolve(image),
+        baseImage: undefined,
+        author: undefined,
+        cmdIsInherited: true,
+      };
       return { state, scope: new StageScope(session.plan, state.config.Env ?? []), triggers: [] };
     }
     case 'stage': {
       const { state, scope } = await solvedStage(base.index);
       const { config } = withoutTriggers(state.config);
-      return { state: { ...state, config, cmdIsInherited: true }, scope: new StageScope(session.plan, config.Env ?? [], scope), triggers: [] };
+      return {
+        state: { ...state, config, cmdIsInherited: true },
+        scope: new StageScope(session.plan, config.Env ?? [], scope),
+        triggers: [],
+      };
     }
     case 'context':
-      throw new Failure('unsupported', 'CONTEXT_BASE', `FROM ${base.name}: a named context as base is not supported yet`, { source: stage.from.source });
+      throw new Failure(
+        'unsupported',
+        'CONTEXT_BASE',
+        `FROM ${base.name}: a named context as base is not supported yet`,
+        { source: stage.from.source },
+      );
     case 'image': {
       const image = await resolveImage(session, base.name, stage.platform, step);
       const { config, triggers } = withoutTriggers(withPath(image.config.config ?? {}));
@@ -54,7 +71,12 @@ export async function fromStep(
 }
 
 /** An image that FROM or `--from` names. */
-export function resolveImage(session: BuildSession, name: string, platform: string | undefined, step: number): Promise<BaseImage> {
+export function resolveImage(
+  session: BuildSession,
+  name: string,
+  platform: string | undefined,
+  step: number,
+): Promise<BaseImage> {
   return session.images.resolve(withDefaultTag(parseReference(name)), {
     pull: session.options.pull,
     platform: platform === undefined ? session.platform : parsePlatform(platform),

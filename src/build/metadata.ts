@@ -19,6 +19,7 @@ import type {
 } from '../dockerfile/instruction.ts';
 import { parsePorts } from '../dockerfile/ports.ts';
 import type { Expansion } from '../dockerfile/word.ts';
+import { Failure } from '../lib/error.ts';
 import type { Healthcheck, RunConfig } from '../oci/image-config.ts';
 import {
   addLabels,
@@ -35,7 +36,6 @@ import {
   setUser,
   setWorkdir,
 } from './config-change.ts';
-import { Failure } from '../lib/error.ts';
 
 /** Instructions that change the config and no file. WORKDIR is among them for its config; the solver makes the folder. */
 export type MetadataInstruction =
@@ -66,7 +66,11 @@ export function isMetadata(instruction: Instruction): instruction is MetadataIns
 }
 
 /** The config after the instruction, and its history text. */
-export function applyMetadata(config: RunConfig, instruction: MetadataInstruction, context: MetadataContext): ConfigChange {
+export function applyMetadata(
+  config: RunConfig,
+  instruction: MetadataInstruction,
+  context: MetadataContext,
+): ConfigChange {
   const text = (word: string) => context.expand(word).text;
   const pairs = (list: readonly Pair[]) => list.map(({ name, value }) => [text(name), text(value)] as const);
   switch (instruction.kind) {
@@ -83,7 +87,10 @@ export function applyMetadata(config: RunConfig, instruction: MetadataInstructio
     case 'ENTRYPOINT':
       return setEntrypoint(config, argvOf(instruction.command, config), context.cmdIsInherited);
     case 'VOLUME':
-      return addVolumes(config, instruction.paths.map(text).map((path) => nonEmpty(path, 'VOLUME specified can not be an empty string')));
+      return addVolumes(
+        config,
+        instruction.paths.map(text).map((path) => nonEmpty(path, 'VOLUME specified can not be an empty string')),
+      );
     case 'USER':
       return setUser(config, nonEmpty(text(instruction.user), 'USER requires a user name or ID'));
     case 'WORKDIR':

@@ -5,8 +5,8 @@ import type { ImageConfig } from '../oci/image-config.ts';
 import type { Platform } from '../oci/platform.ts';
 import type { Reference } from '../oci/reference.ts';
 import type { LayerId } from '../store/layers.ts';
-import type { CacheKey } from './cache-key.ts';
 import type { BuildResources } from '../wire/build.ts';
+import type { CacheKey } from './cache-key.ts';
 
 /** A sealed layer: its content is known by digest. */
 export interface SealedLayer {

@@ -90,7 +90,9 @@ function commandOf(instruction: RunInstruction, state: StageState): string[] {
 
 function refuseUnsupported(instruction: RunInstruction): void {
   const refuse = (what: string) => {
-    throw new Failure('unsupported', 'RUN_FLAG_UNSUPPORTED', `RUN ${what} is not supported yet`, { source: instruction.source });
+    throw new Failure('unsupported', 'RUN_FLAG_UNSUPPORTED', `RUN ${what} is not supported yet`, {
+      source: instruction.source,
+    });
   };
   if (instruction.mounts.length > 0) refuse(`--mount=${instruction.mounts[0]?.text}`);
   if (instruction.security === 'insecure') refuse('--security=insecure');

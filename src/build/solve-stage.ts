@@ -1,8 +1,8 @@
+import { withSource } from '../dockerfile/failure.ts';
 import type { ArgInstruction, Instruction } from '../dockerfile/instruction.ts';
 import type { DeclaredArg, StageScope } from '../dockerfile/stage-scope.ts';
 import type { Stage } from '../dockerfile/stages.ts';
 import { parseTrigger } from '../dockerfile/trigger.ts';
-import { withSource } from '../dockerfile/failure.ts';
 import { messageOf } from '../lib/error.ts';
 import { nop } from './config-change.ts';
 import { copyStep } from './copy-step.ts';
@@ -24,11 +24,15 @@ export interface StageSteps {
 export async function solveStage(session: BuildSession, stage: Stage, steps: StageSteps): Promise<SolvedStage> {
   const from = await inStep(session, steps.first, stage.from, async () => {
     const base = await fromStep(session, stage, steps.solved, steps.first);
-    const triggers = [...base.triggers.map((text) => parseTrigger(text, { escape: session.plan.dockerfile.escape })), ...stage.triggers];
+    const triggers = [
+      ...base.triggers.map((text) => parseTrigger(text, { escape: session.plan.dockerfile.escape })),
+      ...stage.triggers,
+    ];
     if (triggers.length === 0) return base;
     await session.emit({ type: 'step-triggers', step: steps.first, count: triggers.length });
     let state = base.state;
-    for (const trigger of triggers) state = advance(session, state, await solveStep(session, stage, state, base.scope, trigger, steps, steps.first));
+    for (const trigger of triggers)
+      state = advance(session, state, await solveStep(session, stage, state, base.scope, trigger, steps, steps.first));
     return { state, scope: base.scope };
   });
   let state = from.state;
@@ -45,12 +49,19 @@ export async function solveStage(session: BuildSession, stage: Stage, steps: Sta
 }
 
 /** Says start and end of a step. The end is said when its image is made, which may be later than the next start. */
-async function inStep<T extends { state: StageState }>(session: BuildSession, step: number, instruction: Instruction, work: () => Promise<T>): Promise<T> {
+async function inStep<T extends { state: StageState }>(
+  session: BuildSession,
+  step: number,
+  instruction: Instruction,
+  work: () => Promise<T>,
+): Promise<T> {
   session.signal.throwIfAborted();
   await session.emit({ type: 'step-start', step, at: Date.now() });
   try {
     const done = await work();
-    const said = done.state.image.then((image) => session.emit({ type: 'step-done', step, image: image.id, at: Date.now() }));
+    const said = done.state.image.then((image) =>
+      session.emit({ type: 'step-done', step, image: image.id, at: Date.now() }),
+    );
     said.catch(() => {}); // the end of the stage awaits the image itself
     return done;
   } catch (error) {
@@ -89,12 +100,17 @@ async function solveStep(
 
 function metadata(state: StageState, scope: StageScope, instruction: MetadataInstruction) {
   const expand = (word: string) => scope.expand(word, instruction.source);
-  const { config, summary } = applyMetadata(state.config, instruction, { expand, cmdIsInherited: state.cmdIsInherited });
+  const { config, summary } = applyMetadata(state.config, instruction, {
+    expand,
+    cmdIsInherited: state.cmdIsInherited,
+  });
   if (instruction.kind === 'ENV') for (const entry of config.Env ?? []) setFrom(scope, entry);
   return {
     config,
     createdBy: nop(summary),
-    ...(instruction.kind === 'MAINTAINER' ? { author: scope.expand(instruction.maintainer, instruction.source).text } : {}),
+    ...(instruction.kind === 'MAINTAINER'
+      ? { author: scope.expand(instruction.maintainer, instruction.source).text }
+      : {}),
     ...(instruction.kind === 'CMD' ? { cmdIsInherited: false } : {}),
   };
 }

@@ -3,8 +3,8 @@ import type { ImageId } from '../oci/digest.ts';
 import type { RunConfig } from '../oci/image-config.ts';
 import type { LayerId } from '../store/layers.ts';
 import type { SealedLayer } from './needs.ts';
-import { addStep, type StepImage } from './step-image.ts';
 import type { BuildSession } from './session.ts';
+import { addStep, type StepImage } from './step-image.ts';
 import type { SolvedVertex } from './vertex.ts';
 
 /** Where a stage stands: between two instructions. */

@@ -17,7 +17,13 @@ function memoryImages() {
 }
 
 const scratch = emptyImage({ os: 'linux', architecture: 'amd64' });
-const step = { config: { Env: ['A=1'] }, createdBy: 'x', author: undefined, created: '2026-01-01T00:00:00.000Z', diffId: undefined };
+const step = {
+  config: { Env: ['A=1'] },
+  createdBy: 'x',
+  author: undefined,
+  created: '2026-01-01T00:00:00.000Z',
+  diffId: undefined,
+};
 
 test('the same step on the same parent gives the same image, whenever it is made', () => {
   const images = memoryImages();
@@ -31,12 +37,18 @@ test('metadata adds a history entry and no layer, files add both', () => {
   const diffId = digestOf('layer') as string as DiffId;
   const meta = addStep(images, scratch, step);
   const files = addStep(images, meta, { ...step, diffId });
-  assert.deepEqual(files.config.history?.map((entry) => entry.empty_layer), [true, undefined]);
+  assert.deepEqual(
+    files.config.history?.map((entry) => entry.empty_layer),
+    [true, undefined],
+  );
   assert.deepEqual(files.config.rootfs.diff_ids, [diffId]);
 });
 
 test('a base without history gets an entry for each layer', () => {
   const diffId = digestOf('layer') as string as DiffId;
-  const base = { id: undefined, config: { architecture: 'amd64', os: 'linux', rootfs: { type: 'layers' as const, diff_ids: [diffId] } } };
+  const base = {
+    id: undefined,
+    config: { architecture: 'amd64', os: 'linux', rootfs: { type: 'layers' as const, diff_ids: [diffId] } },
+  };
   assert.equal(addStep(memoryImages(), base, step).config.history?.length, 2);
 });

@@ -6,19 +6,30 @@ import { cacheKey } from './cache-key.ts';
 import type { CachedStep, SealedLayer } from './needs.ts';
 import { Vertices } from './vertex.ts';
 
-const layer = (text: string | Buffer): SealedLayer => ({ id: parseLayerId('1'), diffId: digestOf(text) as string as DiffId, size: 1 });
+const layer = (text: string | Buffer): SealedLayer => ({
+  id: parseLayerId('1'),
+  diffId: digestOf(text) as string as DiffId,
+  size: 1,
+});
 const key = cacheKey('RUN x', { base: 'b', command: 'x' });
 
 function memoryCache() {
   const records = new Map<string, CachedStep>();
-  return { records, get: (digest: string) => records.get(digest), put: (k: { digest: string }, step: CachedStep) => void records.set(k.digest, step) };
+  return {
+    records,
+    get: (digest: string) => records.get(digest),
+    put: (k: { digest: string }, step: CachedStep) => void records.set(k.digest, step),
+  };
 }
 
 test('a miss executes and is remembered once its layer is sealed', async () => {
   const cache = memoryCache();
   const vertices = new Vertices(cache);
   const sealed = layer('x');
-  const first = await vertices.solve(key, { useCache: true, execute: async () => ({ layer: { id: sealed.id, sealed: Promise.resolve(sealed) } }) });
+  const first = await vertices.solve(key, {
+    useCache: true,
+    execute: async () => ({ layer: { id: sealed.id, sealed: Promise.resolve(sealed) } }),
+  });
   await first.sealed;
   const second = await vertices.solve(key, { useCache: true, execute: () => assert.fail('executed again') });
   assert.equal(second.cached, true);
@@ -28,7 +39,10 @@ test('a miss executes and is remembered once its layer is sealed', async () => {
 
 test('a step that changed nothing has no layer, as in Docker', async () => {
   const empty = layer(Buffer.alloc(1024));
-  const solved = await new Vertices(memoryCache()).solve(key, { useCache: true, execute: async () => ({ layer: { id: empty.id, sealed: Promise.resolve(empty) } }) });
+  const solved = await new Vertices(memoryCache()).solve(key, {
+    useCache: true,
+    execute: async () => ({ layer: { id: empty.id, sealed: Promise.resolve(empty) } }),
+  });
   assert.equal(await solved.sealed, undefined);
 });
 
@@ -42,7 +56,10 @@ test('equal steps at the same time execute once', async () => {
   };
   const both = await Promise.all([1, 2].map(() => vertices.solve(key, { useCache: true, execute })));
   assert.equal(runs, 1);
-  assert.deepEqual(both.map((solved) => solved.cached), [false, true]);
+  assert.deepEqual(
+    both.map((solved) => solved.cached),
+    [false, true],
+  );
 });
 
 test('who waited for a step that failed executes it itself', async () => {
