@@ -57,14 +57,25 @@ export function terminated(path: NativePath): NativePath {
   return bytes;
 }
 
-export type PollWatcher = Disposable;
+/** Watches one descriptor from the event loop. The descriptor stays the caller's, who closes the watch first. */
+export interface DescriptorWatch extends Disposable {
+  /** Calls `ready` whenever the descriptor is ready for what is wanted; replaces what was wanted before. */
+  start(wanted: { readonly readable?: boolean; readonly writable?: boolean }, ready: () => void): void;
+  stop(): void;
+}
 
-/**
- * Calls `ready` each time the event loop sees that the descriptor is readable, until disposed. Does not keep the
- * process alive when `background` is true. The descriptor stays the caller's.
- */
-export function watchReadable(fd: number, ready: () => void, background = false): PollWatcher {
-  const handle = koffi.node.poll(fd, { readable: true }, ready);
-  if (background) handle.unref();
-  return { [Symbol.dispose]: () => handle.close() };
+/** Only one watch of a descriptor may exist in a process. It keeps the process alive until disposed. */
+export function watchDescriptor(fd: number): DescriptorWatch {
+  const handle = koffi.node.poll(fd, { readable: true }, () => {});
+  handle.stop();
+  return {
+    start: (wanted, ready) => handle.start(wanted, ready),
+    stop: () => handle.stop(),
+    [Symbol.dispose]: () => handle.close(),
+  };
+}
+
+/** Memory address of a Buffer, which the caller keeps alive until the call that uses it has returned. */
+export function addressOf(buffer: Buffer): bigint {
+  return koffi.address(buffer);
 }

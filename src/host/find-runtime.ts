@@ -1,0 +1,120 @@
+import { accessSync, constants, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Failure, systemCode } from '../lib/error.ts';
+import { runProgram } from '../lib/run-program.ts';
+import { makeScratchFolder } from '../lib/scratch.ts';
+import { detectCgroups } from './cgroup.ts';
+import type { RuntimeProgram } from './runtime-log.ts';
+import { runtimeSpec } from './spec.ts';
+
+const CANDIDATES = ['crun', 'runc'] as const;
+const FOLDERS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
+
+/**
+ * The OCI runtime of this machine: crun when it works here, being the faster one, else runc. Whether one works is tried
+ * once with a container without a program, and remembered in `memory`: a folder that a boot empties, since it depends on
+ * the kernel too. None at all is a Failure with code RUNTIME_MISSING.
+ */
+export async function findRuntime(memory: string, options: { readonly signal: AbortSignal }): Promise<RuntimeProgram> {
+  const reasons: string[] = [];
+  for (const name of CANDIDATES) {
+    const path = locate(name);
+    if (path === undefined) continue;
+    const trial = remembered(memory, name, path) ?? (await tryOut(memory, name, path, options.signal));
+    if (trial.works) return { name, path, version: trial.version };
+    reasons.push(`${name}: ${trial.reason}`);
+  }
+  const why =
+    reasons.length === 0 ? 'no OCI runtime is installed' : `no OCI runtime works here (${reasons.join('; ')})`;
+  throw new Failure('unavailable', 'RUNTIME_MISSING', why, { hint: 'install it: apt-get install runc' });
+}
+
+interface Trial {
+  readonly works: boolean;
+  readonly reason: string;
+  readonly version: string;
+  /** Which file was tried: another one is tried again. */
+  readonly file: string;
+}
+
+function locate(name: string): string | undefined {
+  const folders = [...(process.env['PATH'] ?? '').split(':').filter((folder) => folder.startsWith('/')), ...FOLDERS];
+  return folders
+    .map((folder) => join(folder, name))
+    .find((path) => {
+      try {
+        accessSync(path, constants.X_OK);
+        return true;
+      } catch {
+        return false;
+      }
+    });
+}
+
+/** Runs a program that does not exist: a runtime that complains about exactly that has done all the rest. */
+async function tryOut(memory: string, name: string, path: string, signal: AbortSignal): Promise<Trial> {
+  mkdirSync(memory, { recursive: true });
+  await using scratch = makeScratchFolder(memory, 'try');
+  const bundle = scratch.path;
+  const root = join(bundle, 'root');
+  mkdirSync(root);
+  const program = '/strake-trial';
+  const id = `strake-trial-${process.pid}`;
+  const spec = runtimeSpec({
+    process: {
+      args: [program],
+      env: [],
+      cwd: '/',
+      user: { uid: 0, gid: 0, additionalGids: [] },
+      terminal: false,
+      ulimits: [],
+      noNewPrivileges: false,
+      oomScoreAdj: 0,
+    },
+    root,
+    readonlyRoot: false,
+    hostname: undefined,
+    domainname: undefined,
+    namespaces: { network: 'new', pid: 'new', ipc: 'new', uts: 'new', cgroup: 'host' },
+    cgroupsPath: `/strake-trial/${id}`,
+    cgroupMode: detectCgroups().mode,
+    resources: {},
+    shmSize: 1 << 20,
+    mounts: [],
+    devices: [],
+    privileged: false,
+    capAdd: [],
+    capDrop: [],
+    seccomp: 'default',
+    sysctls: {},
+    maskedPaths: [],
+    readonlyPaths: [],
+  });
+  writeFileSync(join(bundle, 'config.json'), JSON.stringify(spec));
+  const run = await runProgram(path, ['--root', join(bundle, 'state'), 'run', '--bundle', bundle, id], { signal });
+  const works = run.stderr.includes(program);
+  const version = await runProgram(path, ['--version'], { signal });
+  const trial: Trial = {
+    works,
+    reason: works ? '' : run.stderr.trim().slice(0, 300),
+    version: /version (\S+)/.exec(version.stdout)?.[1] ?? '',
+    file: fileVersion(path),
+  };
+  writeFileSync(join(memory, `${name}.json`), JSON.stringify(trial));
+  return trial;
+}
+
+function remembered(memory: string, name: string, path: string): Trial | undefined {
+  try {
+    const trial = JSON.parse(readFileSync(join(memory, `${name}.json`), 'utf8')) as Trial; // written by tryOut
+    return trial.file === fileVersion(path) ? trial : undefined;
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT' || error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+function fileVersion(path: string): string {
+  const { mtimeMs, size, ino } = statSync(path);
+  return `${path} ${ino} ${size} ${mtimeMs}`;
+}

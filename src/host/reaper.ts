@@ -1,0 +1,120 @@
+import { closeSync, readdirSync, readFileSync } from 'node:fs';
+import { Failure, systemCode } from '../lib/error.ts';
+import { bind, check, ERRNO, lastError, watchDescriptor } from './libc.ts';
+
+const prctl = bind<(option: number, value: number, b: number, c: number, d: number) => number>(
+  'int prctl(int option, uint64_t value, uint64_t b, uint64_t c, uint64_t d)',
+);
+const waitpid = bind<(pid: number, status: Buffer, options: number) => number>(
+  'int waitpid(int pid, void *status, int options)',
+);
+const syscall = bind<(call: number, a: number, b: number) => number>(
+  'int64_t syscall(int64_t call, int64_t a, int64_t b)',
+);
+
+const PR_SET_CHILD_SUBREAPER = 36;
+const PIDFD_OPEN = 434; // the same number on every architecture
+const WNOHANG = 1;
+const STRAY_INTERVAL = 30_000;
+
+/** How a process ended. */
+export interface ExitStatus {
+  /** Its exit code, or 128 + n when signal n ended it. */
+  readonly exitCode: number;
+  readonly signal: number | undefined;
+}
+
+const waitedFor = new Set<number>();
+
+/**
+ * Makes this process the parent of everything its descendants leave behind: a container's first process, started by a
+ * runtime that has ended, becomes a child whose exit status `waitForExit` reads. Orphans nobody waits for are reaped
+ * too (containers that share the host's processes make them). Children of Node's own are left alone. Dispose to stop.
+ */
+export function becomeReaper(): Disposable {
+  check(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 'prctl');
+  let suspects = new Set<number>();
+  const timer = setInterval(() => {
+    suspects = reapStrays(suspects);
+  }, STRAY_INTERVAL);
+  timer.unref();
+  return {
+    [Symbol.dispose]: () => {
+      clearInterval(timer);
+      prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0);
+    },
+  };
+}
+
+/**
+ * Waits for a child that Node did not start (see `becomeReaper`), ended already or not, and reaps it. Call it once per
+ * process. Needs Linux 5.3.
+ */
+export function waitForExit(pid: number): Promise<ExitStatus> {
+  const fd = syscall(PIDFD_OPEN, pid, 0);
+  if (fd === -1)
+    return Promise.reject(lostProcess(pid, ERRNO['ESRCH'] === lastError() ? 'it is gone' : 'pidfd_open failed'));
+  waitedFor.add(pid);
+  const { promise, resolve, reject } = Promise.withResolvers<ExitStatus>();
+  const watch = watchDescriptor(fd);
+  watch.start({ readable: true }, () => {
+    const status = tryWait(pid);
+    if (status === undefined) return;
+    watch[Symbol.dispose]();
+    closeSync(fd);
+    waitedFor.delete(pid);
+    if (status === 'lost') reject(lostProcess(pid, 'it is not a child of the host'));
+    else resolve(status);
+  });
+  return promise;
+}
+
+/** Undefined while the process runs. */
+function tryWait(pid: number): ExitStatus | 'lost' | undefined {
+  const status = Buffer.alloc(4);
+  const found = waitpid(pid, status, WNOHANG);
+  if (found === 0) return undefined;
+  if (found === -1) return 'lost';
+  const word = status.readInt32LE();
+  const signal = word & 0x7f;
+  if (signal === 0) return { exitCode: (word >> 8) & 0xff, signal: undefined };
+  return { exitCode: 128 + signal, signal };
+}
+
+/**
+ * Reaps zombies among our children that were already there, and already zombies, at the previous look: Node reaps its
+ * own at once, and a container's is waited for. Returns the suspects for the next look.
+ */
+function reapStrays(suspects: ReadonlySet<number>): Set<number> {
+  const zombies = new Set<number>();
+  for (const pid of children()) {
+    if (waitedFor.has(pid) || !isZombie(pid)) continue;
+    if (suspects.has(pid)) tryWait(pid);
+    else zombies.add(pid);
+  }
+  return zombies;
+}
+
+function children(): number[] {
+  return readdirSync('/proc/self/task').flatMap((thread) => {
+    try {
+      return readFileSync(`/proc/self/task/${thread}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
+    } catch (error) {
+      if (systemCode(error) === 'ENOENT') return []; // the thread has ended, or the kernel lacks the file
+      throw error;
+    }
+  });
+}
+
+function isZombie(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return stat.charAt(stat.lastIndexOf(')') + 2) === 'Z';
+  } catch {
+    return false;
+  }
+}
+
+function lostProcess(pid: number, why: string): Failure {
+  return new Failure('internal', 'EXIT_UNKNOWN', `cannot learn how process ${pid} ended: ${why}`);
+}

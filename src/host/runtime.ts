@@ -1,0 +1,137 @@
+import { spawn } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { cancelled, Failure, systemCode } from '../lib/error.ts';
+import { runProgram } from '../lib/run-program.ts';
+import { type Cgroups, removeCgroup } from './cgroup.ts';
+import { type RuntimeProgram, readRuntimeLog, startFailure } from './runtime-log.ts';
+import { type Resources, resourceSpec } from './spec.ts';
+
+/** Where a container's first three descriptors go. They are given to it as they are. */
+export interface ProgramStdio {
+  readonly stdin: number | 'ignore';
+  readonly stdout: number | 'ignore';
+  readonly stderr: number | 'ignore';
+}
+
+export interface StartOptions {
+  readonly id: string;
+  /** Folder that holds config.json (of a container) or process.json (of an exec). Scratch files go there. */
+  readonly bundle: string;
+  readonly stdio: ProgramStdio;
+  /** For a process with a terminal: where the runtime sends it (console-socket.ts). */
+  readonly consoleSocket?: string;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Containers as an OCI runtime (runc or crun) runs them: detached, without a supervisor. The host must be a reaper
+ * (reaper.ts) and waits for the process IDs that `run` and `exec` return.
+ */
+export class Runtime {
+  readonly program: RuntimeProgram;
+  readonly #stateRoot: string;
+  readonly #cgroups: Cgroups;
+
+  /** `stateRoot` is the runtime's own folder, on a file system that is empty after a boot. */
+  constructor(program: RuntimeProgram, stateRoot: string, cgroups: Cgroups) {
+    this.program = program;
+    this.#stateRoot = stateRoot;
+    this.#cgroups = cgroups;
+    mkdirSync(stateRoot, { recursive: true, mode: 0o711 });
+  }
+
+  /**
+   * Creates and starts the container of a bundle; resolves with the process ID of its first process when that runs. A
+   * program that cannot be started is a Failure with Docker's message and `exitCode` 126 or 127; nothing is left then.
+   */
+  run(options: StartOptions): Promise<number> {
+    return this.#start('create', options, ['run', '--detach', '--bundle', options.bundle]);
+  }
+
+  /** Starts one more process in a running container; see `run`. */
+  exec(options: StartOptions): Promise<number> {
+    const document = join(options.bundle, 'process.json');
+    return this.#start('exec', options, ['exec', '--detach', '--process', document]);
+  }
+
+  /**
+   * Forgets a container whose first process has ended and was reaped. Where a container shares the host's processes,
+   * what it left running is killed first.
+   */
+  async remove(id: string, cgroupsPath: string, options: { readonly signal: AbortSignal }): Promise<void> {
+    // What `delete` of the runtime does, less the start of a program. With processes left it is the runtime's task.
+    if (!removeCgroup(this.#cgroups, cgroupsPath)) await this.forceRemove(id, options);
+    removeCgroup(this.#cgroups, cgroupsPath);
+    rmSync(join(this.#stateRoot, id), { recursive: true, force: true });
+  }
+
+  /** Kills and forgets a container in whatever state it is. */
+  async forceRemove(id: string, options: { readonly signal: AbortSignal }): Promise<void> {
+    await this.#command(['kill', '--all', id, 'KILL'], options.signal).catch(() => {}); // it may have ended by itself
+    await this.#command(['delete', '--force', id], options.signal);
+  }
+
+  async pause(id: string, options: { readonly signal: AbortSignal }): Promise<void> {
+    await this.#command(['pause', id], options.signal);
+  }
+
+  async resume(id: string, options: { readonly signal: AbortSignal }): Promise<void> {
+    await this.#command(['resume', id], options.signal);
+  }
+
+  /** Changes the limits of a running container; missing values stay as they are. */
+  async update(id: string, resources: Resources, options: { readonly signal: AbortSignal }): Promise<void> {
+    const document = JSON.stringify(resourceSpec(resources));
+    await this.#command(['update', '--resources', '-', id], options.signal, document);
+  }
+
+  /** IDs of the containers that the runtime knows. */
+  list(): string[] {
+    return readdirSync(this.#stateRoot);
+  }
+
+  async #start(what: 'create' | 'exec', options: StartOptions, command: readonly string[]): Promise<number> {
+    if (options.signal.aborted) throw cancelled(options.signal);
+    const pidFile = join(options.bundle, 'pid');
+    const log = join(options.bundle, 'runtime.log');
+    const console = options.consoleSocket === undefined ? [] : ['--console-socket', options.consoleSocket];
+    const args = [...this.#global(log), ...command, '--pid-file', pidFile, ...console, options.id];
+    const { stdin, stdout, stderr } = options.stdio;
+    const code = await this.#spawn(args, [stdin, stdout, stderr]);
+    const messages = readRuntimeLog(log);
+    rmSync(log, { force: true });
+    if (code !== 0) throw startFailure(this.program.name, what, messages, code);
+    const pid = Number(readFileSync(pidFile, 'utf8'));
+    rmSync(pidFile);
+    return pid;
+  }
+
+  /** Not stopped by an abort: a container that is half made is the runtime's to undo, and it is soon done. */
+  #spawn(args: readonly string[], stdio: (number | 'ignore')[]): Promise<number> {
+    return new Promise((resolve, reject) => {
+      // The host's environment could pass things on to the container (NOTIFY_SOCKET, LISTEN_FDS).
+      const child = spawn(this.program.path, args, { stdio, env: { PATH: process.env['PATH'] } });
+      child.on('error', (error) => reject(systemCode(error) === 'ENOENT' ? gone(this.program) : error));
+      child.on('exit', (code) => resolve(code ?? 255));
+    });
+  }
+
+  async #command(args: readonly string[], signal: AbortSignal, stdin?: string): Promise<void> {
+    const all = ['--root', this.#stateRoot, ...args];
+    const result = await runProgram(this.program.path, all, { signal, ...(stdin === undefined ? {} : { stdin }) });
+    if (result.exitCode === 0) return;
+    const text = result.stderr.trim().split('\n').at(-1) ?? '';
+    throw new Failure('internal', 'RUNTIME_FAILED', `${this.program.name} ${args[0]} failed: ${text}`);
+  }
+
+  #global(log: string): string[] {
+    return ['--root', this.#stateRoot, '--log', log, '--log-format', 'json'];
+  }
+}
+
+function gone(program: RuntimeProgram): Failure {
+  return new Failure('unavailable', 'RUNTIME_MISSING', `the OCI runtime ${program.path} is gone`, {
+    hint: 'install it: apt-get install runc',
+  });
+}
