@@ -5,7 +5,17 @@
  */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -82,15 +92,21 @@ export async function startHost(options: { folder?: string; dataRoot?: string } 
   let child = await launch();
 
   async function launch(): Promise<ChildProcess> {
-    const started = spawn('sh', ['-c', `exec "$0" "$@" >>${logFile} 2>&1`, STRAKE, 'host', '-H', address, '--data-root', dataRoot], {
-      stdio: 'ignore',
-    });
+    const started = spawn(
+      'sh',
+      ['-c', `exec "$0" "$@" >>${logFile} 2>&1`, STRAKE, 'host', '-H', address, '--data-root', dataRoot],
+      {
+        stdio: 'ignore',
+      },
+    );
     const deadline = Date.now() + 20_000;
     for (;;) {
       const ping = await run('curl', ['-fsS', '--unix-socket', socket, 'http://host/_ping']).catch(() => undefined);
       if (ping?.code === 0) return started;
       if (started.exitCode !== null || Date.now() > deadline)
-        throw new Error(`the host did not start (exit ${started.exitCode}):\n${existsSync(logFile) ? readFileSync(logFile, 'utf8') : ''}`);
+        throw new Error(
+          `the host did not start (exit ${started.exitCode}):\n${existsSync(logFile) ? readFileSync(logFile, 'utf8') : ''}`,
+        );
       await sleep(30);
     }
   }
@@ -103,10 +119,15 @@ export async function startHost(options: { folder?: string; dataRoot?: string } 
       return child;
     },
     strake: (args, runOptions) => run(STRAKE, ['-H', address, ...args], runOptions),
-    docker: (args, runOptions) => run('docker', ['-H', address, ...args], { ...runOptions, env: { DOCKER_CONFIG: folder, ...runOptions?.env } }),
+    docker: (args, runOptions) =>
+      run('docker', ['-H', address, ...args], { ...runOptions, env: { DOCKER_CONFIG: folder, ...runOptions?.env } }),
     async ok(args, runOptions) {
       const result = await host.strake(args, runOptions);
-      assert.equal(result.code, 0, `strake ${args.join(' ')}: exit ${result.code}\n${result.stdout}\n${result.stderr}\n${host.log().slice(-2000)}`);
+      assert.equal(
+        result.code,
+        0,
+        `strake ${args.join(' ')}: exit ${result.code}\n${result.stdout}\n${result.stderr}\n${host.log().slice(-2000)}`,
+      );
       return result.stdout.replace(/\n$/, '');
     },
     async stop(signal = 'SIGTERM') {
@@ -130,7 +151,9 @@ export async function startHost(options: { folder?: string; dataRoot?: string } 
 
 /** Mounts and processes that still mention `folder`. */
 export function leftovers(folder: string): string[] {
-  const mounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n').filter((line) => line.includes(folder));
+  const mounts = readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .filter((line) => line.includes(folder));
   const processes = readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
     .flatMap((pid) => {
@@ -160,7 +183,8 @@ export function makeContext(folder: string, files: Readonly<Record<string, strin
 /** Imports a root of one static busybox with its links as `busybox`. */
 export async function importBusybox(host: TestHost): Promise<void> {
   const root = mkdtempSync(join(host.folder, 'busybox-'));
-  for (const name of ['bin', 'etc', 'tmp', 'proc', 'sys', 'dev', 'root']) mkdirSync(join(root, name), { recursive: true });
+  for (const name of ['bin', 'etc', 'tmp', 'proc', 'sys', 'dev', 'root'])
+    mkdirSync(join(root, name), { recursive: true });
   cpSync('/bin/busybox', join(root, 'bin/busybox'));
   const names = spawnSync('/bin/busybox', ['--list'], { encoding: 'utf8' }).stdout.trim().split('\n');
   for (const name of names) if (name !== 'busybox') symlinkSync('busybox', join(root, 'bin', name));
