@@ -5,6 +5,11 @@ export function faultAt(source: SourceRange, code: string, message: string, hint
   return new Failure('invalid', code, message, hint === undefined ? { source } : { source, hint });
 }
 
+/** A fault of syntax, in the words of Docker's answer. */
+export function parseFault(source: SourceRange, code: string, message: string, hint?: string): Failure {
+  return faultAt(source, code, `dockerfile parse error on line ${source.line}: ${message}`, hint);
+}
+
 /** `error` with the place of the instruction, unless it already has one. */
 export function withSource(error: unknown, source: SourceRange): unknown {
   if (!isFailure(error) || error.source) return error;

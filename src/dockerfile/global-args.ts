@@ -1,13 +1,15 @@
 import { formatPlatform, type Platform } from '../oci/platform.ts';
 import { withSource } from './failure.ts';
 import type { ArgInstruction } from './instruction.ts';
-import { expandWord } from './word.ts';
+import { type Expansion, expandWord } from './word.ts';
 
 /** The scope of FROM lines, from which a stage's `ARG name` without default inherits. */
 export interface GlobalArgs {
   readonly values: ReadonlyMap<string, string>;
   /** Names that ARG instructions before the first FROM declare. */
   readonly declared: ReadonlySet<string>;
+  /** Expands a word of a FROM line. Throws Failure without a place. */
+  expand(word: string): Expansion;
 }
 
 /** Proxy settings that RUN gets without ARG; they are no part of cache keys and history unless ARG declares them. */
@@ -35,6 +37,7 @@ export function evaluateGlobalArgs(
 ): GlobalArgs {
   const values = new Map<string, string>();
   const declared = new Set<string>();
+  const expand = (word: string) => expandWord(word, (name) => values.get(name), { escape: options.escape });
   const given = (name: string) => buildArg(options.buildArgs, name);
   const predefined = [
     ...platformArgs('BUILD', options.buildPlatform),
@@ -48,7 +51,7 @@ export function evaluateGlobalArgs(
       let value = given(definition.name);
       if (value === undefined && definition.default !== undefined) {
         try {
-          value = expandWord(definition.default, (name) => values.get(name), { escape: options.escape }).text;
+          value = expand(definition.default).text;
         } catch (error) {
           throw withSource(error, instruction.source);
         }
@@ -56,7 +59,7 @@ export function evaluateGlobalArgs(
       if (value !== undefined) values.set(definition.name, value);
     }
   }
-  return { values, declared };
+  return { values, declared, expand };
 }
 
 /** The value passed with `--build-arg`; undefined when there is none or it is null. */

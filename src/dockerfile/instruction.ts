@@ -21,6 +21,8 @@ export interface InstructionBase {
   readonly heredocs: readonly Heredoc[];
   /** Comment lines directly above, without `#`. */
   readonly comments: readonly Comment[];
+  /** Empty lines between continuation lines, which Docker only warns of. */
+  readonly emptyLines: readonly number[];
 }
 
 /** `original` from index `at` on stands at this line and column (from 1) of the file. */

@@ -25,7 +25,7 @@ export class StageScope {
   /** `env` is the base image's `NAME=value` list; `parent` the finished scope when the base is a stage. */
   constructor(plan: StagePlan, env: readonly string[], parent?: StageScope) {
     this.#plan = plan;
-    this.#args = new Map(parent?.#args);
+    this.#args = new Map(parent ? parent.#args : []);
     for (const entry of env) {
       const equals = entry.indexOf('=');
       if (equals < 0) this.#env.set(entry, '');

@@ -6,7 +6,7 @@ import { evaluateGlobalArgs, type GlobalArgs } from './global-args.ts';
 import type { ArgInstruction, FromInstruction, Instruction } from './instruction.ts';
 import type { Dockerfile } from './parse.ts';
 import { nearest } from './suggest.ts';
-import { expandWord } from './word.ts';
+import type { Expansion } from './word.ts';
 
 export interface PlanOptions {
   /** Name or number of the stage to build; the last one when undefined or empty. */
@@ -75,7 +75,7 @@ export function planStages(dockerfile: Dockerfile, options: PlanOptions): StageP
   const contexts = options.contexts ?? [];
   const stages: Stage[] = [];
   for (const group of groups.stages) {
-    const image = expandImage(group.from, globals, dockerfile.escape);
+    const image = expandImage(group.from, globals);
     const base = baseOf(image, group.from, stages, contexts);
     const triggers = base.kind === 'stage' ? triggersOf(stages[base.index]) : [];
     stages.push({
@@ -84,7 +84,7 @@ export function planStages(dockerfile: Dockerfile, options: PlanOptions): StageP
       title: titleOf(group),
       from: group.from,
       base,
-      platform: expandPlatform(group.from, globals, dockerfile.escape),
+      platform: expandPlatform(group.from, globals),
       triggers,
       instructions: group.instructions,
       dependencies: dependenciesOf({ ...group, base, triggers }, groups.stages, contexts),
@@ -181,8 +181,8 @@ function findTarget(stages: readonly [StageGroup, ...StageGroup[]], target: stri
   });
 }
 
-function expandImage(from: FromInstruction, globals: GlobalArgs, escape: string): string {
-  const { text, missing } = expandGlobal(from.image, from, globals, escape);
+function expandImage(from: FromInstruction, globals: GlobalArgs): string {
+  const { text, missing } = expandGlobal(from.image, from, globals);
   if (text !== '') return text;
   const unset = [...missing][0];
   throw faultAt(
@@ -193,9 +193,9 @@ function expandImage(from: FromInstruction, globals: GlobalArgs, escape: string)
   );
 }
 
-function expandPlatform(from: FromInstruction, globals: GlobalArgs, escape: string): string | undefined {
+function expandPlatform(from: FromInstruction, globals: GlobalArgs): string | undefined {
   if (from.platform === undefined) return undefined;
-  const { text, missing } = expandGlobal(from.platform, from, globals, escape);
+  const { text, missing } = expandGlobal(from.platform, from, globals);
   const unset = [...missing][0];
   const hint = unset === undefined ? undefined : globalHint(unset, globals);
   if (text === '')
@@ -208,9 +208,9 @@ function expandPlatform(from: FromInstruction, globals: GlobalArgs, escape: stri
   }
 }
 
-function expandGlobal(word: string, from: FromInstruction, globals: GlobalArgs, escape: string) {
+function expandGlobal(word: string, from: FromInstruction, globals: GlobalArgs): Expansion {
   try {
-    return expandWord(word, (name) => globals.values.get(name), { escape });
+    return globals.expand(word);
   } catch (error) {
     throw withSource(error, from.source);
   }

@@ -238,7 +238,7 @@ class Expander {
       return this.until(stop, keepEscapes);
     } catch (error) {
       if (!(error instanceof WordError) || this.#peek() !== undefined) throw error;
-      throw new WordError(stop === '}' ? "syntax error: missing '}'" : "syntax error: missing '/' in ${}");
+      throw new WordError(stop === '}' ? "syntax error: missing '}'" : `syntax error: missing '/' in \${}`);
     }
   }
 
