@@ -32,6 +32,7 @@ export function detectCgroups(): Cgroups {
   }
   if (unified === undefined && trees.length === 0) return { mode: 'none', controllers, trees, swap: false };
   if (trees.length > 0) {
+    if (unified !== undefined) trees.push(unified); // runtimes make groups there too
     const memory = controllers.get('memory');
     const swap = memory !== undefined && readText(join(memory, 'memory.memsw.limit_in_bytes')) !== undefined;
     return { mode: unified === undefined ? 'v1' : 'hybrid', controllers, trees, swap };

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Failure, systemCode } from '../lib/error.ts';
 import { runProgram } from '../lib/run-program.ts';
 import { makeScratchFolder } from '../lib/scratch.ts';
-import { detectCgroups } from './cgroup.ts';
+import { detectCgroups, removeCgroup } from './cgroup.ts';
 import type { RuntimeProgram } from './runtime-log.ts';
 import { runtimeSpec } from './spec.ts';
 
@@ -60,6 +60,7 @@ async function tryOut(memory: string, name: string, path: string, signal: AbortS
   mkdirSync(root);
   const program = '/strake-trial';
   const id = `strake-trial-${process.pid}`;
+  const cgroups = detectCgroups();
   const spec = runtimeSpec({
     process: {
       args: [program],
@@ -76,8 +77,8 @@ async function tryOut(memory: string, name: string, path: string, signal: AbortS
     hostname: undefined,
     domainname: undefined,
     namespaces: { network: 'new', pid: 'new', ipc: 'new', uts: 'new', cgroup: 'host' },
-    cgroupsPath: `/strake-trial/${id}`,
-    cgroupMode: detectCgroups().mode,
+    cgroupsPath: `/${id}`,
+    cgroupMode: cgroups.mode,
     resources: {},
     shmSize: 1 << 20,
     mounts: [],
@@ -92,6 +93,7 @@ async function tryOut(memory: string, name: string, path: string, signal: AbortS
   });
   writeFileSync(join(bundle, 'config.json'), JSON.stringify(spec));
   const run = await runProgram(path, ['--root', join(bundle, 'state'), 'run', '--bundle', bundle, id], { signal });
+  removeCgroup(cgroups, `/${id}`);
   const works = run.stderr.includes(program);
   const version = await runProgram(path, ['--version'], { signal });
   const trial: Trial = {

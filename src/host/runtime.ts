@@ -68,7 +68,6 @@ export class Runtime {
 
   /** Kills and forgets a container in whatever state it is. */
   async forceRemove(id: string, options: { readonly signal: AbortSignal }): Promise<void> {
-    await this.#command(['kill', '--all', id, 'KILL'], options.signal).catch(() => {}); // it may have ended by itself
     await this.#command(['delete', '--force', id], options.signal);
   }
 

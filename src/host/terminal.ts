@@ -16,8 +16,8 @@ const O_NONBLOCK = 0o4000;
 const TIOCSWINSZ = 0x5414;
 
 /**
- * The master side of a pseudo terminal as a stream; owns the descriptor. Reading ends when the last program has closed
- * the terminal. Neither side ever blocks the event loop, which libuv's own terminal handles do on a master.
+ * The master side of a pseudo terminal as a stream; owns the descriptor. Reading ends, and the stream with it,
+ * when the last program has closed the terminal. Neither side ever blocks the event loop, which libuv's own terminal handles do on a master.
  */
 export class Terminal extends Duplex {
   readonly #fd: number;
@@ -27,7 +27,7 @@ export class Terminal extends Duplex {
   #unwritten: { chunk: Buffer; done: (error?: Error | null) => void } | undefined;
 
   constructor(fd: number) {
-    super({ allowHalfOpen: true, emitClose: true });
+    super({ allowHalfOpen: false });
     this.#fd = fd;
     check(fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK), 'fcntl');
     this.#watch = watchDescriptor(fd);

@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, constants, openSync } from 'node:fs';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { bind, check } from './libc.ts';
+import { Terminal } from './terminal.ts';
+
+const posixOpenpt = bind<(flags: number) => number>('int posix_openpt(int flags)');
+const unlockpt = bind<(fd: number) => number>('int unlockpt(int fd)');
+const ptsname = bind<(fd: number, into: Buffer, size: number) => number>(
+  'int ptsname_r(int fd, void *into, size_t size)',
+);
+
+/** A terminal with a program on its other side. */
+function run(script: string) {
+  const master = check(posixOpenpt(constants.O_RDWR | constants.O_NOCTTY), 'posix_openpt');
+  unlockpt(master);
+  const name = Buffer.alloc(64);
+  ptsname(master, name, name.length);
+  const other = openSync(name.toString('utf8', 0, name.indexOf(0)), constants.O_RDWR | constants.O_NOCTTY);
+  const terminal = new Terminal(master);
+  const child = spawn('/bin/sh', ['-c', script], { stdio: [other, other, other] });
+  closeSync(other);
+  return { terminal, child };
+}
+
+test('writing to a program that does not read waits, and the event loop goes on', async () => {
+  const { terminal, child } = run('stty raw -echo; echo ready; sleep 0.5; head -c 200000 | wc -c');
+  await once(terminal, 'data');
+  const started = performance.now();
+  const written = new Promise((resolve) => terminal.write(Buffer.alloc(200_000, 'x'), resolve));
+  await sleep(20);
+  assert.ok(performance.now() - started < 300);
+  const [answer] = await once(terminal, 'data');
+  assert.equal(String(answer).trim(), '200000');
+  await written;
+  await once(terminal, 'end');
+  await once(child, 'exit');
+  terminal.destroy();
+});
+
+test('output is held back while nobody reads, and is whole', async () => {
+  const { terminal } = run('stty -opost; seq 1 100000');
+  await sleep(200);
+  let size = 0;
+  for await (const chunk of terminal) {
+    size += chunk.length;
+    if (size < 100_000) await sleep(1);
+  }
+  assert.equal(size, 588_895);
+  assert.ok(terminal.destroyed);
+});
