@@ -1,0 +1,215 @@
+import assert from 'node:assert/strict';
+import { existsSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { test } from 'node:test';
+import { type ErrorKind, Failure } from '../lib/error.ts';
+import { silentLog } from '../lib/log.ts';
+import { ApiServer } from './server.ts';
+import { allOf, startTestHost, until } from './test-host.ts';
+
+test('ping has what clients negotiate with, with and without a body', async () => {
+  await using host = await startTestHost();
+  for (const [method, text] of [
+    ['GET', 'OK'],
+    ['HEAD', ''],
+  ] as const) {
+    for (const path of ['/_ping', '/v1.41/_ping']) {
+      const answer = await host.call(method, path);
+      assert.equal(answer.status, 200);
+      assert.equal(answer.text, text);
+      const { 'api-version': api, 'builder-version': builder, ostype, swarm } = answer.headers;
+      assert.deepEqual(
+        { api, builder, ostype, swarm },
+        { api: '1.51', builder: '1', ostype: 'linux', swarm: 'inactive' },
+      );
+      assert.equal(answer.headers['strake-version'], '0.0.0-test');
+      assert.equal(answer.headers['docker-experimental'], 'false');
+      assert.match(String(answer.headers['server']), /^Strake\/.+ \(linux\)$/);
+    }
+  }
+});
+
+const refused: readonly [string, string, string, number, string][] = [
+  ['unknown route', 'GET', '/nosuch', 404, 'page not found'],
+  ['known path, other method', 'DELETE', '/version', 404, 'page not found'],
+  ['route newer than the client', 'POST', '/v1.24/images/prune', 404, 'page not found'],
+  [
+    'version too new',
+    'GET',
+    '/v1.99/version',
+    400,
+    'client version 1.99 is too new. Maximum supported API version is 1.51',
+  ],
+  [
+    'other major version',
+    'GET',
+    '/v2.0/version',
+    400,
+    'client version 2.0 is too new. Maximum supported API version is 1.51',
+  ],
+  [
+    'version too old',
+    'GET',
+    '/v1.12/version',
+    400,
+    'client version 1.12 is too old. Minimum supported API version is 1.24, please upgrade your client to a newer version',
+  ],
+  ['part that is not there', 'GET', '/networks', 501, 'managing networks is not supported by this host'],
+  ['swarm', 'GET', '/nodes', 503, 'This node is not a swarm manager.'],
+  [
+    'BuildKit session',
+    'POST',
+    '/session',
+    501,
+    'building with BuildKit is not supported by this host: set DOCKER_BUILDKIT=0',
+  ],
+  [
+    'BuildKit build',
+    'POST',
+    '/build?version=2&session=x',
+    501,
+    'building with BuildKit is not supported by this host: set DOCKER_BUILDKIT=0',
+  ],
+  ['broken percent-encoding', 'GET', '/images/%zz/json', 400, 'invalid percent-encoding in "%zz"'],
+  ['unknown filter', 'GET', '/images/json?filters={"bogus":["1"]}', 400, "invalid filter 'bogus'"],
+  [
+    'number that is none',
+    'GET',
+    '/containers/json?limit=x',
+    400,
+    'invalid value "x" of parameter "limit": expected a whole number',
+  ],
+  ['logs of no stream', 'GET', '/containers/x/logs', 400, 'Bad parameters: you must choose at least one stream'],
+];
+for (const [what, method, path, status, message] of refused) {
+  test(`refused: ${what}`, async () => {
+    await using host = await startTestHost({
+      build: {},
+      images: {},
+      containers: {},
+      logs: { logs: () => Promise.reject() },
+    });
+    const answer = await host.call(method, encodeURI(path).replace('%25', '%'));
+    assert.equal(answer.status, status);
+    assert.equal(answer.headers['content-type'], 'application/json');
+    const { message: said } = answer.json as { message: string };
+    assert.ok(said.startsWith(message), said);
+    assert.ok(answer.text.endsWith('}\n'));
+  });
+}
+
+const statuses: Readonly<Record<ErrorKind, number>> = {
+  invalid: 400,
+  'not-found': 404,
+  exists: 409,
+  conflict: 409,
+  unauthenticated: 401,
+  denied: 403,
+  unsupported: 501,
+  exhausted: 507,
+  unavailable: 503,
+  cancelled: 503,
+  'data-loss': 500,
+  internal: 500,
+};
+test('every kind of failure has its status, its message and its hint', async () => {
+  let thrown: Error = new Error();
+  await using host = await startTestHost({ system: { info: () => Promise.reject(thrown) } });
+  for (const [kind, status] of Object.entries(statuses)) {
+    thrown = new Failure(kind as ErrorKind, 'SOME_CODE', 'it broke', { hint: 'mend it' }); // a key of the table
+    const answer = await host.call('GET', '/info');
+    assert.equal(answer.status, status, kind);
+    assert.deepEqual(answer.json, { message: 'it broke', code: 'SOME_CODE', hint: 'mend it' });
+  }
+  assert.equal(host.logged.length, 1, 'internal failures are logged, others are the client’s');
+  thrown = new TypeError('a bug');
+  assert.deepEqual((await host.call('GET', '/info')).json, { message: 'a bug' });
+  assert.match(host.logged[1] ?? '', /TypeError: a bug.*transport\.test\.ts/s);
+});
+
+test('bodies that are no proper JSON document', async () => {
+  await using host = await startTestHost({
+    containers: { create: () => Promise.resolve({ Id: 'x', Warnings: [] }) },
+  });
+  const json = { 'Content-Type': 'application/json' };
+  const rows: readonly [string, string, Record<string, string>, number, RegExp][] = [
+    ['cut off', '{"Image":"x"', json, 400, /^invalid JSON: /],
+    ['a list', '[]', json, 400, /^invalid JSON: expected an object, got \[\]$/],
+    [
+      'wrong type',
+      '{"HostConfig":{"Memory":"1g"}}',
+      json,
+      400,
+      /HostConfig\.Memory: expected a whole number, got "1g"$/,
+    ],
+    ['wrong item', '{"Env":["a",1]}', json, 400, /Env\[1\]: expected a string, got 1$/],
+    ['no JSON type', '{}', { 'Content-Type': 'text/plain' }, 400, /^Content-Type specified \(text\/plain\) must be/],
+    ['empty', '', json, 400, /^config cannot be empty/],
+    ['huge', `"${'x'.repeat(9 << 20)}"`, json, 413, /^the request body is over the limit of 8 MiB$/],
+    ['null fields and unknown ones', '{"Image":"x","Env":null,"Future":1,"image":"y"}', json, 201, /^$/],
+    ['with charset', '{"Image":"x"}', { 'Content-Type': 'application/json; charset=utf-8' }, 201, /^$/],
+  ];
+  for (const [what, body, headers, status, message] of rows) {
+    const answer = await host.call('POST', '/containers/create', { body, headers });
+    assert.equal(answer.status, status, what);
+    assert.match((answer.json as { message?: string }).message ?? '', message, what);
+  }
+});
+
+test('what is not HTTP gets an answer and the end of the connection', async () => {
+  await using host = await startTestHost();
+  assert.match(await allOf(host.raw('nonsense\r\n\r\n')), /^HTTP\/1\.1 400 .*malformed HTTP request/s);
+  const head = `GET /_ping HTTP/1.1\r\nHost: x\r\nX-Big: ${'x'.repeat((1 << 20) + 100)}\r\n\r\n`;
+  assert.match(await allOf(host.raw(head)), /^HTTP\/1\.1 431 /);
+});
+
+test('a wish to upgrade is ignored where there is nothing to upgrade to', async () => {
+  await using host = await startTestHost();
+  const client = host.raw('GET /_ping HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n');
+  client.end();
+  assert.match(await allOf(client), /^HTTP\/1\.1 200 OK\r\n/);
+});
+
+test('unix socket: a living host is respected, a dead one replaced, other files left alone', async () => {
+  await using host = await startTestHost();
+  const other = new ApiServer({ backends: { system: {} as never }, version: 'x', log: silentLog }); // never called
+  await assert.rejects(other.listen({ kind: 'unix', path: host.socket }), { kind: 'conflict', code: 'HOST_RUNNING' });
+
+  const file = `${host.socket}.file`;
+  writeFileSync(file, 'keep');
+  await assert.rejects(other.listen({ kind: 'unix', path: file }), { kind: 'invalid', code: 'NOT_A_SOCKET' });
+
+  const stale = `${host.socket}.stale`;
+  const dead = createServer().listen(stale);
+  await until(() => existsSync(stale));
+  const { renameSync } = await import('node:fs');
+  renameSync(stale, `${stale}.kept`); // closing removes the file under its first name only
+  await new Promise((resolve) => dead.close(resolve));
+  renameSync(`${stale}.kept`, stale);
+  assert.equal(await other.listen({ kind: 'unix', path: stale }), `unix://${stale}`);
+  assert.ok([0o600, 0o660].includes(statSync(stale).mode & 0o777));
+  await other[Symbol.asyncDispose]();
+  assert.ok(!existsSync(stale));
+});
+
+test('a host that closes stops what is in work, and says so', async () => {
+  const host = await startTestHost({
+    system: {
+      info: () => new Promise(() => {}),
+      events: ({ signal }) =>
+        (async function* () {
+          await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+        })(),
+    },
+  });
+  const events = await host.open('GET', '/events');
+  assert.equal(host.server.idleMilliseconds(), 0);
+  const hung = host.call('GET', '/info').catch((error: Error) => error);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  const closing = host[Symbol.asyncDispose]();
+  let text = '';
+  for await (const chunk of events) text += chunk;
+  assert.match(text, /"error":"the host is shutting down"/);
+  await closing;
+  assert.ok((await hung) instanceof Error, 'a request that does not listen to its signal is cut off');
+});
