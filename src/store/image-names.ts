@@ -111,10 +111,17 @@ export class ImageNames {
 
   /** All tags of a repository with their images, sorted. */
   inRepository(reference: Reference): { readonly tag: string; readonly image: ImageId }[] {
-    return this.#database.all<{ tag: string; image: ImageId }>(
-      'SELECT tag, image FROM tags WHERE repository = ? ORDER BY tag',
-      repositoryName(reference),
-    );
+    return this.#database
+      .all<{ tag: string; image: ImageId }>(
+        'SELECT tag, image FROM tags WHERE repository = ? ORDER BY tag',
+        repositoryName(reference),
+      )
+      .map((row) => ({ tag: row.tag, image: row.image }));
+  }
+
+  /** Whether some name has this manifest digest. */
+  hasDigest(digest: Digest): boolean {
+    return this.#database.get('SELECT 1 FROM repo_digests WHERE digest = ? LIMIT 1', digest) !== undefined;
   }
 
   /** Forgets every `repository@digest` of an image. */

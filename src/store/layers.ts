@@ -76,26 +76,22 @@ export function parseLayerId(text: string): LayerId {
  */
 export class LayerRecords {
   readonly #database: Database;
-  readonly #root: string;
+  /** `<root>/layers`: the working directory of mounts, whose lower directories are `<id>/diff`. */
+  readonly root: string;
   readonly #trash: Trash;
   readonly #leases: Leases;
   readonly #bootId: string;
 
   constructor(parts: { database: Database; root: string; trash: Trash; leases: Leases; bootId: string }) {
     this.#database = parts.database;
-    this.#root = parts.root;
+    this.root = parts.root;
     this.#trash = parts.trash;
     this.#leases = parts.leases;
     this.#bootId = parts.bootId;
   }
 
-  /** `<root>/layers`: the working directory of mounts, whose lower directories are `<id>/diff`. */
-  get root(): string {
-    return this.#root;
-  }
-
   folder(id: LayerId): string {
-    return join(this.#root, id);
+    return join(this.root, id);
   }
 
   /** Gives a new id and its empty folder (0700). Sessions keep it. */
@@ -110,7 +106,7 @@ export class LayerRecords {
     try {
       mkdirSync(folder, { mode: 0o700 });
     } catch (error) {
-      throw diskFailure(error, this.#root);
+      throw diskFailure(error, this.root);
     }
     this.#leases.touch({ layers: [id] });
     return { id, folder };
@@ -168,12 +164,14 @@ export class LayerRecords {
 
   /** Trees that were sealed when the store had the same diff ID already. */
   duplicates(): { readonly id: LayerId; readonly diffId: DiffId }[] {
-    return this.#database.all<{ id: LayerId; diffId: DiffId }>('SELECT id, diff_id AS diffId FROM duplicates');
+    return this.#database
+      .all<{ id: LayerId; diff_id: DiffId }>('SELECT id, diff_id FROM duplicates')
+      .map((row) => ({ id: row.id, diffId: row.diff_id }));
   }
 
   /** Names of the folders below `<root>/layers`, sealed or not. */
   folders(): string[] {
-    return readdirSync(this.#root);
+    return readdirSync(this.root);
   }
 
   use(diffId: DiffId): LayerUse {

@@ -39,8 +39,14 @@ export class Leases {
     for (const kept of this.#sessions) add(kept, held);
   }
 
+  /** Whether the layer is held, under either of its names. */
   isLayerHeld(id: LayerId, diffId: DiffId): boolean {
     return this.#isHeld(id) || this.#isHeld(diffId);
+  }
+
+  /** Whether exactly this tree is held: a duplicate, or a layer that is not sealed yet. */
+  isTreeHeld(id: LayerId): boolean {
+    return this.#isHeld(id);
   }
 
   isBlobHeld(digest: Digest): boolean {

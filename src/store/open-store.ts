@@ -64,6 +64,8 @@ export async function openStore(root: string, options: { readonly log: Log }): P
     const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
     const layers = new LayerRecords({ database, root: folder('layers'), trash, leases, bootId });
     discardUnsealed(layers, trash, options.log);
+    const volumes = new VolumeRecords({ database, root: folder('volumes'), trash });
+    for (const { name } of volumes.list()) volumes.makeFolder(name);
     const names = new ImageNames(database);
     const owned = scope.move();
     return {
@@ -74,7 +76,7 @@ export async function openStore(root: string, options: { readonly log: Log }): P
       images: new ImageRecords({ database, layers, names }),
       cache: new CacheRecords({ database, leases }),
       containers: new ContainerRecords(database),
-      volumes: new VolumeRecords({ database, root: folder('volumes'), trash }),
+      volumes,
       leases,
       trash,
       database,

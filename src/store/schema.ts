@@ -59,6 +59,7 @@ const STEPS: readonly string[] = [
     PRIMARY KEY (repository, digest)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX repo_digests_by_image ON repo_digests (image);
+  CREATE INDEX repo_digests_by_digest ON repo_digests (digest);
 
   -- components: zstd of a JSON list of {name, value}.
   CREATE TABLE cache (

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Failure } from '../lib/error.ts';
 import type { ContainerId } from './containers.ts';
@@ -32,12 +32,13 @@ interface VolumeRow {
 /** Named volumes: a record and the folder `volumes/<name>/_data`. */
 export class VolumeRecords {
   readonly #database: Database;
-  readonly #root: string;
+  /** `<root>/volumes`. */
+  readonly root: string;
   readonly #trash: Trash;
 
   constructor(parts: { database: Database; root: string; trash: Trash }) {
     this.#database = parts.database;
-    this.#root = parts.root;
+    this.root = parts.root;
     this.#trash = parts.trash;
   }
 
@@ -51,14 +52,8 @@ export class VolumeRecords {
       );
     const existing = this.get(volume.name);
     if (existing) return existing;
-    const path = this.#data(volume.name);
-    try {
-      mkdirSync(path, { recursive: true, mode: 0o700 });
-      chmodSync(path, 0o755);
-    } catch (error) {
-      throw diskFailure(error, this.#root);
-    }
     const created = Date.now();
+    // The record first: a kill between the two leaves a record without folder, which the next open completes.
     this.#database.run(
       'INSERT INTO volumes (name, created, anonymous, labels, options) VALUES (?, ?, ?, ?, ?)',
       volume.name,
@@ -67,7 +62,13 @@ export class VolumeRecords {
       JSON.stringify(volume.labels),
       JSON.stringify(volume.options),
     );
-    return { ...volume, created, path };
+    try {
+      this.makeFolder(volume.name);
+    } catch (error) {
+      this.#database.run('DELETE FROM volumes WHERE name = ?', volume.name);
+      throw error;
+    }
+    return { ...volume, created, path: this.#data(volume.name) };
   }
 
   get(name: string): VolumeRecord | undefined {
@@ -114,7 +115,19 @@ export class VolumeRecords {
       if (this.#database.run('DELETE FROM volumes WHERE name = ?', name) === 0)
         throw new Failure('not-found', 'VOLUME_NOT_FOUND', `get ${name}: no such volume`);
     });
-    this.#trash.discard(join(this.#root, name));
+    this.#trash.discard(join(this.root, name));
+  }
+
+  /** Makes the folder of a recorded volume when it is missing. */
+  makeFolder(name: string): void {
+    const path = this.#data(name);
+    if (existsSync(path)) return;
+    try {
+      mkdirSync(path, { recursive: true, mode: 0o700 });
+      chmodSync(path, 0o755);
+    } catch (error) {
+      throw diskFailure(error, this.root);
+    }
   }
 
   #toRecord(row: VolumeRow): VolumeRecord {
@@ -129,6 +142,6 @@ export class VolumeRecords {
   }
 
   #data(name: string): string {
-    return join(this.#root, name, '_data');
+    return join(this.root, name, '_data');
   }
 }
