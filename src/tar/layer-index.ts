@@ -47,6 +47,11 @@ export class LayerIndexWriter implements Disposable {
     this.#file = openSync(this.#temporary, 'w', 0o600);
   }
 
+  /** How many raw bytes there are so far. */
+  get rawLength(): number {
+    return this.#rawLength;
+  }
+
   /** Keeps raw bytes; returns their place. */
   raw(bytes: Buffer): number {
     const place = this.#rawLength;

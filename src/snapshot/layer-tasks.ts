@@ -1,0 +1,11 @@
+import type { TaskContext } from '../lib/worker-task.ts';
+import { applyTask } from './apply-tar.ts';
+import { type ScanRequest, scanTree } from './scan-tree.ts';
+import { verifyTree } from './verify-tree.ts';
+
+/** What the snapshot room runs in worker threads; `bin/worker.ts` serves it. */
+export const layerTasks = {
+  'apply-tar': applyTask,
+  'scan-tree': (request: ScanRequest, context: TaskContext) => scanTree(request, context),
+  'verify-tree': (request: Parameters<typeof verifyTree>[0], context: TaskContext) => verifyTree(request, context),
+};
