@@ -8,6 +8,8 @@ import { drained } from './stream.ts';
 export class JsonLines<T> {
   readonly #response: ServerResponse;
   readonly #ending: string;
+  /** Shared by all who wait, while the client is behind. */
+  #room: Promise<void> | undefined;
 
   constructor(response: ServerResponse, ending: '\r\n' | '\n' = '\r\n') {
     this.#response = response;
@@ -24,7 +26,10 @@ export class JsonLines<T> {
   write(value: T): Promise<void> {
     const response = this.#response;
     if (response.destroyed || response.write(JSON.stringify(value) + this.#ending)) return Promise.resolve();
-    return drained(response);
+    this.#room ??= drained(response).finally(() => {
+      this.#room = undefined;
+    });
+    return this.#room;
   }
 
   end(): void {

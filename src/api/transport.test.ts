@@ -145,6 +145,7 @@ test('bodies that are no proper JSON document', async () => {
     ['wrong item', '{"Env":["a",1]}', json, 400, /Env\[1\]: expected a string, got 1$/],
     ['no JSON type', '{}', { 'Content-Type': 'text/plain' }, 400, /^Content-Type specified \(text\/plain\) must be/],
     ['empty', '', json, 400, /^config cannot be empty/],
+    ['nothing of a container', '{"HostConfig":{}}', json, 400, /^config cannot be empty/],
     ['huge', `"${'x'.repeat(9 << 20)}"`, json, 413, /^the request body is over the limit of 8 MiB$/],
     ['null fields and unknown ones', '{"Image":"x","Env":null,"Future":1,"image":"y"}', json, 201, /^$/],
     ['with charset', '{"Image":"x"}', { 'Content-Type': 'application/json; charset=utf-8' }, 201, /^$/],

@@ -362,6 +362,56 @@ test('a client that has gone stops the work, and nothing listens any more', asyn
   assert.deepEqual(host.logged, []);
 });
 
+test('a client that goes in the middle of its data stops the work', async () => {
+  let failure: unknown;
+  let aborted: AbortSignal | undefined;
+  await using host = await startTestHost({
+    build: {
+      build: async ({ context, signal }) => {
+        aborted = signal;
+        if (context.kind === 'tar')
+          await buffer(context.body).catch((error: unknown) => {
+            failure = error;
+          });
+        throw signal.reason;
+      },
+    },
+  });
+  const client = host.raw('POST /build HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nonly this');
+  await until(() => aborted !== undefined);
+  client.destroy();
+  await until(() => failure !== undefined && aborted?.aborted === true);
+  assert.ok(failure instanceof Failure && failure.kind === 'cancelled');
+});
+
+test('a client that does not read holds back who waits, and warns nobody', async () => {
+  const warnings: Error[] = [];
+  const warn = (warning: Error) => warnings.push(warning);
+  process.on('warning', warn);
+  let said = 0;
+  await using host = await startTestHost({
+    build: {
+      build: async ({ emit }) => {
+        const text = 'x'.repeat(10_000);
+        for (; said < 1000; said++) {
+          for (let index = 0; index < 20; index++) void emit({ type: 'warning', message: text });
+          await emit({ type: 'warning', message: text });
+        }
+        return { image: 'sha256:x' };
+      },
+    },
+  });
+  const answer = await host.open('POST', '/build?strakeevents=1');
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  const held = said;
+  assert.ok(held < 100, String(held));
+  const { bytes } = await count(answer);
+  assert.equal(said, 1000);
+  assert.ok(bytes > 210_000_000);
+  process.off('warning', warn);
+  assert.deepEqual(warnings, []);
+});
+
 test('detach keys end the attachment and not the process', async () => {
   const input = new PassThrough();
   const output = new PassThrough();

@@ -164,7 +164,9 @@ async function create(containers: ContainerBackend, exchange: Exchange): Promise
   const { query, signal } = exchange;
   const platform = query.optional('platform');
   const body = await exchange.json(createBody);
-  if (!body) throw new Failure('invalid', 'BODY_MISSING', 'config cannot be empty in order to create a container');
+  const { HostConfig: _host, NetworkingConfig: _networks, ...config } = body ?? {};
+  if (!body || Object.keys(config).length === 0)
+    throw new Failure('invalid', 'CONFIG_MISSING', 'config cannot be empty in order to create a container');
   const created = await containers.create({
     name: query.optional('name')?.replace(/^\//, ''),
     platform: platform === undefined ? undefined : parsePlatform(platform),

@@ -5,7 +5,6 @@ import type { DiskUsageBackend, HostVersion, SystemBackend } from '../backend.ts
 import type { Exchange } from '../exchange.ts';
 import { readFilters } from '../filters.ts';
 import type { Route } from '../router.ts';
-import { shapeEvent } from '../shape/event.ts';
 import { shapeImageSummary } from '../shape/image.ts';
 import { parseTime } from '../time.ts';
 import { formatVersion, NEWEST_API, OLDEST_API } from '../version.ts';
@@ -86,7 +85,7 @@ async function events(system: SystemBackend, exchange: Exchange): Promise<void> 
   const filters = readFilters(query, EVENT_FILTERS);
   const lines = exchange.lines('\n');
   lines.open();
-  for await (const event of system.events({ filters, since, until, signal })) await lines.write(shapeEvent(event));
+  for await (const event of system.events({ filters, since, until, signal })) await lines.write(event);
   lines.end();
 }
 

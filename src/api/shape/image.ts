@@ -27,8 +27,15 @@ function namesBefore43({ RepoTags, RepoDigests }: ImageSummary): Pick<ImageSumma
   };
 }
 
-/** Container fields that an image's config used to carry. */
-const EMPTY_CONFIG: ContainerConfig = {
+/** An image's config with all fields of a container, as it used to be. */
+export type FullConfig = Omit<ContainerConfig, 'Env'> & { Env?: string[] | null };
+
+export type ImageInspectShape = Omit<ImageInspect, 'Config' | 'ContainerConfig'> & {
+  Config: FullConfig;
+  ContainerConfig?: FullConfig;
+};
+
+const EMPTY_CONFIG: FullConfig = {
   Hostname: '',
   Domainname: '',
   User: '',
@@ -38,6 +45,7 @@ const EMPTY_CONFIG: ContainerConfig = {
   Tty: false,
   OpenStdin: false,
   StdinOnce: false,
+  Env: null,
   Cmd: null,
   Image: '',
   Volumes: null,
@@ -48,7 +56,7 @@ const EMPTY_CONFIG: ContainerConfig = {
 };
 
 /** An inspected image for a client of API 1.`version`. */
-export function shapeImageInspect(image: ImageInspect, version: number): ImageInspect {
+export function shapeImageInspect(image: ImageInspect, version: number): ImageInspectShape {
   const { Container, ContainerConfig: containerConfig, ...rest } = image;
   return {
     ...rest,
