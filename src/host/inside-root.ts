@@ -1,0 +1,96 @@
+import { chownSync, closeSync, constants, fstatSync, mkdirSync, readlinkSync, readSync, writeFileSync } from 'node:fs';
+import { posix } from 'node:path';
+import { systemCode } from '../lib/error.ts';
+import { bind, check, terminated } from './libc.ts';
+
+const syscall = bind<(call: number, at: number, path: string | Buffer, how: Buffer, size: number) => number>(
+  'int64_t syscall(int64_t call, int64_t at, const char *path, const void *how, size_t size)',
+);
+const open = bind<(path: string | Buffer, flags: number, mode: number) => number>(
+  'int open(const char *path, int flags, uint32_t mode)',
+);
+
+const OPENAT2 = 437; // the same number on every architecture
+const RESOLVE_IN_ROOT = 0x10n;
+const RESOLVE_NO_MAGICLINKS = 0x02n;
+const O_PATH = 0o10000000;
+const O_CLOEXEC = 0o2000000;
+
+/** An open file or folder; `path` names it for as long as it is open, whatever happens to its name. */
+export interface OpenedInside extends Disposable {
+  readonly fd: number;
+  readonly path: string;
+}
+
+/**
+ * Opens `path` as a process whose root is `root` would: symbolic links and `..` cannot lead out of it, not even when the
+ * tree changes meanwhile. `flags` are those of open(2) without O_CREAT; by default only the place is opened (O_PATH).
+ */
+export function openInside(root: string, path: string, flags: number = O_PATH): OpenedInside {
+  const rootFd = check(open(terminated(root), O_PATH | constants.O_DIRECTORY | O_CLOEXEC, 0), 'open', root);
+  try {
+    const how = Buffer.alloc(24);
+    how.writeBigUInt64LE(BigInt(flags | O_CLOEXEC), 0);
+    how.writeBigUInt64LE(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS, 16);
+    const fd = check(syscall(OPENAT2, rootFd, terminated(path), how, how.length), 'openat2', path);
+    return { fd, path: `/proc/self/fd/${fd}`, [Symbol.dispose]: () => closeSync(fd) };
+  } finally {
+    closeSync(rootFd);
+  }
+}
+
+/** The first `limit` bytes of a regular file inside `root`, or undefined when there is none at `path`. */
+export function readInside(root: string, path: string, limit: number): Buffer | undefined {
+  try {
+    using file = openInside(root, path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const stat = fstatSync(file.fd);
+    if (!stat.isFile()) return undefined;
+    const buffer = Buffer.alloc(Math.min(limit, stat.size));
+    return buffer.subarray(0, readSync(file.fd, buffer));
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+/** What `path` inside `root` is; undefined when there is nothing, or a link that leads nowhere. */
+export function kindInside(root: string, path: string): 'folder' | 'other' | undefined {
+  try {
+    using place = openInside(root, path);
+    return fstatSync(place.fd).isDirectory() ? 'folder' : 'other';
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Makes a folder or an empty file inside `root`, with the folders on the way to it (0755, root's); at the end of a link
+ * that leads nowhere, what it names. Returns the paths made, outermost first: none when it was there. Throws ENOTDIR or
+ * EEXIST when something else is in the way.
+ */
+export function makeInside(root: string, path: string, kind: 'folder' | 'file', links = 8): string[] {
+  if (kindInside(root, path) !== undefined) return [];
+  const parent = posix.dirname(path);
+  const made = makeInside(root, parent, 'folder', links);
+  using folder = openInside(root, parent);
+  const target = `${folder.path}/${posix.basename(path)}`;
+  const link = links > 0 ? readLink(target) : undefined;
+  if (link !== undefined) return [...made, ...makeInside(root, posix.resolve(parent, link), kind, links - 1)];
+  if (kind === 'folder') mkdirSync(target, { mode: 0o755 });
+  else writeFileSync(target, '', { flag: 'wx', mode: 0o755 });
+  chownSync(target, 0, 0);
+  return [...made, path];
+}
+
+function readLink(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined; // nothing there, or no link
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return ['ENOENT', 'ENOTDIR', 'ELOOP'].includes(systemCode(error) ?? '');
+}
