@@ -1,0 +1,164 @@
+import { formatIpv4, formatSubnet, type Ipv4, type Subnet } from './ipv4.ts';
+
+/** A bridge whose containers may reach the outside (masqueraded), unless it is internal. */
+export interface BridgeRule {
+  readonly bridge: string;
+  readonly subnet: Subnet;
+  readonly internal: boolean;
+}
+
+/** A published port: what arrives from outside at the host's port goes to the container. */
+export interface ForwardRule {
+  readonly protocol: 'tcp' | 'udp';
+  /** Undefined: every address of the host. */
+  readonly hostAddress: Ipv4 | undefined;
+  readonly hostPort: number;
+  readonly bridge: string;
+  readonly address: Ipv4;
+  readonly port: number;
+}
+
+export interface FirewallRules {
+  readonly bridges: readonly BridgeRule[];
+  readonly forwards: readonly ForwardRule[];
+}
+
+/**
+ * Input of `iptables-restore --noflush` that makes our chains hold exactly these rules. The chains are named after
+ * `tag`. `hooked` are the jumps into them that exist already, as iptables-save prints them by table (`-A FORWARD -j ...`).
+ *
+ * Containers of one bridge reach each other and the outside; from elsewhere only replies and published ports get in.
+ * The accepting jump stands first in FORWARD, because other programs make DROP its policy.
+ */
+export function renderIptables(tag: string, rules: FirewallRules, hooked: IptablesHooks): string {
+  const [forward, dnat, snat] = chains(tag);
+  const wanted = iptablesHooks(tag);
+  const filter: string[] = [];
+  for (const { bridge } of rules.bridges) filter.push(`-A ${forward} -i ${bridge} -o ${bridge} -j ACCEPT`);
+  for (const { bridge, internal } of rules.bridges) {
+    if (internal) filter.push(`-A ${forward} -i ${bridge} -j DROP`);
+    else filter.push(`-A ${forward} -o ${bridge} -m conntrack --ctstate RELATED,ESTABLISHED,DNAT -j ACCEPT`);
+    filter.push(`-A ${forward} -o ${bridge} -j DROP`);
+  }
+  for (const { bridge, internal } of rules.bridges) if (!internal) filter.push(`-A ${forward} -i ${bridge} -j ACCEPT`);
+  const nat: string[] = [];
+  for (const rule of rules.forwards) {
+    const where = rule.hostAddress === undefined ? '' : ` -d ${formatIpv4(rule.hostAddress)}/32`;
+    const match = `${where} -p ${rule.protocol} -m ${rule.protocol} --dport ${rule.hostPort}`;
+    nat.push(
+      `-A ${dnat} ! -i ${rule.bridge}${match} -j DNAT --to-destination ${formatIpv4(rule.address)}:${rule.port}`,
+    );
+  }
+  for (const { bridge, subnet, internal } of rules.bridges)
+    if (!internal) nat.push(`-A ${snat} -s ${formatSubnet(subnet)} ! -o ${bridge} -j MASQUERADE`);
+  return [
+    '*filter',
+    `:${forward} - [0:0]`,
+    ...filter,
+    ...missing(wanted.filter, hooked.filter),
+    'COMMIT',
+    '*nat',
+    `:${dnat} - [0:0]`,
+    `:${snat} - [0:0]`,
+    ...nat,
+    ...missing(wanted.nat, hooked.nat),
+    'COMMIT',
+    '',
+  ].join('\n');
+}
+
+/** Input of `iptables-restore --noflush` that takes away our chains and the jumps into them. */
+export function renderIptablesRemoval(tag: string, hooked: IptablesHooks): string {
+  const [forward, dnat, snat] = chains(tag);
+  const drop = (names: readonly string[]) => names.map((chain) => `-X ${chain}`);
+  const declare = (names: readonly string[]) => names.map((chain) => `:${chain} - [0:0]`);
+  const unhook = (jumps: readonly string[]) => jumps.map((jump) => jump.replace(/^-A/, '-D'));
+  return [
+    '*filter',
+    ...declare([forward]),
+    ...unhook(hooked.filter),
+    ...drop([forward]),
+    'COMMIT',
+    '*nat',
+    ...declare([dnat, snat]),
+    ...unhook(hooked.nat),
+    ...drop([dnat, snat]),
+    'COMMIT',
+    '',
+  ].join('\n');
+}
+
+export interface IptablesHooks {
+  readonly filter: readonly string[];
+  readonly nat: readonly string[];
+}
+
+/** The jumps that lead into our chains once the rules are loaded. */
+export function iptablesHooks(tag: string): IptablesHooks {
+  const [forward, dnat, snat] = chains(tag);
+  return {
+    filter: [`-A FORWARD -j ${forward}`],
+    nat: [`-A PREROUTING -m addrtype --dst-type LOCAL -j ${dnat}`, `-A POSTROUTING -j ${snat}`],
+  };
+}
+
+/** The jumps into our chains in the output of iptables-save. */
+export function findIptablesHooks(tag: string, saved: string): IptablesHooks {
+  const hooks = { filter: [] as string[], nat: [] as string[] };
+  const jump = new RegExp(`^-A (FORWARD|PREROUTING|POSTROUTING) .*-j STRAKE-${tag}-`);
+  let table: string[] | undefined;
+  for (const line of saved.split('\n')) {
+    if (line.startsWith('*')) table = line === '*filter' ? hooks.filter : line === '*nat' ? hooks.nat : undefined;
+    else if (jump.test(line)) table?.push(line);
+  }
+  return hooks;
+}
+
+/** Input of `nft -f -` that makes our own table hold exactly these rules. */
+export function renderNft(tag: string, rules: FirewallRules): string {
+  const filter: string[] = [];
+  for (const { bridge } of rules.bridges) filter.push(`iifname "${bridge}" oifname "${bridge}" accept`);
+  for (const { bridge, internal } of rules.bridges) {
+    if (internal) filter.push(`iifname "${bridge}" drop`);
+    else {
+      filter.push(`oifname "${bridge}" ct state related,established accept`);
+      filter.push(`oifname "${bridge}" ct status dnat accept`);
+    }
+    filter.push(`oifname "${bridge}" drop`);
+  }
+  const dnat = rules.forwards.map((rule) => {
+    const where = rule.hostAddress === undefined ? 'fib daddr type local' : `ip daddr ${formatIpv4(rule.hostAddress)}`;
+    const to = `${formatIpv4(rule.address)}:${rule.port}`;
+    return `iifname != "${rule.bridge}" ${where} ${rule.protocol} dport ${rule.hostPort} dnat to ${to}`;
+  });
+  const snat = rules.bridges
+    .filter(({ internal }) => !internal)
+    .map(({ bridge, subnet }) => `ip saddr ${formatSubnet(subnet)} oifname != "${bridge}" masquerade`);
+  return [
+    renderNftRemoval(tag),
+    `table ip strake-${tag} {`,
+    ...nftChain('forward', 'filter hook forward priority filter', filter),
+    ...nftChain('prerouting', 'nat hook prerouting priority dstnat', dnat),
+    ...nftChain('postrouting', 'nat hook postrouting priority srcnat', snat),
+    '}',
+    '',
+  ].join('\n');
+}
+
+/** Input of `nft -f -` that takes our table away, whether it exists or not. */
+export function renderNftRemoval(tag: string): string {
+  return `table ip strake-${tag}\ndelete table ip strake-${tag}\n`;
+}
+
+function nftChain(name: string, hook: string, rules: readonly string[]): string[] {
+  return [`  chain ${name} {`, `    type ${hook}; policy accept;`, ...rules.map((rule) => `    ${rule}`), '  }'];
+}
+
+function chains(tag: string): readonly [forward: string, dnat: string, snat: string] {
+  return [`STRAKE-${tag}-FORWARD`, `STRAKE-${tag}-DNAT`, `STRAKE-${tag}-SNAT`];
+}
+
+/** Commands that put the absent jumps first in their chains. */
+function missing(wanted: readonly string[], hooked: readonly string[]): string[] {
+  return wanted.filter((jump) => !hooked.includes(jump)).map((jump) => jump.replace(/^-A/, '-I'));
+}

@@ -1,0 +1,150 @@
+import { Failure, isFailure } from '../../lib/error.ts';
+import { type ProgramResult, runProgram } from '../../lib/run-program.ts';
+import {
+  type BridgeRule,
+  type FirewallRules,
+  type ForwardRule,
+  findIptablesHooks,
+  type IptablesHooks,
+  iptablesHooks,
+  renderIptables,
+  renderIptablesRemoval,
+  renderNft,
+  renderNftRemoval,
+} from './firewall-rules.ts';
+
+type Backend = { readonly kind: 'iptables'; readonly program: string; hooks: IptablesHooks } | { readonly kind: 'nft' };
+
+/** Tried in this order. The plain name is what the machine's administrator, and every other program, uses. */
+const IPTABLES = ['iptables', 'iptables-legacy'];
+const ENVIRONMENT = { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`, LC_ALL: 'C' };
+/** Milliseconds for one run of a program, which may wait for another program's lock. */
+const PATIENCE = 30_000;
+
+/**
+ * The packet rules of this host, kept as a list and loaded as a whole: one run of one program for any number of
+ * changes that were made meanwhile. `tag` (hexadecimal) tells our rules from those of another host on the machine.
+ */
+export class Firewall {
+  readonly #tag: string;
+  readonly #bridges = new Set<BridgeRule>();
+  readonly #forwards = new Set<ForwardRule>();
+  #backend: Promise<Backend> | undefined;
+  #running: Promise<void> = Promise.resolve();
+  #queued: Promise<void> | undefined;
+
+  constructor(tag: string) {
+    this.#tag = tag;
+  }
+
+  /** Adds rules; resolves when the kernel has them. When it fails, the rules are not kept. */
+  async add(rules: Partial<FirewallRules>): Promise<void> {
+    for (const rule of rules.bridges ?? []) this.#bridges.add(rule);
+    for (const rule of rules.forwards ?? []) this.#forwards.add(rule);
+    try {
+      await this.#load();
+    } catch (error) {
+      this.#forget(rules);
+      throw error;
+    }
+  }
+
+  /** Takes away rules that were added, by identity. */
+  async remove(rules: Partial<FirewallRules>): Promise<void> {
+    this.#forget(rules);
+    await this.#load();
+  }
+
+  /** Removes everything of our tag from the kernel, also what an earlier process left. Does nothing without a firewall. */
+  async clear(): Promise<void> {
+    this.#bridges.clear();
+    this.#forwards.clear();
+    await this.#running.catch(() => {});
+    const backend = await this.#find().catch((error: unknown) => {
+      if (isFailure(error, 'unavailable')) return undefined;
+      throw error;
+    });
+    if (backend?.kind === 'nft') await succeed('nft', ['-f', '-'], renderNftRemoval(this.#tag));
+    if (backend?.kind === 'iptables') {
+      const saved = await succeed(`${backend.program}-save`, []);
+      if (saved.includes(`STRAKE-${this.#tag}-`)) {
+        const removal = renderIptablesRemoval(this.#tag, findIptablesHooks(this.#tag, saved));
+        await succeed(`${backend.program}-restore`, ['-n', '-w', '10'], removal);
+      }
+    }
+    this.#backend = undefined;
+  }
+
+  #forget(rules: Partial<FirewallRules>): void {
+    for (const rule of rules.bridges ?? []) this.#bridges.delete(rule);
+    for (const rule of rules.forwards ?? []) this.#forwards.delete(rule);
+  }
+
+  /** Joins the load that waits for the one under way, or becomes it. */
+  #load(): Promise<void> {
+    if (!this.#queued) {
+      const run = () => {
+        this.#queued = undefined;
+        return this.#write();
+      };
+      this.#queued = this.#running.then(run, run);
+      this.#running = this.#queued;
+    }
+    return this.#queued;
+  }
+
+  async #write(): Promise<void> {
+    const backend = await this.#find();
+    const rules: FirewallRules = { bridges: [...this.#bridges], forwards: [...this.#forwards] };
+    if (backend.kind === 'nft') {
+      await succeed('nft', ['-f', '-'], renderNft(this.#tag, rules));
+      return;
+    }
+    const program = `${backend.program}-restore`;
+    await succeed(program, ['-n', '-w', '10'], renderIptables(this.#tag, rules, backend.hooks));
+    backend.hooks = iptablesHooks(this.#tag);
+  }
+
+  #find(): Promise<Backend> {
+    this.#backend ??= findBackend(this.#tag).catch((error: unknown) => {
+      this.#backend = undefined; // the package may be installed meanwhile
+      throw error;
+    });
+    return this.#backend;
+  }
+}
+
+async function findBackend(tag: string): Promise<Backend> {
+  for (const program of IPTABLES) {
+    const saved = await attempt(`${program}-save`, []);
+    if (saved?.exitCode === 0) return { kind: 'iptables', program, hooks: findIptablesHooks(tag, saved.stdout) };
+  }
+  const listed = await attempt('nft', ['list', 'tables']);
+  if (listed?.exitCode === 0) return { kind: 'nft' };
+  throw new Failure(
+    'unavailable',
+    'FIREWALL_MISSING',
+    'bridge networks need a packet filter: no iptables or nft works',
+    {
+      hint: 'install the package "iptables" (or "nftables"), or use --network host or none',
+    },
+  );
+}
+
+/** The result of a program, or undefined when it is not installed. */
+async function attempt(program: string, args: readonly string[], stdin?: string): Promise<ProgramResult | undefined> {
+  const options = { signal: AbortSignal.timeout(PATIENCE), env: ENVIRONMENT, limit: 64 << 20 };
+  try {
+    return await runProgram(program, args, stdin === undefined ? options : { ...options, stdin });
+  } catch (error) {
+    if (isFailure(error, 'unavailable')) return undefined;
+    throw error;
+  }
+}
+
+async function succeed(program: string, args: readonly string[], stdin?: string): Promise<string> {
+  const result = await attempt(program, args, stdin);
+  if (result?.exitCode === 0) return result.stdout;
+  const reason = result ? result.stderr.trim() || `exit code ${result.exitCode}` : 'it is not installed';
+  throw new Failure('unavailable', 'FIREWALL', `cannot set the packet rules with ${program}: ${reason}`);
+}

@@ -1,0 +1,129 @@
+import { Failure } from '../../lib/error.ts';
+import type { NetworkCreateBody, NetworkInspect } from '../../wire/network.ts';
+import { type Bridge, type BridgeSite, makeBridge } from './bridge.ts';
+import { formatIpv4, formatSubnet, parseIpv4, parseSubnet } from './ipv4.ts';
+import { loadRecords, type NetworkRecord, newRecord, predefinedNetworks, saveRecords } from './network-records.ts';
+import { type Endpoint, inspectNetwork } from './network-views.ts';
+
+/** A network and who is on it, by container id. */
+export interface Network {
+  record: NetworkRecord;
+  bridge: Bridge | undefined;
+  opening: Promise<Bridge> | undefined;
+  readonly endpoints: Map<string, Endpoint>;
+}
+
+/** Names to choose from for the default bridge. */
+const DEFAULT_BRIDGES = Array.from({ length: 32 }, (_, index) => `strake${index}`);
+
+/** The networks of this host: the predefined ones, and the user's, which a file in the state folder keeps. */
+export class NetworkRegistry {
+  readonly #folder: string;
+  readonly #site: BridgeSite;
+  readonly #networks = new Map<string, Network>();
+
+  constructor(folder: string, tag: string, site: BridgeSite) {
+    this.#folder = folder;
+    this.#site = site;
+    for (const record of [...predefinedNetworks(tag), ...loadRecords(folder)])
+      this.#networks.set(record.id, { record, bridge: undefined, opening: undefined, endpoints: new Map() });
+  }
+
+  /** `ref` is a name (`default` for bridge), an id, or the beginning of exactly one id. */
+  find(ref: string): Network {
+    const all = [...this.#networks.values()];
+    const name = ref === 'default' ? 'bridge' : ref;
+    const exact = all.find(({ record }) => record.name === name) ?? this.#networks.get(ref);
+    if (exact) return exact;
+    const [match, second] = ref === '' ? [] : all.filter(({ record }) => record.id.startsWith(ref));
+    if (match && !second) return match;
+    if (second) throw new Failure('invalid', 'NETWORK_AMBIGUOUS', `network ${ref} is ambiguous: several ids begin so`);
+    throw new Failure('not-found', 'NETWORK_NOT_FOUND', `network ${ref} not found`);
+  }
+
+  list(): NetworkInspect[] {
+    return [...this.#networks.values()].map(({ record, bridge, endpoints }) =>
+      inspectNetwork(record, bridge, endpoints),
+    );
+  }
+
+  /** Makes a bridge network and returns its id. */
+  async create(body: NetworkCreateBody, signal: AbortSignal): Promise<string> {
+    const record = newRecord(body);
+    const same = [...this.#networks.values()].find((network) => network.record.name === record.name)?.record;
+    if (record.name === 'default' || (same && isPredefined(same)))
+      throw new Failure(
+        'denied',
+        'NETWORK_PREDEFINED',
+        `operation is not permitted on predefined ${record.name} network`,
+      );
+    if (same) throw new Failure('conflict', 'NETWORK_EXISTS', `network with name ${record.name} already exists`);
+    const network: Network = { record, bridge: undefined, opening: undefined, endpoints: new Map() };
+    this.#networks.set(record.id, network);
+    try {
+      await this.bridgeOf(network, signal);
+      this.#save();
+    } catch (error) {
+      this.#networks.delete(record.id);
+      throw error;
+    }
+    return record.id;
+  }
+
+  /** Forgets a network that nobody is on; its bridge is the caller's to dispose. */
+  async take(ref: string): Promise<Bridge | undefined> {
+    const network = this.find(ref);
+    const { id, name } = network.record;
+    if (isPredefined(network.record))
+      throw new Failure('denied', 'NETWORK_PREDEFINED', `${name} is a pre-defined network and cannot be removed`);
+    await network.opening?.catch(() => {});
+    if (network.endpoints.size > 0)
+      throw new Failure(
+        'denied',
+        'NETWORK_IN_USE',
+        `error while removing network: network ${name} id ${id} has active endpoints`,
+      );
+    this.#networks.delete(id);
+    this.#save();
+    return network.bridge;
+  }
+
+  /** The network's bridge, made when it is first asked for. */
+  async bridgeOf(network: Network, signal: AbortSignal): Promise<Bridge> {
+    network.opening ??= this.#open(network, signal).catch((error: unknown) => {
+      network.opening = undefined;
+      throw error;
+    });
+    const bridge = await network.opening;
+    if (this.#networks.get(network.record.id) !== network)
+      throw new Failure('not-found', 'NETWORK_NOT_FOUND', `network ${network.record.name} not found`);
+    return bridge;
+  }
+
+  async #open(network: Network, signal: AbortSignal): Promise<Bridge> {
+    const { id, subnet, gateway, internal } = network.record;
+    const plan = {
+      names: isPredefined(network.record) ? DEFAULT_BRIDGES : [`sk-${id.slice(0, 12)}`],
+      subnet: subnet === undefined ? undefined : parseSubnet(subnet),
+      gateway: gateway === undefined ? undefined : parseIpv4(gateway),
+      internal,
+    };
+    const bridge = await makeBridge(plan, this.#site, signal);
+    network.bridge = bridge;
+    const place = { subnet: formatSubnet(bridge.subnet), gateway: formatIpv4(bridge.gateway) };
+    if (!isPredefined(network.record)) network.record = { ...network.record, ...place };
+    return bridge;
+  }
+
+  #save(): void {
+    const records = [...this.#networks.values()].map((network) => network.record);
+    saveRecords(
+      this.#folder,
+      records.filter((record) => !isPredefined(record)),
+    );
+  }
+}
+
+function isPredefined(record: NetworkRecord): boolean {
+  return record.name === 'bridge' || record.driver !== 'bridge';
+}

@@ -1,0 +1,97 @@
+import type { EndpointSettings, NetworkSettings, PortBinding } from '../../wire/container.ts';
+import type { NetworkInspect } from '../../wire/network.ts';
+import type { Bridge } from './bridge.ts';
+import { formatIpv4, formatSubnet, type Ipv4 } from './ipv4.ts';
+import type { NetworkRecord } from './network-records.ts';
+
+/** A container on a network. */
+export interface Endpoint {
+  readonly id: string;
+  readonly network: NetworkRecord;
+  readonly containerName: string;
+  readonly aliases: readonly string[];
+  /** The address that the user asked for. */
+  readonly wanted: Ipv4 | undefined;
+  /** On bridges only. */
+  readonly place: { readonly bridge: Bridge; readonly address: Ipv4; readonly mac: string } | undefined;
+}
+
+/** The container's part of GET /containers/{id}/json. Without a namespace of its own, the sandbox fields are empty. */
+export function networkSettings(
+  sandbox: { readonly id: string; readonly path: string } | undefined,
+  endpoints: readonly Endpoint[],
+  ports: Readonly<Record<string, PortBinding[] | null>>,
+): NetworkSettings {
+  const networks = Object.fromEntries(endpoints.map((endpoint) => [endpoint.network.name, endpointSettings(endpoint)]));
+  const main = networks['bridge'];
+  return {
+    Bridge: '',
+    SandboxID: sandbox?.id ?? '',
+    SandboxKey: sandbox?.path ?? '',
+    Ports: { ...ports },
+    EndpointID: main?.EndpointID ?? '',
+    Gateway: main?.Gateway ?? '',
+    IPAddress: main?.IPAddress ?? '',
+    IPPrefixLen: main?.IPPrefixLen ?? 0,
+    MacAddress: main?.MacAddress ?? '',
+    Networks: networks,
+  };
+}
+
+/** GET /networks/{id}. `bridge` is undefined while it was not needed yet. */
+export function inspectNetwork(
+  record: NetworkRecord,
+  bridge: Bridge | undefined,
+  endpoints: ReadonlyMap<string, Endpoint>,
+): NetworkInspect {
+  const subnet = bridge ? formatSubnet(bridge.subnet) : record.subnet;
+  const gateway = bridge ? formatIpv4(bridge.gateway) : record.gateway;
+  const config =
+    subnet === undefined ? [] : [{ Subnet: subnet, ...(gateway === undefined ? {} : { Gateway: gateway }) }];
+  return {
+    Name: record.name,
+    Id: record.id,
+    Created: record.created,
+    Scope: 'local',
+    Driver: record.driver,
+    EnableIPv6: false,
+    IPAM: { Driver: 'default', Options: null, Config: config },
+    Internal: record.internal,
+    Attachable: record.attachable,
+    Ingress: false,
+    ConfigFrom: { Network: '' },
+    ConfigOnly: false,
+    Containers: Object.fromEntries([...endpoints].map(([id, endpoint]) => [id, containerOf(endpoint)])),
+    Options: { ...record.options },
+    Labels: { ...record.labels },
+  };
+}
+
+function endpointSettings(endpoint: Endpoint): EndpointSettings {
+  const { place, wanted } = endpoint;
+  return {
+    IPAMConfig: wanted === undefined ? null : { IPv4Address: formatIpv4(wanted) },
+    Links: null,
+    Aliases: endpoint.aliases.length > 0 ? [...endpoint.aliases] : null,
+    NetworkID: endpoint.network.id,
+    EndpointID: endpoint.id,
+    Gateway: place && !endpoint.network.internal ? formatIpv4(place.bridge.gateway) : '',
+    IPAddress: place ? formatIpv4(place.address) : '',
+    IPPrefixLen: place?.bridge.subnet.prefix ?? 0,
+    MacAddress: place?.mac ?? '',
+    IPv6Gateway: '',
+    GlobalIPv6Address: '',
+    GlobalIPv6PrefixLen: 0,
+    DriverOpts: null,
+  };
+}
+
+function containerOf({ id, containerName, place }: Endpoint): NetworkInspect['Containers'][string] {
+  return {
+    Name: containerName,
+    EndpointID: id,
+    MacAddress: place?.mac ?? '',
+    IPv4Address: place ? `${formatIpv4(place.address)}/${place.bridge.subnet.prefix}` : '',
+    IPv6Address: '',
+  };
+}

@@ -1,0 +1,130 @@
+import { Failure, isFailure, messageOf, systemCode } from '../../lib/error.ts';
+import { Scope } from '../../lib/scope.ts';
+import type { PortBinding } from '../../wire/container.ts';
+import type { ForwardRule } from './firewall-rules.ts';
+import { formatIpv4, type Ipv4, parseIpv4 } from './ipv4.ts';
+import type { PortRequest, Protocol } from './port-plan.ts';
+import { proxyTcp, proxyUdp } from './port-proxy.ts';
+
+/** Host ports that a container holds; disposing frees them. The forward rules are for the firewall. */
+export interface PublishedPorts extends AsyncDisposable {
+  readonly bindings: Readonly<Record<string, PortBinding[]>>;
+  readonly forwards: readonly ForwardRule[];
+}
+
+/** Attempts to find one number that is free on every address. */
+const ATTEMPTS = 32;
+
+/**
+ * The published ports of this host. A port is held by a listening socket, so no other program can take it, and that
+ * socket serves the clients of this machine; the forward rules serve those from outside, with their own address.
+ */
+export class Ports {
+  /** `tcp 8080` to the host addresses on which containers of this host hold it. */
+  readonly #held = new Map<string, Set<string>>();
+
+  /** Takes a host port for every request, or none: Failure of kind `conflict` when one is not to be had. */
+  async publish(requests: readonly PortRequest[], target: { bridge: string; address: Ipv4 }): Promise<PublishedPorts> {
+    await using scope = new Scope();
+    const bindings: Record<string, PortBinding[]> = {};
+    const forwards: ForwardRule[] = [];
+    for (const request of requests) {
+      const taken = await this.#take(request, target.address, scope);
+      const held = taken.addresses.map((address) => ({ HostIp: address, HostPort: String(taken.port) }));
+      bindings[request.key] = [...(bindings[request.key] ?? []), ...held];
+      const hostAddress = parseIpv4(request.hostAddress);
+      if (!isForwarded(request.hostAddress, hostAddress)) continue;
+      forwards.push({
+        protocol: request.protocol,
+        hostAddress: hostAddress === 0 ? undefined : hostAddress,
+        hostPort: taken.port,
+        bridge: target.bridge,
+        address: target.address,
+        port: request.containerPort,
+      });
+    }
+    const kept = scope.move();
+    return { bindings, forwards, [Symbol.asyncDispose]: () => kept[Symbol.asyncDispose]() };
+  }
+
+  async #take(request: PortRequest, target: Ipv4, scope: Scope): Promise<{ port: number; addresses: string[] }> {
+    const candidates = request.first === 0 ? Array<number>(ATTEMPTS).fill(0) : range(request.first, request.last);
+    let refusal: unknown;
+    for (const candidate of candidates) {
+      await using attempt = new Scope();
+      try {
+        const taken = await this.#bind(request, candidate, target, attempt);
+        scope.use(attempt.move());
+        return taken;
+      } catch (error) {
+        if (!isFailure(error, 'conflict')) throw error;
+        refusal = error;
+      }
+    }
+    throw refusal;
+  }
+
+  /** Binds one number on all addresses of the request. */
+  async #bind(
+    request: PortRequest,
+    candidate: number,
+    target: Ipv4,
+    scope: Scope,
+  ): Promise<{ port: number; addresses: string[] }> {
+    const listen = request.protocol === 'tcp' ? proxyTcp : proxyUdp;
+    const to = { host: formatIpv4(target), port: request.containerPort };
+    const addresses: string[] = [];
+    let port = candidate;
+    for (const address of request.hostAddress === '' ? ['0.0.0.0', '::'] : [request.hostAddress]) {
+      try {
+        port = scope.use(await listen(address, port, to)).port;
+      } catch (error) {
+        if (request.hostAddress === '' && address === '::' && isWithoutIpv6(error)) continue;
+        throw this.#refusal(error, request.protocol, address, port);
+      }
+      addresses.push(address);
+      scope.use(this.#hold(request.protocol, port, address));
+    }
+    return { port, addresses };
+  }
+
+  #hold(protocol: Protocol, port: number, address: string): Disposable {
+    const key = `${protocol} ${port}`;
+    const addresses = this.#held.get(key) ?? new Set();
+    this.#held.set(key, addresses.add(address));
+    return {
+      [Symbol.dispose]: () => {
+        addresses.delete(address);
+        if (addresses.size === 0) this.#held.delete(key);
+      },
+    };
+  }
+
+  #refusal(error: unknown, protocol: Protocol, address: string, port: number): Failure {
+    const place = address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+    const code = systemCode(error);
+    if (code === 'EADDRINUSE' && this.#held.has(`${protocol} ${port}`))
+      return new Failure('conflict', 'PORT_ALLOCATED', `Bind for ${place} failed: port is already allocated`);
+    if (code === 'EADDRINUSE')
+      return new Failure('conflict', 'PORT_IN_USE', `listen ${protocol} ${place}: bind: address already in use`, {
+        cause: error,
+        hint: 'another program on this machine uses the port',
+      });
+    const reason = code === 'EADDRNOTAVAIL' ? 'cannot assign requested address' : messageOf(error);
+    return new Failure('invalid', 'PORT', `listen ${protocol} ${place}: bind: ${reason}`, { cause: error });
+  }
+}
+
+/** Whether packets from outside can arrive for this host address: not on loopback, and IPv6 is served by the proxy only. */
+function isForwarded(text: string, address: Ipv4 | undefined): boolean {
+  return text === '' || (address !== undefined && address >>> 24 !== 127);
+}
+
+function isWithoutIpv6(error: unknown): boolean {
+  const code = systemCode(error);
+  return code === 'EAFNOSUPPORT' || code === 'EADDRNOTAVAIL' || code === 'EINVAL';
+}
+
+function range(first: number, last: number): number[] {
+  return Array.from({ length: last - first + 1 }, (_, index) => first + index);
+}

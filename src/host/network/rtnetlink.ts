@@ -1,0 +1,185 @@
+import { formatIpv4, type Ipv4, type Subnet, subnetOf } from './ipv4.ts';
+import {
+  attribute,
+  attributesOf,
+  type NetlinkReply,
+  type NetlinkRequest,
+  NLM_F_CREATE,
+  NLM_F_EXCL,
+} from './netlink.ts';
+
+const RTM_NEWLINK = 16;
+const RTM_DELLINK = 17;
+const RTM_GETLINK = 18;
+const RTM_NEWADDR = 20;
+const RTM_GETADDR = 22;
+const RTM_NEWROUTE = 24;
+const RTM_GETROUTE = 26;
+const AF_INET = 2;
+const IFF_UP = 1;
+const IFLA = { address: 1, name: 3, mtu: 4, master: 10, linkInfo: 18, group: 27, namespace: 28 } as const;
+const INFO_KIND = 1;
+const INFO_DATA = 2;
+const VETH_INFO_PEER = 1;
+const IFA = { address: 1, local: 2, broadcast: 4 } as const;
+const RTA = { destination: 1, link: 4, gateway: 5 } as const;
+const RT_TABLE_MAIN = 254;
+const RTPROT_BOOT = 3;
+const RTN_UNICAST = 1;
+
+/** Index of the loopback interface of every namespace, and the index that we give to its first veth end. */
+export const LOOPBACK = 1;
+
+export interface Link {
+  readonly index: number;
+  readonly name: string;
+  readonly mtu: number;
+  readonly group: number;
+}
+
+export interface VethPlan {
+  /** Name and group of the end that stays in the namespace of the socket, enslaved to `bridge`. */
+  readonly name: string;
+  readonly group: number;
+  readonly bridge: number;
+  readonly mtu: number;
+  /** The other end, which appears, down, in the namespace that `namespace` (a descriptor) refers to. */
+  readonly peer: { readonly name: string; readonly index: number; readonly mac: Buffer; readonly namespace: number };
+}
+
+export function addBridge(bridge: { name: string; group: number; mac: Buffer; mtu: number }): NetlinkRequest {
+  const body = [
+    linkHeader(0, IFF_UP),
+    attribute(IFLA.name, bridge.name),
+    attribute(IFLA.mtu, bridge.mtu),
+    attribute(IFLA.group, bridge.group),
+    attribute(IFLA.address, bridge.mac),
+    attribute(IFLA.linkInfo, [attribute(INFO_KIND, 'bridge')]),
+  ];
+  return create(RTM_NEWLINK, body, `create bridge ${bridge.name}`);
+}
+
+export function addVeth(plan: VethPlan): NetlinkRequest {
+  const peer = [
+    linkHeader(plan.peer.index, 0),
+    attribute(IFLA.name, plan.peer.name),
+    attribute(IFLA.mtu, plan.mtu),
+    attribute(IFLA.address, plan.peer.mac),
+    attribute(IFLA.namespace, plan.peer.namespace),
+  ];
+  const body = [
+    linkHeader(0, IFF_UP),
+    attribute(IFLA.name, plan.name),
+    attribute(IFLA.mtu, plan.mtu),
+    attribute(IFLA.group, plan.group),
+    attribute(IFLA.master, plan.bridge),
+    attribute(IFLA.linkInfo, [attribute(INFO_KIND, 'veth'), attribute(INFO_DATA, [attribute(VETH_INFO_PEER, peer)])]),
+  ];
+  return create(RTM_NEWLINK, body, `create interface ${plan.name}`);
+}
+
+export function setUp(index: number): NetlinkRequest {
+  return { type: RTM_NEWLINK, flags: 0, body: linkHeader(index, IFF_UP), intent: `bring up interface ${index}` };
+}
+
+export function deleteLink(name: string): NetlinkRequest {
+  const body = Buffer.concat([linkHeader(0, 0), attribute(IFLA.name, name)]);
+  return { type: RTM_DELLINK, flags: 0, body, intent: `delete interface ${name}` };
+}
+
+/** Deletes every interface of a group in one step; the kernel refuses with ENODEV when there is none. */
+export function deleteGroup(group: number): NetlinkRequest {
+  const body = Buffer.concat([linkHeader(0, 0), attribute(IFLA.group, group)]);
+  return { type: RTM_DELLINK, flags: 0, body, intent: `delete the interfaces of group ${group}` };
+}
+
+export function addAddress(link: number, address: Ipv4, prefix: number): NetlinkRequest {
+  const header = Buffer.alloc(8);
+  header[0] = AF_INET;
+  header[1] = prefix;
+  header.writeUInt32LE(link, 4);
+  const broadcast = subnetOf(address, prefix).base + 2 ** (32 - prefix) - 1;
+  const body = [
+    header,
+    attribute(IFA.local, ipv4Bytes(address)),
+    attribute(IFA.address, ipv4Bytes(address)),
+    attribute(IFA.broadcast, ipv4Bytes(broadcast)),
+  ];
+  return create(RTM_NEWADDR, body, `give an interface the address ${formatIpv4(address)}/${prefix}`);
+}
+
+export function addDefaultRoute(link: number, gateway: Ipv4): NetlinkRequest {
+  const header = Buffer.alloc(12);
+  header[0] = AF_INET;
+  header[4] = RT_TABLE_MAIN;
+  header[5] = RTPROT_BOOT;
+  header[7] = RTN_UNICAST;
+  const body = [header, attribute(RTA.gateway, ipv4Bytes(gateway)), attribute(RTA.link, link)];
+  return create(RTM_NEWROUTE, body, `route through ${formatIpv4(gateway)}`);
+}
+
+export const listLinks: NetlinkRequest = {
+  type: RTM_GETLINK,
+  flags: 0,
+  body: linkHeader(0, 0),
+  intent: 'list the interfaces',
+};
+
+export const listAddresses: NetlinkRequest = {
+  type: RTM_GETADDR,
+  flags: 0,
+  body: Buffer.from([AF_INET, 0, 0, 0, 0, 0, 0, 0]),
+  intent: 'list the addresses',
+};
+
+export const listRoutes: NetlinkRequest = {
+  type: RTM_GETROUTE,
+  flags: 0,
+  body: Buffer.from([AF_INET, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+  intent: 'list the routes',
+};
+
+export function readLink(reply: NetlinkReply): Link {
+  const attributes = attributesOf(reply.body, 16);
+  const name = attributes.get(IFLA.name)?.toString('latin1') ?? '';
+  return {
+    index: reply.body.readInt32LE(4),
+    name: name.replace(/\0.*$/, ''),
+    mtu: attributes.get(IFLA.mtu)?.readUInt32LE(0) ?? 1500,
+    group: attributes.get(IFLA.group)?.readUInt32LE(0) ?? 0,
+  };
+}
+
+export function readAddress(reply: NetlinkReply): { link: number; subnet: Subnet } | undefined {
+  const attributes = attributesOf(reply.body, 8);
+  const address = attributes.get(IFA.local) ?? attributes.get(IFA.address);
+  if (reply.body[0] !== AF_INET || address?.length !== 4) return undefined;
+  return { link: reply.body.readUInt32LE(4), subnet: subnetOf(address.readUInt32BE(0), reply.body.readUInt8(1)) };
+}
+
+/** A unicast IPv4 route; the default route has the subnet 0.0.0.0/0. */
+export function readRoute(reply: NetlinkReply): { link: number; subnet: Subnet } | undefined {
+  if (reply.body[0] !== AF_INET || reply.body[7] !== RTN_UNICAST) return undefined;
+  const attributes = attributesOf(reply.body, 12);
+  const base = attributes.get(RTA.destination)?.readUInt32BE(0) ?? 0;
+  return { link: attributes.get(RTA.link)?.readUInt32LE(0) ?? 0, subnet: subnetOf(base, reply.body.readUInt8(1)) };
+}
+
+function create(type: number, body: readonly Buffer[], intent: string): NetlinkRequest {
+  return { type, flags: NLM_F_CREATE | NLM_F_EXCL, body: Buffer.concat(body), intent };
+}
+
+/** struct ifinfomsg; `up` is both the flag and the mask of flags to change. */
+function linkHeader(index: number, up: number): Buffer {
+  const header = Buffer.alloc(16);
+  header.writeInt32LE(index, 4);
+  header.writeUInt32LE(up, 8);
+  header.writeUInt32LE(up, 12);
+  return header;
+}
+
+function ipv4Bytes(address: Ipv4): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(address);
+  return bytes;
+}
