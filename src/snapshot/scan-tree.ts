@@ -1,5 +1,5 @@
 import { createHash, hash } from 'node:crypto';
-import { closeSync, constants, openSync, readdirSync, readlinkSync, readSync, unlinkSync } from 'node:fs';
+import { closeSync, constants, openSync, readdirSync, readlinkSync, readSync } from 'node:fs';
 import { type FileStat, getXattr, listXattrs, statFile } from '../host/file-system-calls.ts';
 import { cancelled, Failure } from '../lib/error.ts';
 import { type Digest, Digester, parseDigest } from '../oci/digest.ts';
@@ -80,10 +80,7 @@ class Scan {
     const kind = stat.mode & 0o170000;
     const type = TYPES.get(kind);
     if (type === undefined) {
-      if (kind === SOCKET) {
-        unlinkSync(disk); // nobody listens in a layer, and tar has no form for it
-        return false;
-      }
+      if (kind === SOCKET) return false; // nobody listens in a layer, and tar has no form for it
       throw new Failure('unsupported', 'FILE_TYPE', `"${path}" has a type that a layer cannot hold`);
     }
     if (type === 'char' && stat.major === 0 && stat.minor === 0) {
