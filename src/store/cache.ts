@@ -105,6 +105,11 @@ export class CacheRecords {
     this.#database.run('DELETE FROM cache WHERE key = ?', key);
   }
 
+  /** Drops the records that result in this layer. */
+  forgetLayer(diffId: DiffId): void {
+    this.#database.run('DELETE FROM cache WHERE layer = ?', diffId);
+  }
+
   /** Drops records by policy, all when it is empty, and returns their keys. Layers go with the next collection. */
   prune(policy: CachePolicy = {}): string[] {
     return this.#database.transaction(() => {

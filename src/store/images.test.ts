@@ -75,6 +75,9 @@ test('childByStep finds the newest child that the step made', async () => {
   assert.equal(store.images.childByStep(base.id, 'other'), undefined);
   assert.equal(store.images.childByStep(old.id, 'k'), undefined);
   assert.equal(store.images.childByStep(undefined, 'k')?.id, rootless.id);
+  store.images.delete(rootless.id);
+  store.images.delete(base.id);
+  assert.equal(store.images.childByStep(undefined, 'k'), undefined, 'orphans are not made from scratch');
 });
 
 test('list is newest first, equal times in the order of arrival', async () => {

@@ -50,7 +50,7 @@ export class ImageRecords {
 
   /**
    * Adds an image in one transaction. All its layers must be sealed (`not-found` LAYER_MISSING). Adding it again changes
-   * nothing, except that a parent and a step key are noted when there were none.
+   * nothing, except that a parent and a step key are noted when there were neither.
    */
   put(image: NewImage): ImageRecord {
     const { id, bytes, config } = image.config;
@@ -61,7 +61,7 @@ export class ImageRecords {
       this.#database.run(
         `INSERT INTO images (id, config, created, size, parent, step_key) VALUES (?, ?, ?, ?, ?, ?)
          ON CONFLICT (id) DO UPDATE SET
-           parent = coalesce(parent, excluded.parent), step_key = coalesce(step_key, excluded.step_key)`,
+           parent = excluded.parent, step_key = excluded.step_key WHERE parent IS NULL AND step_key IS NULL`,
         id,
         bytes,
         Date.parse(config.created ?? '') || 0,
@@ -141,7 +141,7 @@ export class ImageRecords {
   }
 
   /**
-   * Removes an image that has no name (`conflict` IMAGE_NAMED otherwise). Children lose their parent, cache records
+   * Removes an image that has no name (`conflict` IMAGE_NAMED otherwise). Children lose parent and step key, cache records
    * with this result go; layers stay until collection. Returns the chains that no image and no container has any
    * more, top first. An unknown ID is no error.
    */
@@ -154,6 +154,8 @@ export class ImageRecords {
         id,
       );
       this.names.dropDigests(id);
+      // Without its parent a child must not be found as what the same step makes of nothing.
+      this.#database.run('UPDATE images SET parent = NULL, step_key = NULL WHERE parent = ?', id);
       this.#database.run('DELETE FROM images WHERE id = ?', id);
       return chain.map((row) => row.chain_id).filter((chainId) => !this.#isChainUsed(chainId));
     });
