@@ -59,7 +59,7 @@ export async function proxyTcp(host: string, port: number, target: ProxyTarget):
 
 /** The same for UDP: every client address gets a socket of its own towards the container. */
 export async function proxyUdp(host: string, port: number, target: ProxyTarget): Promise<PortProxy> {
-  const listener = createSocket({ type: host.includes(':') ? 'udp6' : 'udp4', ipv6Only: true });
+  const listener = host.includes(':') ? createSocket({ type: 'udp6', ipv6Only: true }) : createSocket('udp4');
   const clients = new Map<string, { socket: DatagramSocket; timer: NodeJS.Timeout }>();
   const forget = (key: string) => {
     const client = clients.get(key);

@@ -1,0 +1,178 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { test } from 'node:test';
+import { AddressPool, chooseSubnet } from './address-pool.ts';
+import {
+  type FirewallRules,
+  findIptablesHooks,
+  iptablesHooks,
+  renderIptables,
+  renderIptablesRemoval,
+  renderNft,
+  renderNftRemoval,
+} from './firewall-rules.ts';
+import { formatIpv4, formatSubnet, overlaps, parseIpv4, parseSubnet } from './ipv4.ts';
+import { planPorts } from './port-plan.ts';
+import { bridgedResolver, parseResolvConf, renderResolvConf } from './resolv.ts';
+
+const rules: FirewallRules = {
+  bridges: [
+    { bridge: 'strake0', subnet: parseSubnet('172.30.0.0/16'), internal: false },
+    { bridge: 'sk-inner', subnet: parseSubnet('10.9.0.0/24'), internal: true },
+  ],
+  forwards: [
+    {
+      protocol: 'udp',
+      hostAddress: parseIpv4('192.0.2.9'),
+      hostPort: 5353,
+      bridge: 'strake0',
+      address: parseIpv4('172.30.0.2') ?? 0,
+      port: 53,
+    },
+  ],
+};
+
+test('addresses', async (t) => {
+  for (const text of ['0.0.0.0', '255.255.255.255', '172.30.0.1'])
+    await t.test(`${text} is one`, () => assert.equal(formatIpv4(parseIpv4(text) ?? -1), text));
+  for (const text of ['', '1.2.3', '1.2.3.4.5', '1.2.3.256', '01.2.3.4', '1.2.3.4 ', '::1', '1.2.3.-4'])
+    await t.test(`"${text}" is none`, () => assert.equal(parseIpv4(text), undefined));
+  for (const text of ['10.0.0.0', '10.0.0.1/8', '10.0.0.0/33', '10.0.0.0/', '10.0.0.0/8/8', 'fd00::/8', '/8'])
+    await t.test(`"${text}" is no subnet`, () => assert.throws(() => parseSubnet(text), { code: 'SUBNET' }));
+});
+
+test('subnets that overlap', async (t) => {
+  const rows: [string, string, boolean][] = [
+    ['172.30.0.0/16', '172.30.4.0/24', true],
+    ['172.30.4.0/24', '172.30.0.0/16', true],
+    ['172.30.0.0/16', '172.31.0.0/16', false],
+    ['0.0.0.0/0', '192.168.0.0/24', true],
+  ];
+  for (const [a, b, expected] of rows)
+    await t.test(`${a} ${b}`, () => assert.equal(overlaps(parseSubnet(a), parseSubnet(b)), expected));
+});
+
+test('a free subnet is chosen', () => {
+  assert.equal(formatSubnet(chooseSubnet([])), '172.30.0.0/16');
+  const taken = ['172.30.9.0/24', '172.31.0.0/16', '172.28.0.0/14'].map(parseSubnet);
+  assert.equal(formatSubnet(chooseSubnet(taken)), '172.27.0.0/16');
+  assert.throws(() => chooseSubnet([parseSubnet('0.0.0.0/0')]), { code: 'SUBNETS_EXHAUSTED' });
+});
+
+test('addresses of a pool go round', () => {
+  const pool = new AddressPool(parseSubnet('10.0.0.0/29'), parseIpv4('10.0.0.1') ?? 0);
+  const taken = Array.from({ length: 5 }, () => pool.take());
+  assert.deepEqual(taken.map(formatIpv4), ['10.0.0.2', '10.0.0.3', '10.0.0.4', '10.0.0.5', '10.0.0.6']);
+  assert.throws(() => pool.take(), { code: 'ADDRESSES_EXHAUSTED' });
+  pool.giveBack(taken[1] ?? 0);
+  pool.giveBack(taken[0] ?? 0);
+  assert.equal(formatIpv4(pool.take()), '10.0.0.2');
+  assert.throws(() => pool.take(taken[4]), { code: 'ADDRESS_IN_USE' });
+  assert.throws(() => pool.take(parseIpv4('10.0.1.2')), { code: 'ADDRESS' });
+  assert.equal(pool.take(taken[1]), taken[1]);
+});
+
+test('ports', async (t) => {
+  const plan = (bindings: Record<string, { HostIp?: string; HostPort?: string }[] | null>, publishAll = false) =>
+    planPorts({ exposed: ['80', '53/udp'], bindings, publishAll });
+  await t.test('exposed is not published', () => {
+    assert.deepEqual(plan({}), { requests: [], unpublished: ['80/tcp', '53/udp'] });
+  });
+  await t.test('publish all', () => {
+    const { requests, unpublished } = plan({ '80/tcp': [{ HostPort: '8080' }] }, true);
+    assert.deepEqual(
+      requests.map(({ key, first }) => [key, first]),
+      [
+        ['80/tcp', 8080],
+        ['53/udp', 0],
+      ],
+    );
+    assert.deepEqual(unpublished, []);
+  });
+  await t.test('a range and an address', () => {
+    const { requests } = plan({ '443': [{ HostIp: '127.0.0.1', HostPort: '8000-8010' }] });
+    const expected = { protocol: 'tcp', containerPort: 443, hostAddress: '127.0.0.1', first: 8000, last: 8010 };
+    assert.deepEqual(requests, [{ key: '443/tcp', ...expected }]);
+  });
+  for (const port of ['', '0', '65536', '80/icmp', '80/tcp/udp', 'x', '-1', '80-90'])
+    await t.test(`container port "${port}" is refused`, () => {
+      assert.throws(() => plan({ [port]: [{}] }), { code: 'PORT' });
+    });
+  for (const HostPort of ['x', '9-8', '1-2-3', '70000'])
+    await t.test(`host port "${HostPort}" is refused`, () => {
+      assert.throws(() => plan({ '80': [{ HostPort }] }), { code: 'PORT' });
+    });
+  await t.test('a host name is no address', () => {
+    assert.throws(() => plan({ '80': [{ HostIp: 'localhost' }] }), { code: 'PORT' });
+  });
+});
+
+test('iptables: the jumps are added once, and found again', () => {
+  const hooks = iptablesHooks('cafe');
+  const first = renderIptables('cafe', rules, { filter: [], nat: [] });
+  assert.equal(first.match(/^-I /gm)?.length, 3);
+  assert.doesNotMatch(renderIptables('cafe', rules, hooks), /^-I /m);
+  const saved = ['*nat', ...hooks.nat, '-A POSTROUTING -j STRAKE-beef-SNAT', '*filter', ...hooks.filter].join('\n');
+  assert.deepEqual(findIptablesHooks('cafe', saved), hooks);
+  assert.equal(renderIptablesRemoval('cafe', hooks).match(/^-D /gm)?.length, 3);
+});
+
+test('iptables: an internal network gets neither out nor in', () => {
+  const text = renderIptables('cafe', rules, { filter: [], nat: [] });
+  assert.match(text, /-i sk-inner -j DROP/);
+  assert.doesNotMatch(text, /10\.9\.0\.0/);
+  assert.match(
+    text,
+    /! -i strake0 -d 192\.0\.2\.9\/32 -p udp -m udp --dport 5353 -j DNAT --to-destination 172\.30\.0\.2:53/,
+  );
+});
+
+test('nft loads our table and takes it away', { skip: skipNft() }, () => {
+  const nft = (input: string) => execFileSync('nft', ['-f', '-'], { input });
+  nft(renderNft('0000test', rules));
+  nft(renderNft('0000test', rules));
+  const listed = execFileSync('nft', ['list', 'table', 'ip', 'strake-0000test']).toString();
+  nft(renderNftRemoval('0000test'));
+  assert.match(listed, /udp dport 5353 dnat to 172\.30\.0\.2:53/);
+  assert.doesNotMatch(execFileSync('nft', ['list', 'tables']).toString(), /0000test/);
+});
+
+test('resolver settings of a container', async (t) => {
+  const none = { servers: [], search: [], options: [] };
+  const rows: [what: string, file: string, wishes: Partial<typeof none>, expected: string][] = [
+    [
+      'as the host',
+      'nameserver 10.0.0.1\nsearch a b\noptions ndots:2',
+      {},
+      'nameserver 10.0.0.1\nsearch a b\noptions ndots:2\n',
+    ],
+    [
+      'loopback and IPv6 are left out',
+      'nameserver 127.0.0.1\nnameserver ::1\nnameserver 10.0.0.1 # x',
+      {},
+      'nameserver 10.0.0.1\n',
+    ],
+    ['only loopback: public servers', 'nameserver 127.0.0.1', {}, 'nameserver 8.8.8.8\nnameserver 8.8.4.4\n'],
+    ['no file: public servers', '', {}, 'nameserver 8.8.8.8\nnameserver 8.8.4.4\n'],
+  ];
+  for (const [what, file, wishes, expected] of rows) {
+    await t.test(what, () => {
+      assert.equal(renderResolvConf(bridgedResolver(parseResolvConf(file), { ...none, ...wishes })), expected);
+    });
+  }
+  await t.test('what the container states wins, a dot means no search', () => {
+    const wishes = { servers: ['127.0.0.9'], search: ['.'], options: ['ndots:5'] };
+    const host = parseResolvConf('nameserver 10.0.0.1\nsearch a\noptions ndots:2');
+    assert.equal(renderResolvConf(bridgedResolver(host, wishes)), 'nameserver 127.0.0.9\noptions ndots:5\n');
+  });
+});
+
+function skipNft(): string | false {
+  if (process.getuid?.() !== 0) return 'packet rules need root';
+  try {
+    execFileSync('nft', ['--version']);
+    return false;
+  } catch {
+    return 'nft is not installed';
+  }
+}
