@@ -58,6 +58,10 @@ export interface HostConfig {
   IpcMode?: string;
   PidMode?: string;
   UTSMode?: string;
+  UsernsMode?: string;
+  VolumeDriver?: string;
+  /** Height and width of the terminal. */
+  ConsoleSize?: [number, number];
   Links?: string[] | null;
   OomScoreAdj?: number;
   Privileged?: boolean;

@@ -1,0 +1,121 @@
+import type { Command } from './command.ts';
+
+type Load = () => Promise<Command>;
+
+/** Every command, loaded when it is called: the start of one does not pay for the others. */
+export const COMMANDS: Readonly<Record<string, Load>> = {
+  run: async () => (await import('./commands/run.ts')).run,
+  exec: async () => (await import('./commands/exec.ts')).exec,
+  ps: async () => (await import('./commands/ps.ts')).ps,
+  build: async () => (await import('./commands/build.ts')).build,
+  pull: async () => (await import('./commands/pull.ts')).pull,
+  push: async () => (await import('./commands/push.ts')).push,
+  images: async () => (await import('./commands/images.ts')).images,
+  login: async () => (await import('./commands/login.ts')).login,
+  logout: async () => (await import('./commands/logout.ts')).logout,
+  search: async () => (await import('./commands/search.ts')).search,
+  version: async () => (await import('./commands/version.ts')).version,
+  info: async () => (await import('./commands/info.ts')).info,
+  attach: async () => (await import('./commands/attach.ts')).attach,
+  commit: async () => (await import('./commands/commit.ts')).commit,
+  create: async () => (await import('./commands/create.ts')).create,
+  diff: async () => (await import('./commands/diff.ts')).diff,
+  events: async () => (await import('./commands/events.ts')).events,
+  export: async () => (await import('./commands/export.ts')).exportContainer,
+  history: async () => (await import('./commands/history.ts')).history,
+  host: async () => (await import('./commands/host.ts')).host,
+  import: async () => (await import('./commands/import.ts')).importImage,
+  inspect: async () => (await import('./commands/inspect.ts')).inspect,
+  kill: async () => (await import('./commands/kill.ts')).kill,
+  load: async () => (await import('./commands/load.ts')).load,
+  logs: async () => (await import('./commands/logs.ts')).logs,
+  pause: async () => (await import('./commands/pause.ts')).pause,
+  port: async () => (await import('./commands/port.ts')).port,
+  rename: async () => (await import('./commands/rename.ts')).rename,
+  restart: async () => (await import('./commands/stop.ts')).restart,
+  rm: async () => (await import('./commands/rm.ts')).rm,
+  rmi: async () => (await import('./commands/rmi.ts')).rmi,
+  save: async () => (await import('./commands/save.ts')).save,
+  start: async () => (await import('./commands/start.ts')).start,
+  stop: async () => (await import('./commands/stop.ts')).stop,
+  tag: async () => (await import('./commands/tag.ts')).tag,
+  top: async () => (await import('./commands/top.ts')).top,
+  unpause: async () => (await import('./commands/pause.ts')).unpause,
+  wait: async () => (await import('./commands/wait.ts')).wait,
+};
+
+export interface Group {
+  readonly short: string;
+  readonly commands: Readonly<Record<string, Load>>;
+}
+
+/** The grouped forms: `strake image ls`. */
+export const GROUPS: Readonly<Record<string, Group>> = {
+  image: {
+    short: 'Manage images',
+    commands: {
+      ...some('build', 'history', 'import', 'load', 'pull', 'push', 'save', 'tag'),
+      inspect: async () => (await import('./commands/inspect.ts')).inspectImage,
+      ls: async () => (await import('./commands/images.ts')).images,
+      prune: async () => (await import('./commands/image-prune.ts')).imagePrune,
+      rm: async () => (await import('./commands/rmi.ts')).rmi,
+    },
+  },
+  container: {
+    short: 'Manage containers',
+    commands: {
+      ...some('attach', 'commit', 'create', 'diff', 'exec', 'export', 'kill', 'logs', 'pause', 'port', 'rename'),
+      ...some('restart', 'rm', 'run', 'start', 'stop', 'top', 'unpause', 'wait'),
+      inspect: async () => (await import('./commands/inspect.ts')).inspectContainer,
+      ls: async () => (await import('./commands/ps.ts')).ps,
+      prune: async () => (await import('./commands/container-prune.ts')).containerPrune,
+    },
+  },
+  system: {
+    short: 'Manage the host',
+    commands: {
+      ...some('events', 'info'),
+      df: async () => (await import('./commands/system-df.ts')).systemDf,
+    },
+  },
+};
+
+/** Second names of grouped commands. */
+const ALIASES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  image: { list: 'ls', remove: 'rm' },
+  container: { list: 'ls', ps: 'ls', remove: 'rm' },
+  system: {},
+};
+
+export interface FoundCommand {
+  readonly command: Command;
+  /** The words under which it was found. */
+  readonly path: string;
+  readonly argv: readonly string[];
+}
+
+/** Finds the command that `words` begin with. */
+export async function findCommand(words: readonly string[]): Promise<FoundCommand | undefined> {
+  const [first = '', second = ''] = words;
+  const group = own(GROUPS, first);
+  if (group) {
+    const load = own(group.commands, own(ALIASES[first] ?? {}, second) ?? second);
+    return load && { command: await load(), path: `${first} ${second}`, argv: words.slice(2) };
+  }
+  const load = own(COMMANDS, first);
+  return load && { command: await load(), path: first, argv: words.slice(1) };
+}
+
+/** `table[key]` when the table itself has it: `constructor` is no command. */
+export function own<T>(table: Readonly<Record<string, T>>, key: string): T | undefined {
+  return Object.hasOwn(table, key) ? table[key] : undefined;
+}
+
+function some(...names: string[]): Record<string, Load> {
+  const chosen: Record<string, Load> = {};
+  for (const name of names) {
+    const load = COMMANDS[name];
+    if (load) chosen[name] = load;
+  }
+  return chosen;
+}

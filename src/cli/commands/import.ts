@@ -1,0 +1,43 @@
+import { createReadStream } from 'node:fs';
+import type { Readable } from 'node:stream';
+import { parseReference } from '../../oci/reference.ts';
+import type { ProgressLine } from '../../wire/progress.ts';
+import { readJsonLines } from '../client/json-lines.ts';
+import { defineCommand } from '../command.ts';
+import { platformFlag } from '../flags/common.ts';
+import { list, text } from '../flags/flag.ts';
+import { drawProgress } from '../format/progress-lines.ts';
+
+export const importImage = defineCommand({
+  short: 'Make an image of the files in a tar archive',
+  usage: 'file|URL|- [REPOSITORY[:TAG]]',
+  count: [1, 2],
+  aliases: ['image import', 'import'],
+  flags: {
+    change: list('Apply a Dockerfile instruction to the image', { short: 'c' }),
+    message: text('Message of the history entry', { short: 'm' }),
+    platform: platformFlag,
+  },
+  async run(session, { flags, args: [source = '', name] }) {
+    if (name !== undefined) parseReference(name);
+    const remote = /^https?:\/\//.test(source);
+    let body: Readable | undefined;
+    if (source === '-') body = session.stdin;
+    else if (!remote) body = createReadStream(source, { highWaterMark: 1 << 20 });
+    const client = await session.client();
+    const answer = await client.request('POST', '/images/create', {
+      query: {
+        fromSrc: remote ? source : '-',
+        repo: name,
+        message: flags.message || undefined,
+        changes: flags.change,
+        platform: flags.platform || undefined,
+      },
+      headers: { 'Content-Type': 'text/plain' },
+      ...(body && { body }),
+      signal: session.signal,
+    });
+    await drawProgress(readJsonLines<ProgressLine>(answer), session.stdout);
+    return 0;
+  },
+});

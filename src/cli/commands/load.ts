@@ -1,0 +1,34 @@
+import { createReadStream } from 'node:fs';
+import { Failure } from '../../lib/error.ts';
+import type { ProgressLine } from '../../wire/progress.ts';
+import { readJsonLines } from '../client/json-lines.ts';
+import { defineCommand } from '../command.ts';
+import { platformFlag } from '../flags/common.ts';
+import { text, toggle } from '../flags/flag.ts';
+import { drawProgress } from '../format/progress-lines.ts';
+
+export const load = defineCommand({
+  short: 'Read images from a tar archive',
+  usage: '',
+  count: [0, 0],
+  aliases: ['image load', 'load'],
+  flags: {
+    input: text('File to read, instead of stdin', { short: 'i' }),
+    platform: platformFlag,
+    quiet: toggle('Show no progress', { short: 'q' }),
+  },
+  async run(session, { flags }) {
+    if (flags.input === '' && session.stdin.isTTY)
+      throw new Failure('invalid', 'TERMINAL', 'requested load from stdin, but stdin is empty');
+    const client = await session.client();
+    const quiet = flags.quiet || session.stdout.isTTY !== true;
+    const answer = await client.request('POST', '/images/load', {
+      query: { quiet, platform: flags.platform || undefined },
+      headers: { 'Content-Type': 'application/x-tar' },
+      body: flags.input === '' ? session.stdin : createReadStream(flags.input, { highWaterMark: 1 << 20 }),
+      signal: session.signal,
+    });
+    await drawProgress(readJsonLines<ProgressLine>(answer), session.stdout);
+    return 0;
+  },
+});

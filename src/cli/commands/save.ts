@@ -1,0 +1,25 @@
+import { defineCommand } from '../command.ts';
+import { platformFlag } from '../flags/common.ts';
+import { text } from '../flags/flag.ts';
+import { checkArchiveTarget, writeArchive } from './output-file.ts';
+
+export const save = defineCommand({
+  short: 'Write images to a tar archive',
+  usage: 'IMAGE [IMAGE...]',
+  count: [1, Number.POSITIVE_INFINITY],
+  aliases: ['image save', 'save'],
+  flags: {
+    output: text('File to write, instead of stdout', { short: 'o' }),
+    platform: platformFlag,
+  },
+  async run(session, { flags, args }) {
+    checkArchiveTarget(session, flags.output);
+    const client = await session.client();
+    const answer = await client.request('GET', '/images/get', {
+      query: { names: args, platform: flags.platform || undefined },
+      signal: session.signal,
+    });
+    await writeArchive(session, flags.output, answer);
+    return 0;
+  },
+});

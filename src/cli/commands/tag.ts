@@ -1,0 +1,17 @@
+import { familiarName, parseReference, withDefaultTag } from '../../oci/reference.ts';
+import { defineCommand } from '../command.ts';
+
+export const tag = defineCommand({
+  short: 'Give an image another name',
+  usage: 'SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]',
+  count: [2, 2],
+  aliases: ['image tag', 'tag'],
+  flags: {},
+  async run(session, { args: [source = '', target = ''] }) {
+    const client = await session.client();
+    const reference = withDefaultTag(parseReference(target));
+    const query = { repo: familiarName(reference), tag: reference.tag };
+    await client.call('POST', `/images/${source}/tag`, { query, signal: session.signal });
+    return 0;
+  },
+});

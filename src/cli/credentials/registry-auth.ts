@@ -1,0 +1,34 @@
+import type { Session } from '../session.ts';
+import { type Credentials, loadCredentials, TOKEN_USER } from './store.ts';
+
+/** Name under which Docker keeps the credentials of its default registry. */
+const DEFAULT_KEY = 'https://index.docker.io/v1/';
+
+/** The key of a registry in Docker's credential store. */
+export function credentialKey(registry: string): string {
+  const host = registry.replace(/^https?:\/\//, '').replace(/\/.*$/, '');
+  return ['', 'docker.io', 'index.docker.io', 'registry-1.docker.io'].includes(host) ? DEFAULT_KEY : host;
+}
+
+/** What the API calls an auth config. */
+export function authConfig(key: string, credentials: Credentials): Record<string, string> {
+  return credentials.username === TOKEN_USER
+    ? { identitytoken: credentials.secret, serveraddress: key }
+    : { username: credentials.username, password: credentials.secret, serveraddress: key };
+}
+
+/** Header that hands the credentials of a registry to the host; no header when there are none. */
+export async function registryAuth(
+  registry: string,
+  session: Pick<Session, 'env' | 'signal'>,
+): Promise<Record<string, string>> {
+  const key = credentialKey(registry);
+  const credentials = await loadCredentials(key, session);
+  if (!credentials) return {};
+  const json = JSON.stringify(authConfig(key, credentials));
+  return {
+    'X-Registry-Auth': Buffer.from(json)
+      .toString('base64url')
+      .padEnd(Math.ceil(json.length / 3) * 4, '='),
+  };
+}

@@ -1,0 +1,70 @@
+import { Failure, printable } from '../../lib/error.ts';
+import type { ProgressLine } from '../../wire/progress.ts';
+import type { Output } from '../session.ts';
+import { humanSize } from './human.ts';
+
+export interface ProgressOptions {
+  /** Receives the `aux` values. */
+  readonly onAux?: (aux: unknown, id: string | undefined) => void;
+  /** Draws nothing; errors and `aux` still count. */
+  readonly quiet?: boolean;
+}
+
+/**
+ * Prints the progress of pull, push, load, import or a classic build. On a terminal every `id` has one line, redrawn
+ * in place; elsewhere lines follow each other and moving bars are left out. An error line is thrown as a Failure.
+ */
+export async function drawProgress(
+  lines: AsyncIterable<ProgressLine>,
+  output: Output,
+  options: ProgressOptions = {},
+): Promise<void> {
+  const rows = new Map<string, number>();
+  const terminal = output.isTTY === true;
+  for await (const line of lines) {
+    if (line.errorDetail || line.error !== undefined) throw lineFailure(line);
+    if (line.aux !== undefined) options.onAux?.(line.aux, line.id);
+    if (options.quiet === true) continue;
+    if (line.stream !== undefined) output.write(line.stream);
+    else if (line.status !== undefined) {
+      const bar = terminal ? progressBar(line.progressDetail ?? {}, output.columns ?? 80) : '';
+      const moving = line.progressDetail?.current !== undefined || (line.progress ?? '') !== '';
+      if (!terminal && moving) continue;
+      const id = line.id === undefined ? '' : `${line.id}: `;
+      const text = printable(`${id}${line.status}${bar === '' ? '' : ` ${bar}`}`);
+      if (!terminal || line.id === undefined) {
+        // A line without a place of its own: what follows starts below it.
+        rows.clear();
+        output.write(`${text}\n`);
+      } else output.write(inPlace(rows, line.id, text));
+    }
+  }
+}
+
+/** The failure that a stream's error line tells. Its exit code is the one of a failed RUN. */
+export function lineFailure(line: ProgressLine): Failure {
+  const message = line.errorDetail?.message ?? line.error ?? 'unknown error';
+  const code = line.errorDetail?.code;
+  return new Failure('internal', 'STREAM_ERROR', message, code === undefined || code === 0 ? {} : { exitCode: code });
+}
+
+/** Rewrites the line of `id`, or adds one below all others. */
+function inPlace(rows: Map<string, number>, id: string, text: string): string {
+  const known = rows.get(id);
+  if (known === undefined) {
+    rows.set(id, rows.size);
+    return `${text}\n`;
+  }
+  const up = rows.size - known;
+  return `\x1b[${up}A\x1b[2K\r${text}\x1b[${up}B\r`;
+}
+
+function progressBar({ current, total }: { current?: number; total?: number }, columns: number): string {
+  if (current === undefined || current <= 0) return '';
+  if (total === undefined || total <= 0) return humanSize(current).padStart(8);
+  const percent = Math.min(50, Math.trunc((current / total) * 50));
+  const numbers = `${humanSize(current).padStart(8)}/${humanSize(total)}`;
+  if (columns < 110) return numbers;
+  const bar = percent >= 50 ? `${'='.repeat(50)}>` : `${'='.repeat(percent)}>${' '.repeat(50 - percent)}`;
+  return `[${bar}] ${numbers}`;
+}

@@ -1,0 +1,35 @@
+import { isList, isMap, type Value } from './value.ts';
+
+/** Rows of tables print themselves as JSON with sorted keys and escaped angle brackets; this marks them. */
+export const ROW: unique symbol = Symbol('row');
+
+/** JSON as Go's encoder writes it, without a space. Members that are methods are left out. */
+export function goJson(value: Value): string {
+  if (isMap(value) && ROW in value) {
+    const sorted = Object.keys(value)
+      .filter((key) => typeof value[key] !== 'function')
+      .sort();
+    return escapeAngles(encode(Object.fromEntries(sorted.map((key) => [key, value[key]]))));
+  }
+  return encode(value);
+}
+
+function encode(value: Value): string {
+  if (value === undefined || value === null || typeof value === 'function') return 'null';
+  if (typeof value === 'bigint') return value.toString();
+  if (isList(value)) return `[${value.map(encode).join(',')}]`;
+  if (isMap(value))
+    return `{${Object.entries(value)
+      .map(([key, member]) => `${JSON.stringify(key)}:${encode(member)}`)
+      .join(',')}}`;
+  return escapeSeparators(JSON.stringify(value));
+}
+
+function escapeAngles(text: string): string {
+  return text.replace(/[<>&]/g, (character) => `\\u00${character.charCodeAt(0).toString(16)}`);
+}
+
+/** Go always escapes these two; JSON.stringify does not. */
+function escapeSeparators(text: string): string {
+  return text.replace(/[\u2028\u2029]/g, (character) => `\\u${character.charCodeAt(0).toString(16)}`);
+}
