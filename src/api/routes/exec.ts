@@ -1,10 +1,11 @@
 import { Failure } from '../../lib/error.ts';
 import type { ExecBackend, TerminalSize } from '../backend.ts';
-import { type Check, flag, integer, list, object, text, words } from '../check.ts';
+import { flag, list, object, text, words } from '../check.ts';
 import { parseDetachKeys } from '../detach-keys.ts';
 import type { Exchange } from '../exchange.ts';
 import { joinStreams } from '../hijack.ts';
 import type { Route } from '../router.ts';
+import { consoleSize } from '../shape/create-body.ts';
 import { readSize } from './containers.ts';
 
 export const execRoutes: readonly Route<ExecBackend>[] = [
@@ -24,12 +25,6 @@ export const execRoutes: readonly Route<ExecBackend>[] = [
     handle: async (execs, exchange) => exchange.answer(200, await execs.inspect(exchange.param('id'), exchange)),
   },
 ];
-
-/** Height and width; zeros mean that the client knows none. */
-const consoleSize: Check<[number, number] | undefined> = (value, at) => {
-  const [height = 0, width = 0] = list(integer)(value, at);
-  return height > 0 && width > 0 ? [height, width] : undefined;
-};
 
 const createBody = object({
   User: text,

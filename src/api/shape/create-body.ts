@@ -72,6 +72,12 @@ const mount = object({
 });
 const mountKey = object({ Type: oneOf('bind', 'volume', 'tmpfs'), Target: text });
 
+/** Height and width of a terminal; zeros mean that the client knows none. */
+export const consoleSize: Check<[number, number] | undefined> = (value, at) => {
+  const [height = 0, width = 0] = list(integer)(value, at);
+  return height > 0 && width > 0 ? [height, width] : undefined;
+};
+
 const device = object({ PathOnHost: text, PathInContainer: text, CgroupPermissions: text });
 const restartPolicy = object({ Name: text, MaximumRetryCount: integer });
 const logConfig = object({ Type: text, Config: map(text) });
@@ -96,6 +102,9 @@ const hostConfigFields = {
   IpcMode: text,
   PidMode: text,
   UTSMode: text,
+  UsernsMode: text,
+  VolumeDriver: text,
+  ConsoleSize: consoleSize,
   Links: list(text),
   OomScoreAdj: integer,
   Privileged: flag,
@@ -140,10 +149,11 @@ const hostConfigFields = {
 };
 
 const hostConfig: Check<HostConfig> = (value, at) => {
-  const { MemorySwappiness, PidsLimit, ...rest } = object(hostConfigFields)(value, at);
+  const { ConsoleSize, MemorySwappiness, PidsLimit, ...rest } = object(hostConfigFields)(value, at);
   // What clients send for "not set".
   return {
     ...rest,
+    ...(ConsoleSize && { ConsoleSize }),
     ...(MemorySwappiness === undefined || MemorySwappiness === -1 ? {} : { MemorySwappiness }),
     ...(PidsLimit === undefined || PidsLimit === 0 ? {} : { PidsLimit }),
   };
