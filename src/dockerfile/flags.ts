@@ -40,15 +40,17 @@ export interface FlagValues {
   text(name: string): string | undefined;
   boolean(name: string): boolean | undefined;
   list(name: string): string[];
+  /** A fault in the value of this flag, the `index`-th one of that name. */
+  fault(name: string, message: string, index?: number): FlagFault;
 }
 
 /** Why a flag is refused, and where. */
 export class FlagFault extends Error {
   readonly at: number;
 
-  constructor(flag: FlagWord, message: string) {
+  constructor(at: number, message: string) {
     super(message);
-    this.at = flag.at;
+    this.at = at;
   }
 }
 
@@ -58,13 +60,13 @@ export function checkFlags(flags: readonly FlagWord[], known: Readonly<Record<st
   for (const flag of flags) {
     const kind = Object.hasOwn(known, flag.name) ? known[flag.name] : undefined;
     if (kind === undefined)
-      throw new FlagFault(flag, `unknown flag: --${flag.name}${didYouMean(flag.name, Object.keys(known))}`);
+      throw new FlagFault(flag.at, `unknown flag: --${flag.name}${didYouMean(flag.name, Object.keys(known))}`);
     const values = seen.get(flag.name) ?? [];
-    if (values.length > 0 && kind !== 'list') throw new FlagFault(flag, `duplicate flag specified: --${flag.name}`);
+    if (values.length > 0 && kind !== 'list') throw new FlagFault(flag.at, `duplicate flag specified: --${flag.name}`);
     if (flag.value === undefined ? kind !== 'boolean' : kind === 'boolean' && flag.value === '')
-      throw new FlagFault(flag, `missing a value on flag: --${flag.name}`);
+      throw new FlagFault(flag.at, `missing a value on flag: --${flag.name}`);
     if (kind === 'boolean' && !/^(true|false)?$/i.test(flag.value ?? ''))
-      throw new FlagFault(flag, `expecting boolean value for flag --${flag.name}, not: ${flag.value}`);
+      throw new FlagFault(flag.at, `expecting boolean value for flag --${flag.name}, not: ${flag.value}`);
     seen.set(flag.name, [...values, flag.value ?? 'true']);
   }
   return {
@@ -74,5 +76,7 @@ export function checkFlags(flags: readonly FlagWord[], known: Readonly<Record<st
       return value === undefined ? undefined : value.toLowerCase() === 'true';
     },
     list: (name) => seen.get(name) ?? [],
+    fault: (name, message, index = 0) =>
+      new FlagFault(flags.filter((flag) => flag.name === name)[index]?.at ?? 0, message),
   };
 }

@@ -100,19 +100,20 @@ export function globOf(tokens: readonly GlobToken[]): Glob {
   const end = last?.kind === 'text' ? last.text : '';
   return {
     tokens,
-    matches: (path) => path.startsWith(start) && path.endsWith(end) && matchFrom(tokens, 0, path, 0, new Set()),
+    matches: (path) => path.startsWith(start) && path.endsWith(end) && matchFrom(tokens, 0, path, 0, new Map()),
   };
 }
 
 /**
- * Backtracks over the stars and remembers what failed, so that no pattern costs more than pattern times path squared.
+ * Backtracks over the stars. `failed` remembers from which place on a star of a segment is known to lead nowhere, so
+ * that no pattern costs more than its length times that of the path, squared only for `**`.
  */
 function matchFrom(
   tokens: readonly GlobToken[],
   index: number,
   path: string,
   start: number,
-  failed: Set<number>,
+  failed: Map<number, number>,
 ): boolean {
   let at = start;
   for (let current = index; current < tokens.length; current++) {
@@ -136,13 +137,22 @@ function matchFrom(
       }
       case 'rest':
         return true;
-      case 'star':
+      case 'star': {
+        const end = indexOrEnd(path, at);
+        const state = current * (path.length + 1) + end;
+        if ((failed.get(state) ?? Number.POSITIVE_INFINITY) <= at) return false;
+        for (let next = at; next <= end; next += widthAt(path, next))
+          if (matchFrom(tokens, current + 1, path, next, failed)) return true;
+        failed.set(state, at);
+        return false;
+      }
       case 'folders': {
         const state = current * (path.length + 1) + at;
         if (failed.has(state)) return false;
-        for (const end of token.kind === 'star' ? starEnds(path, at) : folderEnds(path, at))
-          if (matchFrom(tokens, current + 1, path, end, failed)) return true;
-        failed.add(state);
+        if (matchFrom(tokens, current + 1, path, at, failed)) return true;
+        for (let slash = path.indexOf('/', at); slash >= 0; slash = path.indexOf('/', slash + 1))
+          if (matchFrom(tokens, current + 1, path, slash + 1, failed)) return true;
+        failed.set(state, at);
         return false;
       }
     }
@@ -150,20 +160,10 @@ function matchFrom(
   return at === path.length;
 }
 
-function* starEnds(path: string, from: number): Generator<number> {
-  for (let at = from; ; at += widthAt(path, at)) {
-    yield at;
-    if (at >= path.length || path[at] === '/') return;
-  }
-}
-
-function* folderEnds(path: string, from: number): Generator<number> {
-  for (let at = from; ; ) {
-    yield at;
-    const slash = path.indexOf('/', at);
-    if (slash < 0) return;
-    at = slash + 1;
-  }
+/** Where the segment that holds `at` ends. */
+function indexOrEnd(path: string, at: number): number {
+  const slash = path.indexOf('/', at);
+  return slash < 0 ? path.length : slash;
 }
 
 function widthAt(path: string, at: number): number {

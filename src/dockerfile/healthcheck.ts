@@ -1,3 +1,4 @@
+import { messageOf } from '../lib/error.ts';
 import { ArgumentFault, parseCommandLine } from './arguments.ts';
 import { parseDuration } from './duration.ts';
 import type { FlagValues } from './flags.ts';
@@ -32,9 +33,14 @@ export function parseHealthcheck(rest: string, flags: FlagValues): HealthcheckCo
 function interval(flags: FlagValues, name: string): number {
   const value = flags.text(name);
   if (value === undefined || value === '') return 0;
-  const duration = parseDuration(value);
+  let duration: number;
+  try {
+    duration = parseDuration(value);
+  } catch (error) {
+    throw flags.fault(name, messageOf(error));
+  }
   if (duration !== 0 && duration < MILLISECOND)
-    throw new ArgumentFault(`Interval ${JSON.stringify(name)} cannot be less than 1ms`);
+    throw flags.fault(name, `Interval ${JSON.stringify(name)} cannot be less than 1ms`);
   return duration;
 }
 
@@ -42,7 +48,7 @@ function retries(flags: FlagValues): number {
   const value = flags.text('retries');
   if (value === undefined || value === '') return 0;
   if (!/^[+-]?\d{1,10}$/.test(value) || Math.abs(Number(value)) >= 2 ** 31)
-    throw new ArgumentFault(`--retries must be a number, not ${JSON.stringify(value)}`);
-  if (Number(value) < 0) throw new ArgumentFault(`--retries cannot be negative (${Number(value)})`);
+    throw flags.fault('retries', `--retries must be a number, not ${JSON.stringify(value)}`);
+  if (Number(value) < 0) throw flags.fault('retries', `--retries cannot be negative (${Number(value)})`);
   return Number(value);
 }

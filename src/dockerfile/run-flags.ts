@@ -1,6 +1,7 @@
+import { isFailure } from '../lib/error.ts';
 import { ArgumentFault } from './arguments.ts';
 import type { FlagValues } from './flags.ts';
-import type { Device, RunInstruction } from './instruction.ts';
+import type { Device, MountFlag, RunInstruction } from './instruction.ts';
 import { resolveMount } from './mount.ts';
 import { parseMountFlag, splitFields } from './mount-flag.ts';
 import { didYouMean } from './suggest.ts';
@@ -12,20 +13,37 @@ export function parseRunFlags(flags: FlagValues): Pick<RunInstruction, 'mounts' 
   const networkName = flags.text('network') ?? 'default';
   const network = NETWORKS.find((known) => known === networkName);
   if (!network)
-    throw new ArgumentFault(`invalid network mode ${JSON.stringify(networkName)}${didYouMean(networkName, NETWORKS)}`);
+    throw flags.fault(
+      'network',
+      `invalid network mode ${JSON.stringify(networkName)}${didYouMean(networkName, NETWORKS)}`,
+    );
   const securityName = flags.text('security') ?? 'sandbox';
   const security = SECURITIES.find((known) => known === securityName);
   if (!security)
-    throw new ArgumentFault(
+    throw flags.fault(
+      'security',
       `security ${JSON.stringify(securityName)} is not valid${didYouMean(securityName, SECURITIES)}`,
     );
-  const mounts = flags.list('mount').map((text) => {
-    const mount = parseMountFlag(text);
-    // Without variables everything is known now, and a fault need not wait for the step.
-    if (!text.includes('$')) resolveMount(mount, (word) => word);
-    return mount;
-  });
-  return { mounts, network, security, devices: flags.list('device').map(parseDevice) };
+  const mounts = flags.list('mount').map((text, index) => at(flags, 'mount', index, () => parseMount(text)));
+  const devices = flags.list('device').map((text, index) => at(flags, 'device', index, () => parseDevice(text)));
+  return { mounts, network, security, devices };
+}
+
+/** A fault that `parse` throws, at the flag. */
+function at<T>(flags: FlagValues, name: string, index: number, parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    if (error instanceof ArgumentFault || isFailure(error, 'invalid')) throw flags.fault(name, error.message, index);
+    throw error;
+  }
+}
+
+/** Without variables everything is known now, and a fault need not wait for the step. */
+function parseMount(text: string): MountFlag {
+  const mount = parseMountFlag(text);
+  if (!text.includes('$')) resolveMount(mount, (word) => word);
+  return mount;
 }
 
 /** `vendor/class=name[,required]`, a device of the Container Device Interface. */
