@@ -7,7 +7,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 rmSync(`${root}dist`, { recursive: true, force: true });
 await build({
   absWorkingDir: root,
-  entryPoints: ['src/bin/*.ts', 'src/*/*-worker.ts'],
+  entryPoints: ['src/bin/strake.ts', 'src/bin/host.ts', 'src/bin/worker.ts'],
   entryNames: '[name]',
   chunkNames: 'chunk-[hash]',
   outdir: 'dist',

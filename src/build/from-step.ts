@@ -4,7 +4,6 @@ import { Failure } from '../lib/error.ts';
 import { chainIds } from '../oci/digest.ts';
 import type { RunConfig } from '../oci/image-config.ts';
 import { parsePlatform } from '../oci/platform.ts';
-import { parseReference, withDefaultTag } from '../oci/reference.ts';
 import type { BaseImage } from './needs.ts';
 import type { BuildSession } from './session.ts';
 import type { SolvedStage } from './stage-state.ts';
@@ -77,7 +76,7 @@ export function resolveImage(
   platform: string | undefined,
   step: number,
 ): Promise<BaseImage> {
-  return session.images.resolve(withDefaultTag(parseReference(name)), {
+  return session.images.resolve(name, {
     pull: session.options.pull,
     platform: platform === undefined ? session.platform : parsePlatform(platform),
     signal: session.signal,

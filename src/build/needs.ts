@@ -3,7 +3,6 @@
 import type { DiffId, ImageId } from '../oci/digest.ts';
 import type { ImageConfig } from '../oci/image-config.ts';
 import type { Platform } from '../oci/platform.ts';
-import type { Reference } from '../oci/reference.ts';
 import type { LayerId } from '../store/layers.ts';
 import type { BuildResources } from '../wire/build.ts';
 import type { CacheKey } from './cache-key.ts';
@@ -33,9 +32,9 @@ export interface BaseImage {
 }
 
 export interface ImageSource {
-  /** The image of that name: from the store, else (or with `pull` first of all) from its registry. */
+  /** The image of that name or ID: from the store, else (or with `pull` first of all) from its registry. */
   resolve(
-    reference: Reference,
+    name: string,
     options: {
       readonly pull: boolean;
       readonly platform: Platform;

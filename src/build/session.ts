@@ -1,6 +1,10 @@
 import type { StagePlan } from '../dockerfile/stages.ts';
+import type { WorkerPool } from '../lib/worker-pool.ts';
 import type { Platform } from '../oci/platform.ts';
+import type { Snapshots } from '../snapshot/snapshots.ts';
+import type { Store } from '../store/open-store.ts';
 import type { BuildEvent, BuildOptions } from '../wire/build.ts';
+import type { BuildContext } from './context/build-context.ts';
 import type { ImageSource, RunExecutor, StepImages } from './needs.ts';
 import type { Vertices } from './vertex.ts';
 
@@ -9,6 +13,10 @@ export interface BuildSession {
   readonly options: BuildOptions;
   readonly plan: StagePlan;
   readonly platform: Platform;
+  readonly context: BuildContext;
+  readonly store: Store;
+  readonly snapshots: Snapshots;
+  readonly workers: WorkerPool;
   readonly images: ImageSource;
   readonly stepImages: StepImages;
   readonly vertices: Vertices;

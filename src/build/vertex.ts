@@ -21,6 +21,8 @@ export interface Execution {
   readonly layer: MadeLayer | undefined;
   /** Identity of the result when content decides it; left out, the result is like no other. */
   readonly result?: string;
+  /** The key to remember it under, when the work itself found what it depends on. */
+  readonly key?: CacheKey;
 }
 
 /**
@@ -53,12 +55,18 @@ export class Vertices {
     return work;
   }
 
-  async #execute(key: CacheKey, execute: () => Promise<Execution>): Promise<SolvedVertex> {
-    const { layer, result = `${key.digest} ${randomUUID()}` } = await execute();
+  /** Whether a step with these components, and some more that are dear to find out, was ever remembered. */
+  mayBeKnown(partial: CacheKey): boolean {
+    return this.#cache.get(partial.digest) !== undefined;
+  }
+
+  async #execute(asked: CacheKey, execute: () => Promise<Execution>): Promise<SolvedVertex> {
+    const { layer, key = asked, result = `${key.digest} ${randomUUID()}` } = await execute();
     const created = new Date().toISOString();
     const sealed = Promise.resolve(layer?.sealed).then((record) => {
       const kept = record && record.diffId !== EMPTY_DIFF ? record : undefined;
       this.#cache.put(key, { layer: kept, result, created });
+      if (key !== asked) this.#cache.put(asked, { layer: undefined, result, created }); // only its presence tells: mayBeKnown
       return kept;
     });
     sealed.catch(() => {}); // whoever needs the layer awaits it and learns the reason

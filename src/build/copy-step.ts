@@ -1,0 +1,158 @@
+import { join } from 'node:path';
+import type { AddInstruction, CopyInstruction } from '../dockerfile/instruction.ts';
+import type { StageScope } from '../dockerfile/stage-scope.ts';
+import { resolveFrom, type Stage } from '../dockerfile/stages.ts';
+import { Failure } from '../lib/error.ts';
+import { hexOf } from '../oci/digest.ts';
+import { type CacheKey, cacheKey } from './cache-key.ts';
+import { nop } from './config-change.ts';
+import type { CopyInputs } from './context/copy-inputs.ts';
+import type { CopyJob, CopyRequest, CopySource, SourcePlace } from './copy/copy-request.ts';
+import { prepareCopy } from './copy/prepare-copy.ts';
+import { resolveImage } from './from-step.ts';
+import type { BuildSession } from './session.ts';
+import type { SolvedStage, StageState, StepResult } from './stage-state.ts';
+import type { Execution, SolvedVertex } from './vertex.ts';
+
+interface CopyContext {
+  readonly step: number;
+  solved(index: number): Promise<SolvedStage>;
+}
+
+/** COPY and ADD: files of the context, of another stage or image, or from a URL become a layer. No container is made. */
+export async function copyStep(
+  session: BuildSession,
+  stage: Stage,
+  state: StageState,
+  scope: StageScope,
+  instruction: CopyInstruction | AddInstruction,
+  { step, solved }: CopyContext,
+): Promise<StepResult> {
+  const from = await sourcePlace(session, stage, instruction, step, solved);
+  const request = requestOf(session, state, scope, instruction, from);
+  await using job = await prepareCopy(request, {
+    pool: session.workers,
+    scratch: session.store.scratch,
+    signal: session.signal,
+  });
+  const keyOf = (inputs: CopyInputs | undefined): CacheKey =>
+    cacheKey(instruction.original, {
+      base: state.result,
+      instruction: instruction.kind,
+      destination: join(request.workdir, request.destination) + (request.destination.endsWith('/') ? '/' : ''),
+      chown: request.chown,
+      chmod: request.chmod,
+      parents: request.parents ? 'yes' : undefined,
+      unpack: request.unpack ? 'yes' : undefined,
+      files: inputs?.digest,
+    });
+  const vertex = await solveCopy(session, job, step, keyOf);
+  if (vertex.cached) await session.emit({ type: 'step-cached', step });
+  const flags = request.chown === undefined ? '' : `--chown=${request.chown} `;
+  const what = `${vertex.inputs.kind}:${hexOf(vertex.inputs.digest)}`;
+  return { createdBy: nop(`${instruction.kind} ${flags}${what} in ${request.destination} `), vertex };
+}
+
+/**
+ * Finds the result in the cache or copies. When no COPY like this one was ever remembered, the files are not read for the
+ * key first: the copy reads each once and its key comes out of that.
+ */
+async function solveCopy(
+  session: BuildSession,
+  job: CopyJob,
+  step: number,
+  keyOf: (inputs: CopyInputs | undefined) => CacheKey,
+): Promise<SolvedVertex & { readonly inputs: CopyInputs }> {
+  const { vertices, signal } = session;
+  const partial = keyOf(undefined);
+  const announced = !session.options.noCache && vertices.mayBeKnown(partial) ? await job.inputs({ signal }) : undefined;
+  let inputs = announced;
+  const execute = async (): Promise<Execution> => {
+    const layer = await session.snapshots.write(async ({ folder }) => {
+      const copied = await job.copy(
+        { folder, time: Math.floor(Date.now() / 1000) },
+        {
+          signal,
+          onProgress: ({ bytes }) =>
+            void session.emit({ type: 'step-progress', step, what: 'copying', current: bytes }),
+        },
+      );
+      inputs = copied.inputs;
+      return copied.facts;
+    });
+    const key = keyOf(inputs);
+    return { layer, key, result: key.digest };
+  };
+  const vertex = await vertices.solve(announced ? keyOf(announced) : partial, {
+    useCache: announced !== undefined,
+    execute: () => session.work(execute),
+  });
+  if (!inputs) throw new Failure('internal', 'COPY_INPUTS', 'a copy ended without saying what it copied');
+  return { ...vertex, inputs };
+}
+
+function requestOf(
+  session: BuildSession,
+  state: StageState,
+  scope: StageScope,
+  instruction: CopyInstruction | AddInstruction,
+  from: SourcePlace,
+): CopyRequest {
+  const { source } = instruction;
+  const text = (word: string) => scope.expand(word, source).text;
+  const paths = instruction.sources.map(text).map((path): CopySource => {
+    if (instruction.kind === 'ADD' && /^https?:\/\//.test(path))
+      return { kind: 'url', url: path, checksum: instruction.checksum && text(instruction.checksum) };
+    return { kind: 'path', path };
+  });
+  const inline = instruction.inlineSources.map(
+    ({ name, content, expand }): CopySource => ({
+      kind: 'inline',
+      name,
+      content: expand ? scope.expand(content, source, { plainQuotes: true }).text : content,
+    }),
+  );
+  return {
+    instruction: instruction.kind,
+    sources: [...paths, ...inline],
+    destination: text(instruction.destination),
+    workdir: state.config.WorkingDir ?? '/',
+    from,
+    chown: instruction.chown === undefined ? undefined : text(instruction.chown),
+    chmod: instruction.chmod === undefined ? undefined : text(instruction.chmod),
+    excludes: instruction.excludes.map(text),
+    parents: instruction.kind === 'COPY' && instruction.parents,
+    unpack: instruction.kind === 'ADD' && instruction.unpack !== false,
+    base: state.layers.map(({ id }) => session.store.layers.folder(id)),
+  };
+}
+
+/** Where the sources are: the build's context, or the layers of another stage or image. */
+async function sourcePlace(
+  session: BuildSession,
+  stage: Stage,
+  instruction: CopyInstruction | AddInstruction,
+  step: number,
+  solved: (index: number) => Promise<SolvedStage>,
+): Promise<SourcePlace> {
+  const name = instruction.kind === 'COPY' ? instruction.from : undefined;
+  if (name === undefined) return { kind: 'context', context: session.context };
+  const place = resolveFrom(name, stage, session.plan.stages, []);
+  switch (place.kind) {
+    case 'stage': {
+      const layers = await Promise.all((await solved(place.index)).state.layers.map(({ sealed }) => sealed));
+      return {
+        kind: 'layers',
+        folders: layers.flatMap((layer) => (layer ? [session.store.layers.folder(layer.id)] : [])),
+      };
+    }
+    case 'image': {
+      const { layers } = await resolveImage(session, place.name, undefined, step);
+      return { kind: 'layers', folders: layers.map(({ id }) => session.store.layers.folder(id)) };
+    }
+    case 'context':
+      throw new Failure('unsupported', 'CONTEXT_UNSUPPORTED', `named context "${place.name}" is not supported yet`, {
+        source: instruction.source,
+      });
+  }
+}

@@ -1,0 +1,25 @@
+import { randomUUID } from 'node:crypto';
+import { makeInside } from '../host/inside-root.ts';
+import { cacheKey } from './cache-key.ts';
+import type { BuildSession } from './session.ts';
+import type { StageState } from './stage-state.ts';
+import type { Execution, SolvedVertex } from './vertex.ts';
+
+/** WORKDIR makes the folder when the image does not have it. */
+export async function workdirStep(
+  session: BuildSession,
+  state: StageState,
+  path: string,
+): Promise<{ vertex: SolvedVertex }> {
+  const key = cacheKey(`WORKDIR ${path}`, { base: state.result, instruction: 'WORKDIR', path });
+  const execute = async (): Promise<Execution> => {
+    const parents = state.layers.map(({ id }) => id);
+    await using snapshot = session.snapshots.prepare(`workdir-${randomUUID()}`, parents);
+    const made = makeInside(snapshot.mount(), path, 'folder');
+    if (made.length === 0) return { layer: undefined, result: key.digest };
+    const layer = snapshot.commit(session.signal);
+    return { layer, result: key.digest };
+  };
+  const useCache = !session.options.noCache;
+  return { vertex: await session.vertices.solve(key, { useCache, execute: () => session.work(execute) }) };
+}

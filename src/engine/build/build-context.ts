@@ -1,0 +1,121 @@
+import { readdirSync, statSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import type { BuildContext } from '../../build/context/build-context.ts';
+import { Failure, systemCode } from '../../lib/error.ts';
+import type { Scope } from '../../lib/scope.ts';
+import { makeScratchFolder } from '../../lib/scratch.ts';
+import type { WorkerPool } from '../../lib/worker-pool.ts';
+import { digestOf, hexOf } from '../../oci/digest.ts';
+import { applyTar } from '../../snapshot/apply-tar.ts';
+import type { Store } from '../../store/open-store.ts';
+import type { BuildEvent, ContextOffer } from '../../wire/build.ts';
+import { readContextFile } from './dockerfile-source.ts';
+import { fetchRemoteContext } from './remote-context.ts';
+
+export type ContextSource =
+  | { readonly kind: 'tar'; readonly body: Readable }
+  | { readonly kind: 'offer'; readonly offer: ContextOffer; readonly dockerfile: Readable | undefined }
+  | { readonly kind: 'remote'; readonly url: string };
+
+/** A context on this machine, with the Dockerfile found in it or sent beside it. */
+export interface OpenedContext {
+  readonly context: BuildContext;
+  readonly dockerfile: Buffer;
+}
+
+export interface ContextOptions {
+  readonly store: Store;
+  readonly workers: WorkerPool;
+  /** Path of the Dockerfile in the context. */
+  readonly dockerfile: string;
+  readonly emit: (event: BuildEvent) => Promise<void>;
+  readonly signal: AbortSignal;
+}
+
+const DOCKERFILE_LIMIT = 16 << 20;
+
+/** Brings a build's context to a folder. What is unpacked for it goes with `scope`. */
+export async function openContext(
+  source: ContextSource,
+  scope: Scope,
+  options: ContextOptions,
+): Promise<OpenedContext> {
+  switch (source.kind) {
+    case 'offer': {
+      const folder = visibleFolder(source.offer);
+      const sent = source.dockerfile && (await readBody(source.dockerfile));
+      // Digests are remembered by the folder's path; the memo itself is keyed by device and inode of each file.
+      const memo = join(options.store.memoFolder('contexts'), hexOf(digestOf(folder)).slice(0, 32));
+      return finish({ folder, memo, index: undefined }, sent && sent.length > 0 ? sent : undefined, options);
+    }
+    case 'tar': {
+      return finish(await unpack(source.body, scope, options), undefined, options);
+    }
+    case 'remote': {
+      const scratch = scope.use(makeScratchFolder(options.store.scratch, 'remote'));
+      const fetched = await fetchRemoteContext(source.url, scratch.path, options);
+      if (fetched.kind === 'folder') return finish(onDisk(fetched.folder), undefined, options);
+      if (fetched.kind === 'tar') return finish(await unpack(fetched.body, scope, options), undefined, options);
+      await mkdir(join(scratch.path, 'empty'));
+      await writeFile(join(scratch.path, 'empty', options.dockerfile), fetched.text);
+      return finish(onDisk(join(scratch.path, 'empty')), undefined, options);
+    }
+  }
+}
+
+/** The offered folder, when this host sees the same one. */
+function visibleFolder(offer: ContextOffer): string {
+  try {
+    const { dev, ino } = statSync(offer.path, { bigint: true });
+    readdirSync(offer.path);
+    if (`${dev}` === offer.device && `${ino}` === offer.inode) return offer.path;
+  } catch (error) {
+    if (!['ENOENT', 'ENOTDIR', 'EACCES'].includes(systemCode(error) ?? '')) throw error;
+  }
+  throw new Failure('invalid', 'CONTEXT_NOT_VISIBLE', `the host does not see the folder ${offer.path} of its client`);
+}
+
+async function unpack(body: Readable, scope: Scope, options: ContextOptions): Promise<Place> {
+  const scratch = scope.use(makeScratchFolder(options.store.scratch, 'context'));
+  const folder = join(scratch.path, 'tree');
+  await applyTar(
+    options.workers,
+    body,
+    { target: folder, index: join(scratch.path, 'index'), form: 'plain', owner: { uid: 0, gid: 0 }, devices: 'refuse' },
+    {
+      signal: options.signal,
+      onProgress: ({ bytes, entries }) => void options.emit({ type: 'context', current: bytes, files: entries }),
+    },
+  );
+  return { folder, memo: undefined, index: join(scratch.path, 'index') };
+}
+
+type Place = Omit<BuildContext, 'ignore'>;
+
+const onDisk = (folder: string): Place => ({ folder, memo: undefined, index: undefined });
+
+function finish(place: Place, sent: Buffer | undefined, options: ContextOptions): OpenedContext {
+  const { folder } = place;
+  const dockerfile = sent ?? readContextFile(folder, options.dockerfile, 'Dockerfile');
+  if (!dockerfile)
+    throw new Failure('invalid', 'DOCKERFILE_MISSING', `Cannot locate specified Dockerfile: ${options.dockerfile}`, {
+      hint: 'name another one with -f',
+    });
+  const own = readContextFile(folder, `${options.dockerfile}.dockerignore`, 'ignore file');
+  const ignore = own ?? readContextFile(folder, '.dockerignore', 'ignore file');
+  return { context: { ...place, ignore: ignore?.toString('utf8') }, dockerfile };
+}
+
+async function readBody(body: Readable): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of body) {
+    size += chunk.length;
+    if (size > DOCKERFILE_LIMIT)
+      throw new Failure('invalid', 'DOCKERFILE_TOO_LARGE', `the Dockerfile is over ${DOCKERFILE_LIMIT} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}

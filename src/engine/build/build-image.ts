@@ -1,0 +1,83 @@
+import { availableParallelism } from 'node:os';
+import { runBuild } from '../../build/build.ts';
+import type { ImageSource, RunExecutor } from '../../build/needs.ts';
+import type { BuildSession } from '../../build/session.ts';
+import type { Vertices } from '../../build/vertex.ts';
+import { parseDockerfile } from '../../dockerfile/parse.ts';
+import { planStages } from '../../dockerfile/stages.ts';
+import { Failure } from '../../lib/error.ts';
+import { limiter } from '../../lib/limiter.ts';
+import { Scope } from '../../lib/scope.ts';
+import type { WorkerPool } from '../../lib/worker-pool.ts';
+import type { ImageId } from '../../oci/digest.ts';
+import { hostPlatform, parsePlatform } from '../../oci/platform.ts';
+import { familiarReference, parseReference, type Reference, withDefaultTag } from '../../oci/reference.ts';
+import type { Snapshots } from '../../snapshot/snapshots.ts';
+import type { Store } from '../../store/open-store.ts';
+import type { BuildEvent, BuildOptions } from '../../wire/build.ts';
+import { type ContextSource, openContext } from './build-context.ts';
+import { stepImages } from './step-images.ts';
+
+export interface BuildImageRequest {
+  readonly options: BuildOptions;
+  readonly context: ContextSource;
+  readonly emit: (event: BuildEvent) => Promise<void>;
+  readonly signal: AbortSignal;
+}
+
+export interface BuildParts {
+  readonly store: Store;
+  readonly workers: WorkerPool;
+  readonly snapshots: Snapshots;
+  readonly vertices: Vertices;
+  readonly images: ImageSource;
+  readonly runner: RunExecutor;
+  readonly tag: (image: ImageId, name: Reference) => void;
+}
+
+/** Builds an image from a Dockerfile and its context, and gives it its names. */
+export async function buildImage(parts: BuildParts, request: BuildImageRequest): Promise<{ image: string }> {
+  const { options, emit, signal } = request;
+  const names = options.tags.map((tag) => withDefaultTag(parseReference(tag)));
+  const scratchName = names.find((name) => familiarReference(name).startsWith('scratch:'));
+  if (scratchName) throw new Failure('invalid', 'NAME_RESERVED', "'scratch' is a reserved name");
+  if (options.squash) throw new Failure('unsupported', 'SQUASH_UNSUPPORTED', '--squash is not supported yet');
+  await using scope = new Scope();
+  using _kept = parts.store.leases.begin();
+  const { context, dockerfile } = await openContext(request.context, scope, {
+    ...parts,
+    dockerfile: options.dockerfile,
+    emit,
+    signal,
+  });
+  const platform = options.platform ? parsePlatform(options.platform) : hostPlatform();
+  const plan = planStages(parseDockerfile(dockerfile, { file: options.dockerfile }), {
+    target: options.target,
+    buildArgs: options.buildArgs,
+    buildPlatform: hostPlatform(),
+    targetPlatform: platform,
+  });
+  const session: BuildSession = {
+    options,
+    plan,
+    platform,
+    context,
+    store: parts.store,
+    snapshots: parts.snapshots,
+    workers: parts.workers,
+    images: parts.images,
+    stepImages: stepImages(parts.store),
+    vertices: parts.vertices,
+    runner: parts.runner,
+    work: limiter(availableParallelism()),
+    emit,
+    signal,
+  };
+  const image = await runBuild(session);
+  await emit({ type: 'built', image });
+  for (const name of names) {
+    parts.tag(image, name);
+    await emit({ type: 'tagged', name: familiarReference(name) });
+  }
+  return { image };
+}
