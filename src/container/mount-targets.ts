@@ -1,0 +1,108 @@
+import { lstatSync, readdirSync, readlinkSync, rmdirSync, unlinkSync } from 'node:fs';
+import { join, posix } from 'node:path';
+import { statFile } from '../host/file-system-calls.ts';
+import { makeInside, openInside } from '../host/inside-root.ts';
+import { systemCode } from '../lib/error.ts';
+
+export interface MountTarget {
+  readonly destination: string;
+  readonly kind: 'folder' | 'file';
+}
+
+/** What was put into a container's writable layer only so that something can be mounted there. Part of its record. */
+export interface MadeTargets {
+  /** Paths in the layer, outermost first. */
+  readonly made: readonly string[];
+  /** Folders that came into the layer from below for that, with their change time. */
+  readonly raised: readonly { readonly path: string; readonly changed: string }[];
+}
+
+/**
+ * Makes the mount targets that a file system lacks, so that they can be taken away again: a step's layer and a
+ * container's changes hold what its program did, nothing else. `root` is the mounted overlay, `upper` its top.
+ */
+export function makeMountTargets(root: string, upper: string, targets: readonly MountTarget[]): MadeTargets {
+  const made: string[] = [];
+  const raised = new Set<string>();
+  for (const { destination, kind } of targets.filter((target) => !isBelowAnother(target, targets))) {
+    // Overlayfs copies folders up on the first change in them: those that are not in the layer yet.
+    for (const path of makeInsideNoting(root, destination, kind, (folder) => {
+      for (let at = folder; at !== '/' && !isIn(upper, at); at = posix.dirname(at)) raised.add(at);
+    }))
+      made.push(path);
+  }
+  const own = new Set(made);
+  return {
+    made,
+    raised: [...raised]
+      .filter((path) => !own.has(path))
+      .map((path) => ({ path, changed: changeTime(join(upper, path)) })),
+  };
+}
+
+/** Takes them away, unless the container's program has put something there. Idempotent. */
+export function removeMountTargets(upper: string, { made, raised }: MadeTargets): void {
+  const untouched = raised.filter(({ path, changed }) => changeTime(join(upper, path)) === changed);
+  for (const path of made.toReversed()) {
+    const place = join(upper, path);
+    const stat = lstatSync(place, { throwIfNoEntry: false });
+    if (stat?.isDirectory()) removeEmpty(place);
+    else if (stat?.isFile() && stat.size === 0) unlinkSync(place);
+  }
+  for (const { path } of untouched.toSorted((a, b) => b.path.length - a.path.length)) removeEmpty(join(upper, path));
+}
+
+/** A target below another one lies in what is mounted there. */
+function isBelowAnother({ destination }: MountTarget, targets: readonly MountTarget[]): boolean {
+  return targets.some((other) => destination.startsWith(`${other.destination}/`));
+}
+
+/** `makeInside`, one component at a time; tells the real path of each folder before something is made in it. */
+function makeInsideNoting(
+  root: string,
+  path: string,
+  kind: MountTarget['kind'],
+  note: (folder: string) => void,
+): string[] {
+  const made: string[] = [];
+  const parts = path.split('/').filter(Boolean);
+  for (const index of parts.keys()) {
+    const at = `/${parts.slice(0, index + 1).join('/')}`;
+    if (realPath(root, at) !== undefined) continue;
+    const folder = realPath(root, posix.dirname(at));
+    if (folder !== undefined) note(folder);
+    for (const one of makeInside(root, at, index === parts.length - 1 ? kind : 'folder'))
+      made.push(realPath(root, one) ?? one);
+  }
+  return made;
+}
+
+/** Where `path` really is inside the root. */
+function realPath(root: string, path: string): string | undefined {
+  try {
+    using place = openInside(root, path);
+    return readlinkSync(place.path).slice(root.length) || '/';
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes(systemCode(error) ?? '')) return undefined;
+    throw error;
+  }
+}
+
+function isIn(upper: string, path: string): boolean {
+  return lstatSync(join(upper, path), { throwIfNoEntry: false }) !== undefined;
+}
+
+function changeTime(path: string): string {
+  try {
+    const { seconds, nanoseconds } = statFile(path).changed;
+    return `${seconds}.${nanoseconds}`;
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return '';
+    throw error;
+  }
+}
+
+function removeEmpty(folder: string): void {
+  if (lstatSync(folder, { throwIfNoEntry: false })?.isDirectory() && readdirSync(folder).length === 0)
+    rmdirSync(folder);
+}

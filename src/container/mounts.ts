@@ -1,0 +1,226 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync } from 'node:fs';
+import { posix } from 'node:path';
+import type { SpecMount } from '../host/spec.ts';
+import { Failure } from '../lib/error.ts';
+import type { NewVolume, VolumeRecord } from '../store/volumes.ts';
+import type { ContainerConfig, HostConfig, MountPoint, MountRequest } from '../wire/container.ts';
+
+/** A mount that a container was created with. Part of its record. */
+export type PlannedMount =
+  | {
+      readonly type: 'bind';
+      readonly source: string;
+      readonly destination: string;
+      readonly readOnly: boolean;
+      readonly propagation: string;
+      readonly recursive: boolean;
+    }
+  | {
+      readonly type: 'volume';
+      readonly name: string;
+      readonly source: string;
+      readonly destination: string;
+      readonly readOnly: boolean;
+      /** Fill the volume, while it is empty, with what the image has there. */
+      readonly copy: boolean;
+      /** Made for this container; goes with it when that is asked for. */
+      readonly anonymous: boolean;
+    }
+  | {
+      readonly type: 'tmpfs';
+      readonly destination: string;
+      readonly options: readonly string[];
+      /** Stated as a mount, which `inspect` lists, not by HostConfig.Tmpfs. */
+      readonly listed: boolean;
+    };
+
+export interface MountSources {
+  /** The volume of that name, made when there is none. */
+  volume(volume: NewVolume): VolumeRecord;
+  /** Mounts of another container, for VolumesFrom. */
+  mountsOf(container: string): readonly PlannedMount[];
+}
+
+/**
+ * All mounts of a new container: Binds, Mounts, Tmpfs, VolumesFrom, and an anonymous volume for each VOLUME of the image
+ * that none of them covers. Makes the volumes, and missing folders of Binds. Failures are in Docker's words.
+ */
+export function planMounts(config: ContainerConfig, host: HostConfig, sources: MountSources): PlannedMount[] {
+  const planned = new Map<string, PlannedMount>();
+  const add = (mount: PlannedMount) => {
+    if (planned.has(mount.destination)) throw invalid(`Duplicate mount point: ${mount.destination}`);
+    planned.set(mount.destination, mount);
+  };
+  for (const from of host.VolumesFrom ?? []) {
+    const [container = '', mode = ''] = from.split(':');
+    for (const mount of sources.mountsOf(container)) {
+      if (mount.type === 'tmpfs') continue;
+      planned.set(mount.destination, { ...mount, readOnly: mount.readOnly || mode === 'ro' });
+    }
+  }
+  const inherited = new Set(planned.keys());
+  const explicit = [
+    ...(host.Binds ?? []).map((bind) => fromBind(bind, sources)),
+    ...(host.Mounts ?? []).map((mount) => fromRequest(mount, sources)),
+    ...Object.entries(host.Tmpfs ?? {}).map(([path, options]) => fromTmpfs(path, options)),
+  ];
+  for (const mount of explicit) {
+    if (inherited.delete(mount.destination)) planned.delete(mount.destination);
+    add(mount);
+  }
+  for (const path of Object.keys(config.Volumes ?? {})) {
+    const destination = checkedDestination(path, path);
+    if (!planned.has(destination)) add(volumeMount(undefined, destination, { readOnly: false, copy: true }, sources));
+  }
+  return [...planned.values()];
+}
+
+/** The mounts in the runtime's form. */
+export function specMounts(mounts: readonly PlannedMount[]): SpecMount[] {
+  return mounts.map(toSpec);
+}
+
+/** The mounts as `inspect` lists them. */
+export function mountPoints(mounts: readonly PlannedMount[]): MountPoint[] {
+  return mounts.filter((mount) => mount.type !== 'tmpfs' || mount.listed).map(toMountPoint);
+}
+
+function toSpec(mount: PlannedMount): SpecMount {
+  const { destination } = mount;
+  switch (mount.type) {
+    case 'tmpfs':
+      return { destination, type: 'tmpfs', source: 'tmpfs', options: mount.options };
+    case 'volume':
+      return { destination, type: 'bind', source: mount.source, options: ['rbind', 'rprivate', access(mount)] };
+    case 'bind': {
+      const bind = mount.recursive ? 'rbind' : 'bind';
+      return { destination, type: 'bind', source: mount.source, options: [bind, mount.propagation, access(mount)] };
+    }
+  }
+}
+
+function toMountPoint(mount: PlannedMount): MountPoint {
+  const Destination = mount.destination;
+  if (mount.type === 'tmpfs') return { Type: 'tmpfs', Source: '', Destination, Mode: '', RW: true, Propagation: '' };
+  const common = { Source: mount.source, Destination, Mode: mount.readOnly ? 'ro' : '', RW: !mount.readOnly };
+  if (mount.type === 'bind') return { Type: 'bind', ...common, Propagation: mount.propagation };
+  return { Type: 'volume', Name: mount.name, ...common, Driver: 'local', Propagation: '' };
+}
+
+const PROPAGATIONS = new Set(['private', 'rprivate', 'shared', 'rshared', 'slave', 'rslave']);
+
+/** `source:destination[:options]` or `destination` alone, as in `-v`. */
+function fromBind(bind: string, sources: MountSources): PlannedMount {
+  const [first = '', second, mode = '', rest] = bind.split(':');
+  if (rest !== undefined || first === '' || second === '') throw invalid(`invalid volume specification: '${bind}'`);
+  const options = mode.split(',').filter(Boolean);
+  let readOnly = false;
+  let copy = true;
+  let propagation = 'rprivate';
+  for (const option of options) {
+    if (option === 'ro') readOnly = true;
+    else if (option === 'nocopy') copy = false;
+    else if (PROPAGATIONS.has(option)) propagation = option;
+    else if (!['rw', 'z', 'Z', 'consistent', 'cached', 'delegated'].includes(option))
+      throw invalid(`invalid mode: ${mode}`);
+  }
+  const destination = checkedDestination(second ?? first, bind);
+  if (second === undefined) return volumeMount(undefined, destination, { readOnly, copy }, sources);
+  if (!first.startsWith('/')) return volumeMount(first, destination, { readOnly, copy }, sources);
+  const source = posix.resolve(first);
+  if (!existsSync(source)) mkdirSync(source, { recursive: true, mode: 0o755 });
+  return { type: 'bind', source, destination, readOnly, propagation, recursive: true };
+}
+
+function fromRequest(mount: MountRequest, sources: MountSources): PlannedMount {
+  const wrong = (what: string) => invalid(`invalid mount config for type "${mount.Type}": ${what}`);
+  if (!mount.Target) throw wrong('field Target must not be empty');
+  const destination = checkedDestination(mount.Target, mount.Target);
+  const readOnly = mount.ReadOnly ?? false;
+  switch (mount.Type) {
+    case 'bind': {
+      const { Propagation = '', NonRecursive = false, CreateMountpoint = false } = mount.BindOptions ?? {};
+      const source = mount.Source ?? '';
+      if (!source.startsWith('/')) throw wrong(`invalid mount path: '${source}' mount path must be absolute`);
+      if (Propagation !== '' && !PROPAGATIONS.has(Propagation)) throw wrong(`invalid propagation: "${Propagation}"`);
+      if (!existsSync(source)) {
+        if (!CreateMountpoint) throw wrong(`bind source path does not exist: ${source}`);
+        mkdirSync(source, { recursive: true, mode: 0o755 });
+      }
+      const propagation = Propagation || 'rprivate';
+      return {
+        type: 'bind',
+        source: posix.resolve(source),
+        destination,
+        readOnly,
+        propagation,
+        recursive: !NonRecursive,
+      };
+    }
+    case 'volume': {
+      const copy = !mount.VolumeOptions?.NoCopy;
+      return volumeMount(
+        mount.Source || undefined,
+        destination,
+        { readOnly, copy },
+        sources,
+        mount.VolumeOptions?.Labels,
+      );
+    }
+    case 'tmpfs': {
+      if (mount.Source) throw wrong('field Source must not be specified');
+      const { SizeBytes, Mode } = mount.TmpfsOptions ?? {};
+      const options = [...TMPFS_DEFAULT, ...(readOnly ? ['ro'] : [])];
+      if (SizeBytes) options.push(`size=${SizeBytes}`);
+      if (Mode) options.push(`mode=${Mode.toString(8)}`);
+      return { type: 'tmpfs', destination, options, listed: true };
+    }
+    default:
+      throw invalid(`mount type unknown: "${mount.Type}"`);
+  }
+}
+
+const TMPFS_DEFAULT = ['noexec', 'nosuid', 'nodev', 'rprivate'];
+const TMPFS_OPTION =
+  /^(?:rw|ro|(?:no)?(?:exec|suid|dev|atime|diratime)|(?:rel|strict)atime|(?:size|nr_blocks|nr_inodes)=\d+[kmgKMG%]?|mode=[0-7]{1,4}|[ug]id=\d+)$/;
+
+function fromTmpfs(path: string, text: string): PlannedMount {
+  const stated = text.split(',').filter(Boolean);
+  const wrong = stated.find((option) => !TMPFS_OPTION.test(option));
+  if (wrong !== undefined) throw invalid(`invalid tmpfs option ["${wrong}"]`);
+  const opposites = new Set(stated.map((option) => `no${option}`));
+  const options = [...TMPFS_DEFAULT.filter((option) => !opposites.has(option)), ...stated];
+  return { type: 'tmpfs', destination: checkedDestination(path, path), options, listed: false };
+}
+
+function volumeMount(
+  name: string | undefined,
+  destination: string,
+  options: { readonly readOnly: boolean; readonly copy: boolean },
+  sources: MountSources,
+  labels: Readonly<Record<string, string>> = {},
+): PlannedMount {
+  const anonymous = name === undefined;
+  const volume = sources.volume({ name: name ?? randomBytes(32).toString('hex'), anonymous, labels, options: {} });
+  return { type: 'volume', name: volume.name, source: volume.path, destination, ...options, anonymous };
+}
+
+function checkedDestination(path: string, specification: string): string {
+  if (!path.startsWith('/'))
+    throw invalid(
+      `invalid volume specification: '${specification}': invalid mount config for type "volume": invalid mount path: '${path}' mount path must be absolute`,
+    );
+  const destination = posix.resolve(path);
+  if (destination === '/')
+    throw invalid(`invalid volume specification: '${specification}': invalid specification: destination can't be '/'`);
+  return destination;
+}
+
+function access(mount: { readonly readOnly: boolean }): 'ro' | 'rw' {
+  return mount.readOnly ? 'ro' : 'rw';
+}
+
+function invalid(message: string): Failure {
+  return new Failure('invalid', 'MOUNT_INVALID', message);
+}

@@ -1,0 +1,179 @@
+import { availableParallelism } from 'node:os';
+import type { Cgroups } from '../host/cgroup.ts';
+import { DEFAULT_MASKED_PATHS, DEFAULT_READONLY_PATHS, type Resources } from '../host/spec.ts';
+import { Failure } from '../lib/error.ts';
+import type { ContainerConfig, HostConfig } from '../wire/container.ts';
+
+export const DEFAULT_SHM_SIZE = 64 << 20;
+const MINIMUM_MEMORY = 6 << 20;
+const CPU_PERIOD = 100_000;
+
+/** A HostConfig with the defaults that Docker shows, checked. What this machine cannot limit is left out, with a warning. */
+export function normaliseHostConfig(
+  asked: HostConfig,
+  cgroups: Cgroups,
+): { readonly hostConfig: HostConfig; readonly warnings: string[] } {
+  const warnings: string[] = [];
+  const { Memory: memory = 0 } = asked;
+  const hostConfig: HostConfig = {
+    ...asked,
+    Binds: asked.Binds ?? null,
+    LogConfig: { Type: asked.LogConfig?.Type || 'json-file', Config: asked.LogConfig?.Config ?? {} },
+    NetworkMode: normalNetwork(asked.NetworkMode),
+    PortBindings: asked.PortBindings ?? {},
+    RestartPolicy: {
+      Name: asked.RestartPolicy?.Name || 'no',
+      MaximumRetryCount: asked.RestartPolicy?.MaximumRetryCount ?? 0,
+    },
+    AutoRemove: asked.AutoRemove ?? false,
+    CapAdd: asked.CapAdd ?? null,
+    CapDrop: asked.CapDrop ?? null,
+    CgroupnsMode: asked.CgroupnsMode || (cgroups.mode === 'v2' ? 'private' : 'host'),
+    Dns: asked.Dns ?? [],
+    DnsOptions: asked.DnsOptions ?? [],
+    DnsSearch: asked.DnsSearch ?? [],
+    IpcMode: asked.IpcMode || 'private',
+    PidMode: asked.PidMode ?? '',
+    UTSMode: asked.UTSMode ?? '',
+    OomScoreAdj: asked.OomScoreAdj ?? 0,
+    Privileged: asked.Privileged ?? false,
+    PublishAllPorts: asked.PublishAllPorts ?? false,
+    ReadonlyRootfs: asked.ReadonlyRootfs ?? false,
+    ShmSize: asked.ShmSize || DEFAULT_SHM_SIZE,
+    Runtime: asked.Runtime || 'runc',
+    Memory: memory,
+    // Docker's default: as much swap again as memory.
+    MemorySwap: asked.MemorySwap || (memory > 0 && cgroups.swap ? 2 * memory : 0),
+    MemorySwappiness: asked.MemorySwappiness === -1 ? null : (asked.MemorySwappiness ?? null),
+    OomKillDisable: asked.OomKillDisable ?? false,
+    PidsLimit: (asked.PidsLimit ?? 0) > 0 ? (asked.PidsLimit ?? null) : null,
+    MaskedPaths: asked.Privileged ? null : (asked.MaskedPaths ?? [...DEFAULT_MASKED_PATHS]),
+    ReadonlyPaths: asked.Privileged ? null : (asked.ReadonlyPaths ?? [...DEFAULT_READONLY_PATHS]),
+  };
+  checkLimits(asked);
+  checkModes(hostConfig);
+  if (memory > 0 && (asked.MemorySwap ?? 0) !== 0 && !cgroups.swap) {
+    hostConfig.MemorySwap = -1;
+    warnings.push('Your kernel does not support swap limit capabilities. Memory limited without swap.');
+  }
+  if ((asked.Ulimits ?? []).some(({ Soft, Hard }) => Hard !== -1 && (Soft > Hard || Soft === -1)))
+    throw invalid('ulimit soft limit must be less than or equal to hard limit');
+  return { hostConfig, warnings };
+}
+
+/** Checks what is free text in a container's own config. */
+export function checkConfig(config: ContainerConfig): void {
+  const { WorkingDir = '', Hostname = '', Domainname = '', StopTimeout } = config;
+  if (WorkingDir !== '' && !WorkingDir.startsWith('/'))
+    throw invalid(`the working directory '${WorkingDir}' is invalid, it needs to be an absolute path`);
+  for (const [what, name] of [
+    ['hostname', Hostname],
+    ['domainname', Domainname],
+  ] as const)
+    if (name.length > 64 || /[\s\0/]/.test(name)) throw invalid(`invalid ${what} format: ${name}`);
+  if (StopTimeout !== undefined && StopTimeout < -1) throw invalid(`invalid stop timeout: ${StopTimeout}`);
+  for (const entry of config.Env ?? [])
+    if (entry.startsWith('=') || entry === '' || entry.includes('\0'))
+      throw invalid(`invalid environment variable: ${entry}`);
+}
+
+/** The limits in the runtime's form. */
+export function resourcesOf(host: HostConfig, cgroups: Cgroups): Resources {
+  const nano = host.NanoCpus ?? 0;
+  const period = nano > 0 ? CPU_PERIOD : host.CpuPeriod;
+  const quota = nano > 0 ? Math.round((nano / 1e9) * CPU_PERIOD) : host.CpuQuota;
+  const swap = host.Memory && cgroups.swap ? host.MemorySwap : undefined;
+  return {
+    ...(host.Memory ? { memory: host.Memory } : {}),
+    ...(swap ? { memorySwap: swap } : {}),
+    ...(host.MemoryReservation ? { memoryReservation: host.MemoryReservation } : {}),
+    ...(typeof host.MemorySwappiness === 'number' ? { memorySwappiness: host.MemorySwappiness } : {}),
+    ...(host.OomKillDisable && cgroups.mode !== 'v2' ? { disableOomKiller: true } : {}),
+    ...(host.CpuShares ? { cpuShares: host.CpuShares } : {}),
+    ...(period ? { cpuPeriod: period } : {}),
+    ...(quota ? { cpuQuota: quota } : {}),
+    ...(host.CpusetCpus ? { cpusetCpus: host.CpusetCpus } : {}),
+    ...(host.CpusetMems ? { cpusetMems: host.CpusetMems } : {}),
+    ...(host.PidsLimit ? { pids: host.PidsLimit } : {}),
+    ...(host.BlkioWeight ? { blkioWeight: host.BlkioWeight } : {}),
+  };
+}
+
+/** What SecurityOpt says. Labels and profiles of AppArmor and SELinux are accepted and have no effect here. */
+export function securityOf(options: readonly string[]): {
+  seccomp: 'default' | 'unconfined';
+  noNewPrivileges: boolean;
+} {
+  let seccomp: 'default' | 'unconfined' = 'default';
+  let noNewPrivileges = false;
+  for (const option of options) {
+    const [name = '', value = ''] = option.split(/[=:](.*)/s);
+    if (name === 'no-new-privileges') noNewPrivileges = value !== 'false';
+    else if (name === 'seccomp' && (value === 'unconfined' || value === 'builtin'))
+      seccomp = value === 'unconfined' ? 'unconfined' : 'default';
+    else if (name === 'seccomp')
+      throw new Failure('unsupported', 'SECCOMP_PROFILE', "a seccomp profile of one's own is not supported", {
+        hint: 'use the default profile, or --security-opt seccomp=unconfined',
+      });
+    else if (name !== 'label' && name !== 'apparmor') throw invalid(`invalid --security-opt 1: "${option}"`);
+  }
+  return { seccomp, noNewPrivileges };
+}
+
+function normalNetwork(mode: string | undefined): string {
+  return !mode || mode === 'default' ? 'bridge' : mode;
+}
+
+function checkLimits(host: HostConfig): void {
+  const { Memory = 0, MemorySwap = 0, MemoryReservation = 0, NanoCpus = 0, OomScoreAdj = 0, ShmSize = 0 } = host;
+  if (Memory < 0 || (Memory > 0 && Memory < MINIMUM_MEMORY)) throw invalid('Minimum memory limit allowed is 6MB');
+  if (Memory > 0 && MemorySwap > 0 && MemorySwap < Memory)
+    throw invalid('Minimum memoryswap limit should be larger than memory limit, see usage');
+  if (Memory === 0 && MemorySwap > 0)
+    throw invalid('You should always set the Memory limit when using Memoryswap limit, see usage');
+  if (MemoryReservation > 0 && Memory > 0 && Memory < MemoryReservation)
+    throw invalid('Minimum memory limit can not be less than memory reservation limit, see usage');
+  const cpus = availableParallelism();
+  if (NanoCpus < 0 || NanoCpus > cpus * 1e9)
+    throw invalid(`Range of CPUs is from 0.01 to ${cpus}.00, as there are only ${cpus} CPUs available`);
+  if (NanoCpus > 0 && host.CpuPeriod) throw invalid('Conflicting options: Nano CPUs and CPU Period cannot both be set');
+  if (NanoCpus > 0 && host.CpuQuota) throw invalid('Conflicting options: Nano CPUs and CPU Quota cannot both be set');
+  if (host.CpuPeriod && (host.CpuPeriod < 1000 || host.CpuPeriod > 1_000_000))
+    throw invalid('CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)');
+  if (host.CpuQuota && host.CpuQuota > 0 && host.CpuQuota < 1000)
+    throw invalid('CPU cfs quota can not be less than 1ms (i.e. 1000)');
+  if ((host.CpuShares ?? 0) < 0) throw invalid(`invalid CPU shares ${host.CpuShares}`);
+  if (Math.abs(OomScoreAdj) > 1000)
+    throw invalid(`Invalid value ${OomScoreAdj}, range for oom score adj is [-1000, 1000]`);
+  if (ShmSize < 0) throw invalid('SHM size can not be less than 0');
+  const weight = host.BlkioWeight ?? 0;
+  if (weight !== 0 && (weight < 10 || weight > 1000)) throw invalid('Range of blkio weight is from 10 to 1000');
+  const swappiness = host.MemorySwappiness ?? -1;
+  if (swappiness < -1 || swappiness > 100)
+    throw invalid(`Invalid value: ${swappiness}, valid memory swappiness range is 0-100`);
+}
+
+function checkModes(host: HostConfig): void {
+  const { Name = 'no', MaximumRetryCount = 0 } = host.RestartPolicy ?? {};
+  if (!['no', 'always', 'unless-stopped', 'on-failure'].includes(Name))
+    throw invalid(
+      `invalid restart policy: unknown policy '${Name}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'`,
+    );
+  if (MaximumRetryCount !== 0 && Name !== 'on-failure')
+    throw invalid(`invalid restart policy: maximum retry count can only be used with 'on-failure'`);
+  if (host.AutoRemove && Name !== 'no') throw invalid("can't create 'AutoRemove' container with restart policy");
+  for (const [mode, allowed] of [
+    [host.IpcMode ?? '', /^(private|host|none|shareable|container:.+)$/],
+    [host.PidMode ?? '', /^(|private|host|container:.+)$/],
+    [host.UTSMode ?? '', /^(|private|host)$/],
+    [host.CgroupnsMode ?? '', /^(private|host)$/],
+  ] as const)
+    if (!allowed.test(mode)) throw invalid(`invalid mode: ${mode}`);
+  const type = host.LogConfig?.Type ?? '';
+  if (type !== 'json-file' && type !== 'none') throw invalid(`logger: no log driver named '${type}' is registered`);
+  securityOf(host.SecurityOpt ?? []);
+}
+
+function invalid(message: string): Failure {
+  return new Failure('invalid', 'OPTIONS_INVALID', message);
+}
