@@ -4,6 +4,11 @@ export interface BuildContext {
   readonly folder: string;
   /** Text of its .dockerignore. */
   readonly ignore: string | undefined;
-  /** File that remembers digests of the folder's files; undefined when there is nothing to gain. */
+  /** File that remembers digests of the folder's files between builds. */
   readonly memo: string | undefined;
+  /**
+   * Index of a tar that was unpacked into the folder (`applyTar` in plain form, owner 0:0) and that nobody changes; it lies on
+   * the same disk as the layers. Its files are linked instead of copied where that makes no difference.
+   */
+  readonly index: string | undefined;
 }

@@ -1,0 +1,136 @@
+import { createHash } from 'node:crypto';
+import { closeSync, constants, openSync, readSync, statfsSync } from 'node:fs';
+import { getXattr, listXattrs } from '../../host/file-system-calls.ts';
+import { cancelled, Failure, systemCode } from '../../lib/error.ts';
+import { type Digest, digestOf, parseDigest } from '../../oci/digest.ts';
+import { pathInFolder } from '../../tar/names.ts';
+import { unreadable } from './context-tree.ts';
+import type { DigestMemo } from './digest-memo.ts';
+import { type FileStamp, quickStatOpen, sameStamp } from './quick-stat.ts';
+import { NO_XATTRS, type SourceFile } from './source-file.ts';
+
+/** Files up to this size are read at once. */
+export const ONE_READ = 1 << 20;
+
+/** statfs types whose times of change come from this kernel's clock: ext4, xfs, btrfs, tmpfs, overlayfs, zfs, f2fs, bcachefs. */
+const OWN_CLOCK: ReadonlySet<number> = new Set([
+  0xef53, 0x58465342, 0x9123683e, 0x01021994, 0x794c7630, 0x2fc12fc1, 0xf2f52010, 0xca451a4e,
+]);
+
+/** Completes source files by what their names do not tell: content digest and extended attributes. */
+export class FileDigester {
+  readonly #memo: DigestMemo;
+  /** Before the first file was looked at; milliseconds since the epoch. */
+  readonly #since: number;
+  readonly #signal: AbortSignal;
+  readonly #buffer = Buffer.allocUnsafeSlow(ONE_READ + 1);
+  readonly #trusted = new Map<string, boolean>();
+
+  constructor(memo: DigestMemo, options: { readonly since: number; readonly signal: AbortSignal }) {
+    this.#memo = memo;
+    this.#since = options.since;
+    this.#signal = options.signal;
+  }
+
+  /** Fills in what is missing; files whose state is remembered are not opened. */
+  complete(file: SourceFile): void {
+    if (this.recall(file)) return;
+    this.#read(file);
+  }
+
+  /** Fills in what can be known without opening the file; false when its content must be read. */
+  recall(file: SourceFile): boolean {
+    if (file.type !== 'file') {
+      this.lookForXattrs(file);
+      return true;
+    }
+    if (file.digest !== undefined && file.xattrs !== undefined) return true;
+    const known = file.stamp && this.#memo.get(file.stamp);
+    if (!known) return false;
+    file.digest = known.digest;
+    if (known.hasXattrs) this.lookForXattrs(file);
+    else file.xattrs = NO_XATTRS;
+    return true;
+  }
+
+  /** Takes the digest of a file that the caller has just read to its end through `fd`, and remembers it. */
+  learn(file: SourceFile, digest: Digest, fd: number): void {
+    file.digest = digest;
+    this.lookForXattrs(file);
+    const { stamp } = file;
+    // A file that was replaced since its stamp was taken must not leave its digest to the one before.
+    if (!stamp || !this.#isTrusted(stamp, file.place) || !isUnchanged(file, fd)) return;
+    this.#memo.put(stamp, { digest, hasXattrs: (file.xattrs?.size ?? 0) > 0 }, this.#since);
+  }
+
+  lookForXattrs(file: SourceFile): void {
+    if (file.xattrs !== undefined) return;
+    file.xattrs = file.type === 'file' || file.type === 'directory' ? readXattrs(file.place) : NO_XATTRS;
+  }
+
+  #read(file: SourceFile): void {
+    const fd = openSource(file);
+    try {
+      let count = readSync(fd, this.#buffer);
+      if (count < this.#buffer.length) {
+        this.learn(file, digestOf(this.#buffer.subarray(0, count)), fd);
+        return;
+      }
+      const digester = createHash('sha256');
+      for (; count > 0; count = readSync(fd, this.#buffer)) {
+        if (this.#signal.aborted) throw cancelled(this.#signal);
+        digester.update(this.#buffer.subarray(0, count));
+      }
+      this.learn(file, parseDigest(`sha256:${digester.digest('hex')}`), fd);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  #isTrusted(stamp: FileStamp, place: string): boolean {
+    const device = `${stamp.deviceMajor}:${stamp.deviceMinor}`;
+    let trusted = this.#trusted.get(device);
+    if (trusted === undefined) {
+      trusted = OWN_CLOCK.has(statfsSync(pathInFolder(place, '')).type);
+      this.#trusted.set(device, trusted);
+    }
+    return trusted;
+  }
+}
+
+/** Whether an open file is the one that was found, in the same state. What is in a layer never changes. */
+export function isUnchanged(file: SourceFile, fd: number): boolean {
+  return file.stamp === undefined || sameStamp(quickStatOpen(fd), file.stamp);
+}
+
+/** Opens a source file for reading; a Failure that names it when that fails. Never waits for a fifo. */
+export function openSource(file: SourceFile): number {
+  try {
+    return openSync(pathInFolder(file.place, ''), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (error) {
+    const code = systemCode(error);
+    if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ELOOP') throw changedMeanwhile(file.path, error);
+    throw unreadable(file.path, error);
+  }
+}
+
+export function changedMeanwhile(path: string, cause?: unknown): Failure {
+  return new Failure('conflict', 'CONTEXT_CHANGED', `"${path}" changed while it was being read`, {
+    hint: 'build again when nothing writes to the build context',
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+/** The attributes that go into an image: capabilities, and those of users. */
+export function readXattrs(place: string): ReadonlyMap<string, Uint8Array> {
+  const path = pathInFolder(place, '');
+  let found: Map<string, Uint8Array> | undefined;
+  for (const name of listXattrs(path)) {
+    if (name !== 'security.capability' && (!name.startsWith('user.') || name.startsWith('user.overlay.'))) continue;
+    const value = getXattr(path, name);
+    if (!value) continue;
+    found ??= new Map();
+    found.set(name, value);
+  }
+  return found ?? NO_XATTRS;
+}

@@ -1,0 +1,107 @@
+import { createWriteStream, utimesSync } from 'node:fs';
+import { posix } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { ReadableStream } from 'node:stream/web';
+import { freeSpace } from '../../host/file-system-calls.ts';
+import { cancelled, Failure, messageOf } from '../../lib/error.ts';
+import { Digester } from '../../oci/digest.ts';
+import { diskFailure } from '../../store/disk.ts';
+
+export interface Download {
+  /** File name by the URL, else by the server; '' when neither tells one. */
+  readonly name: string;
+}
+
+/**
+ * Fetches an ADD's URL into the file `place`: mode 0600, time by Last-Modified. Redirects are followed (20 at most), to http
+ * and https only. A Failure names the URL and the status; with `checksum`, other content is one too.
+ */
+export async function download(
+  url: string,
+  place: string,
+  options: { readonly checksum: string | undefined; readonly signal: AbortSignal },
+): Promise<Download> {
+  const { checksum, signal } = options;
+  const shown = withoutSecrets(url);
+  const response = await get(url, shown, signal);
+  const limit = freeSpace(posix.dirname(place));
+  const digester = new Digester();
+  try {
+    await pipeline(
+      Readable.fromWeb(response.body ?? new ReadableStream()),
+      async function* (chunks: AsyncIterable<Uint8Array>) {
+        for await (const chunk of chunks) {
+          digester.update(chunk);
+          if (digester.size > limit) throw new Failure('exhausted', 'DISK_FULL', `no space left for ${shown}`);
+          yield chunk;
+        }
+      },
+      createWriteStream(place, { flags: 'wx', mode: 0o600 }),
+      { signal },
+    );
+  } catch (error) {
+    if (signal.aborted) throw cancelled(signal);
+    const failure = diskFailure(error, posix.dirname(place));
+    if (failure instanceof Failure) throw failure;
+    throw new Failure('unavailable', 'ADD_DOWNLOAD', `ADD failed: ${shown} broke off: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+  const digest = digester.digest();
+  if (checksum !== undefined && checksum !== digest)
+    throw new Failure('invalid', 'ADD_CHECKSUM', `ADD failed: digest mismatch of ${shown}: ${digest}: ${checksum}`);
+  const modified = Date.parse(response.headers.get('last-modified') ?? '');
+  if (Number.isFinite(modified)) utimesSync(place, modified / 1000, modified / 1000);
+  return { name: nameOf(url, response.headers.get('content-disposition')) };
+}
+
+async function get(url: string, shown: string, signal: AbortSignal): Promise<Response> {
+  if (!/^https?:\/\//i.test(url) || !URL.canParse(url))
+    throw new Failure('invalid', 'ADD_URL', `ADD failed: "${shown}" is not an http or https URL`);
+  const { username, password } = new URL(url);
+  const bare = new URL(url);
+  bare.username = bare.password = '';
+  const login = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  const headers = username === '' ? {} : { authorization: `Basic ${Buffer.from(login).toString('base64')}` };
+  let response: Response;
+  try {
+    response = await fetch(bare, { signal, headers: { ...headers, 'accept-encoding': 'identity' } });
+  } catch (error) {
+    if (signal.aborted) throw cancelled(signal);
+    const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+    throw new Failure('unavailable', 'ADD_DOWNLOAD', `ADD failed: failed to GET ${shown}: ${messageOf(cause)}`, {
+      cause: error,
+    });
+  }
+  if (response.ok) return response;
+  await response.body?.cancel();
+  throw new Failure(
+    response.status === 404 ? 'not-found' : 'unavailable',
+    'ADD_DOWNLOAD',
+    `ADD failed: failed to GET ${shown} with status ${response.status} ${response.statusText}`.trim(),
+  );
+}
+
+/** The last name of the URL's path, else of the Content-Disposition header. */
+function nameOf(url: string, disposition: string | null): string {
+  const { pathname } = new URL(url);
+  const last = pathname.endsWith('/') ? '' : decode(posix.basename(pathname));
+  if (isName(last)) return last;
+  const told = /filename="?([^";]+)"?/i.exec(disposition ?? '')?.[1] ?? '';
+  return isName(told) ? told : '';
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+const isName = (name: string): boolean => name !== '' && name !== '.' && name !== '..' && !/[/\0]/.test(name);
+
+function withoutSecrets(url: string): string {
+  return url.replace(/^([a-z]+:\/\/)[^/@]*@/i, '$1');
+}

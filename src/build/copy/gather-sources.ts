@@ -1,0 +1,128 @@
+import { IgnoreMatcher, parseIgnore } from '../../dockerfile/ignore.ts';
+import { Failure } from '../../lib/error.ts';
+import { digestOf } from '../../oci/digest.ts';
+import { ContextTree } from '../context/context-tree.ts';
+import { type CopyInputs, InputLister } from '../context/copy-inputs.ts';
+import { DigestMemo } from '../context/digest-memo.ts';
+import { FileDigester } from '../context/file-digester.ts';
+import { quickStat } from '../context/quick-stat.ts';
+import { rowsByPath, type SourceFile, type SourceTree, sourceFile } from '../context/source-file.ts';
+import type { CopyRequest, CopySource } from './copy-request.ts';
+import { LayerTree } from './layer-tree.ts';
+import { type Owner, resolveOwner } from './owner.ts';
+import { type CopyAttributes, type Selection, selectSources } from './select-sources.ts';
+import { StackedFolders } from './stacked-folders.ts';
+
+/** A source that lies ready on this machine. */
+export type LocalSource =
+  | Extract<CopySource, { kind: 'path' }>
+  /** A file outside of any tree: a download, or one written in the Dockerfile. */
+  | { readonly kind: 'file'; readonly name: string; readonly place: string };
+
+/** A request as the worker threads get it. */
+export interface LocalRequest extends Omit<CopyRequest, 'sources'> {
+  readonly sources: readonly LocalSource[];
+}
+
+export const ROOT: Owner = { uid: 0, gid: 0 };
+
+/** The sources of one COPY, while a task works on them. */
+export interface GatheredSources {
+  readonly selections: readonly Selection[];
+  /** Selections that the sources of kind `path` gave: the ones that ADD may unpack. */
+  readonly unpackable: ReadonlySet<Selection>;
+  readonly image: StackedFolders;
+  /** Of folders that are made on the way. */
+  readonly owner: Owner;
+  readonly digester: FileDigester;
+  readonly memo: DigestMemo;
+}
+
+/** Finds all sources; nothing is read but names and metadata. */
+export function gatherSources(request: LocalRequest, signal: AbortSignal): GatheredSources {
+  const since = Date.now();
+  const { from, chown } = request;
+  const image = new StackedFolders(request.base);
+  const isContext = from.kind === 'context';
+  const owner = chown === undefined ? undefined : resolveOwner(chown, image);
+  const attributes: CopyAttributes = {
+    owner: owner ?? (isContext ? ROOT : undefined),
+    mode: request.chmod === undefined ? undefined : parseMode(request.chmod),
+    isShared: isContext && from.context.index !== undefined,
+  };
+  const options = { ...request, isContext, attributes };
+  let tree: SourceTree | undefined;
+  const selections: Selection[] = [];
+  const unpackable = new Set<Selection>();
+  for (const source of request.sources) {
+    if (source.kind === 'file') {
+      selections.push(loneFile(source, { ...attributes, owner: owner ?? ROOT, isShared: false }));
+      continue;
+    }
+    tree ??= openTree(request);
+    for (const selection of selectSources(tree, source.path, options)) {
+      selections.push(selection);
+      unpackable.add(selection);
+    }
+  }
+  const memo = new DigestMemo(isContext ? from.context.memo : undefined);
+  const digester = new FileDigester(memo, { since, signal });
+  return { selections, unpackable, image, owner: owner ?? ROOT, digester, memo };
+}
+
+/** The list of what was selected; every digest must be known by now. */
+export function listSources(selections: readonly Selection[]): CopyInputs {
+  const lister = new InputLister();
+  for (const { path, root, files, attributes } of selections) {
+    const isFolder = root.type === 'directory';
+    if (isFolder)
+      lister.add({ path, type: 'directory', mode: 0, digest: undefined, target: undefined, extra: undefined, size: 0 });
+    const start = root.path === '' ? 0 : root.path.length + 1;
+    const prefix = path === '' ? '' : `${path}/`;
+    for (const file of files) {
+      lister.add({
+        path: isFolder ? prefix + file.path.slice(start) : path,
+        type: file.type,
+        mode: file.mode,
+        digest: file.digest,
+        target: file.linkTarget ?? (file.device && `${file.device.major}:${file.device.minor}`),
+        extra: extraOf(file, attributes),
+        size: file.size,
+      });
+    }
+  }
+  const [only, second] = selections;
+  return lister.finish(second || !only ? 'multi' : only.root.type === 'directory' ? 'dir' : 'file');
+}
+
+function extraOf(file: SourceFile, { owner }: CopyAttributes) {
+  const xattrs = file.xattrs && file.xattrs.size > 0 ? [...file.xattrs].sort(([a], [b]) => (a < b ? -1 : 1)) : [];
+  if (xattrs.length === 0 && owner) return undefined;
+  const named = xattrs.map(([name, value]) => [name, Buffer.from(value).toString('base64')]);
+  return digestOf(JSON.stringify([owner ? [] : [file.uid, file.gid], named]));
+}
+
+function openTree({ from }: LocalRequest): SourceTree {
+  if (from.kind === 'layers') return new LayerTree(from.folders);
+  const { folder, ignore, index } = from.context;
+  const rules = ignore === undefined ? undefined : new IgnoreMatcher(parseIgnore(ignore));
+  return new ContextTree(folder, rules, index === undefined ? undefined : rowsByPath(index));
+}
+
+function loneFile({ name, place }: { name: string; place: string }, attributes: CopyAttributes): Selection {
+  const stat = quickStat(place);
+  const root = stat && sourceFile(name, place, stat, { isMutable: false, readLink: () => undefined });
+  if (!root) throw new Error(`file ${place} of a copy is gone`);
+  return { path: name, root, files: [root], into: '', attributes };
+}
+
+/** `--chmod` takes octal digits. */
+function parseMode(text: string): number {
+  if (!/^[0-7]{1,5}$/.test(text) || Number.parseInt(text, 8) > 0o7777)
+    throw new Failure(
+      'invalid',
+      'CHMOD_INVALID',
+      `invalid chmod parameter: '${text}'. it should be octal string and between 0 and 07777`,
+    );
+  return Number.parseInt(text, 8);
+}

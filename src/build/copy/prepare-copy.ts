@@ -1,0 +1,102 @@
+import { writeFileSync } from 'node:fs';
+import { Failure } from '../../lib/error.ts';
+import { makeScratchFolder } from '../../lib/scratch.ts';
+import type { WorkerPool } from '../../lib/worker-pool.ts';
+import type { CopyInputs } from '../context/copy-inputs.ts';
+import type { CopyTask } from './copy-files.ts';
+import type { CopiedLayer, CopyJob, CopyRequest, CopySource, CopyTarget } from './copy-request.ts';
+import { makeRing } from './digest-ring.ts';
+import { download } from './download.ts';
+import type { LocalRequest, LocalSource } from './gather-sources.ts';
+
+interface PrepareOptions {
+  /** Serves `copyTasks`. */
+  readonly pool: WorkerPool;
+  /** Parent of a folder for downloads. */
+  readonly scratch: string;
+  readonly signal: AbortSignal;
+}
+
+/** Makes the sources of a COPY or ADD ready: URLs are fetched, inline files written. Nothing else is looked at yet. */
+export async function prepareCopy(request: CopyRequest, { pool, scratch, signal }: PrepareOptions): Promise<CopyJob> {
+  await using files = new SourceFiles(scratch);
+  const sources: LocalSource[] = [];
+  for (const source of request.sources) sources.push(await localSource(source, request, files, signal));
+  const local: LocalRequest = { ...request, sources };
+  const kept = files.move();
+  return {
+    inputs: (options) => pool.run<CopyInputs>('copy-inputs', local, options),
+    copy: (target, options) => runCopy(pool, local, target, options),
+    [Symbol.asyncDispose]: () => kept[Symbol.asyncDispose](),
+  };
+}
+
+async function runCopy(
+  pool: WorkerPool,
+  request: LocalRequest,
+  target: CopyTarget,
+  { signal, onProgress }: Parameters<CopyJob['copy']>[1],
+): Promise<CopiedLayer> {
+  const ring = makeRing();
+  const task: CopyTask = { request, target, ring };
+  const stop = new AbortController();
+  // The helper is queued behind the task that it helps: it never occupies a worker for which that task waits.
+  const copying = pool.run<CopiedLayer>('copy-files', task, {
+    signal,
+    onMessage: (message) => onProgress?.(message as { files: number; bytes: number }), // posted by copyTask
+  });
+  const helping = pool.run<void>('copy-digest', ring, { signal: stop.signal });
+  helping.catch(() => {}); // the copy takes over what its helper does not do
+  try {
+    return await copying;
+  } finally {
+    stop.abort();
+  }
+}
+
+async function localSource(
+  source: CopySource,
+  request: CopyRequest,
+  files: SourceFiles,
+  signal: AbortSignal,
+): Promise<LocalSource> {
+  if (source.kind === 'path') return source;
+  const place = files.next();
+  if (source.kind === 'inline') {
+    writeFileSync(place, source.content, { mode: 0o644, flag: 'wx' });
+    return { kind: 'file', name: source.name, place };
+  }
+  const { name } = await download(source.url, place, { checksum: source.checksum, signal });
+  if (name === '' && /\/$/.test(request.destination))
+    throw new Failure('invalid', 'ADD_NAME', `ADD failed: cannot determine filename for source ${source.url}`, {
+      hint: 'give the destination a file name instead of a folder',
+    });
+  return { kind: 'file', name: name === '' ? 'download' : name, place };
+}
+
+/** A scratch folder that is made when the first file needs it. */
+class SourceFiles implements AsyncDisposable {
+  readonly #parent: string;
+  #folder: ReturnType<typeof makeScratchFolder> | undefined;
+  #count = 0;
+
+  constructor(parent: string) {
+    this.#parent = parent;
+  }
+
+  next(): string {
+    this.#folder ??= makeScratchFolder(this.#parent, 'copy');
+    return `${this.#folder.path}/${this.#count++}`;
+  }
+
+  move(): SourceFiles {
+    const moved = new SourceFiles(this.#parent);
+    moved.#folder = this.#folder;
+    this.#folder = undefined;
+    return moved;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#folder?.[Symbol.asyncDispose]();
+  }
+}
