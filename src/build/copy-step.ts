@@ -47,7 +47,6 @@ export async function copyStep(
       files: inputs?.digest,
     });
   const vertex = await solveCopy(session, job, step, keyOf);
-  if (vertex.cached) await session.emit({ type: 'step-cached', step });
   const flags = request.chown === undefined ? '' : `--chown=${request.chown} `;
   const what = `${vertex.inputs.kind}:${hexOf(vertex.inputs.digest)}`;
   return { createdBy: nop(`${instruction.kind} ${flags}${what} in ${request.destination} `), vertex };

@@ -71,7 +71,6 @@ export async function runStep(
     useCache: !session.options.noCache,
     execute: () => session.work(execute),
   });
-  if (vertex.cached) await session.emit({ type: 'step-cached', step });
   const prefix = args.length === 0 ? '' : `|${args.length} ${args.join(' ')} `;
   return { createdBy: `${prefix}${argv.join(' ')}`, vertex };
 }

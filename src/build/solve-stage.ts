@@ -59,9 +59,10 @@ async function inStep<T extends { state: StageState }>(
   await session.emit({ type: 'step-start', step, at: Date.now() });
   try {
     const done = await work();
-    const said = done.state.image.then((image) =>
-      session.emit({ type: 'step-done', step, image: image.id, at: Date.now() }),
-    );
+    const said = done.state.image.then(async (image) => {
+      if (done.state.vertex?.cached ?? image.known) await session.emit({ type: 'step-cached', step });
+      await session.emit({ type: 'step-done', step, image: image.id, at: Date.now() });
+    });
     said.catch(() => {}); // the end of the stage awaits the image itself
     return done;
   } catch (error) {

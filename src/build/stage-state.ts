@@ -16,6 +16,8 @@ export interface StageState {
   readonly result: string;
   /** Follows as soon as the digests of the layers below are known. */
   readonly image: Promise<StepImage>;
+  /** How the last step on files was solved; undefined after one that changed only the config. */
+  readonly vertex: SolvedVertex | undefined;
   /** The image that FROM named. */
   readonly baseImage: ImageId | undefined;
   readonly author: string | undefined;
@@ -58,6 +60,7 @@ export function advance(session: BuildSession, state: StageState, step: StepResu
     layers: made ? [...state.layers, made] : state.layers,
     result: vertex?.result ?? state.result,
     image,
+    vertex,
     baseImage: state.baseImage,
     author,
     cmdIsInherited: step.cmdIsInherited ?? state.cmdIsInherited,

@@ -47,6 +47,7 @@ test('metadata adds a history entry and no layer, files add both', () => {
 test('a base without history gets an entry for each layer', () => {
   const diffId = digestOf('layer') as string as DiffId;
   const base = {
+    known: false,
     id: undefined,
     config: { architecture: 'amd64', os: 'linux', rootfs: { type: 'layers' as const, diff_ids: [diffId] } },
   };

@@ -7,6 +7,8 @@ import type { StepImages } from './needs.ts';
 export interface StepImage {
   readonly id: ImageId | undefined;
   readonly config: ImageConfig;
+  /** The step was made before, on the same parent. */
+  readonly known: boolean;
 }
 
 /** What one instruction adds to an image. */
@@ -31,7 +33,7 @@ export function emptyImage(platform: Platform): StepImage {
     rootfs: { type: 'layers', diff_ids: [] },
     history: [],
   };
-  return { id: undefined, config };
+  return { id: undefined, config, known: false };
 }
 
 /**
@@ -66,8 +68,8 @@ export function addStep(images: StepImages, parent: StepImage, step: ImageStep):
   };
   const stepKey = digestOf(JSON.stringify([step.createdBy, author, step.config, step.diffId ?? null]));
   const known = images.childByStep(parent.id, stepKey);
-  if (known) return known;
-  return { id: images.put({ config, parent: parent.id, stepKey }), config };
+  if (known) return { ...known, known: true };
+  return { id: images.put({ config, parent: parent.id, stepKey }), config, known: false };
 }
 
 /** Images without a history (some tools write none) get one entry a layer, so that later entries line up. */
