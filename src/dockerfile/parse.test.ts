@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
+import { isFailure } from '../lib/error.ts';
 import { parseDockerfile } from './parse.ts';
 import { parseTrigger } from './trigger.ts';
 
@@ -51,3 +53,55 @@ test('triggers read back', () => {
 for (const text of ['FROM a', 'ONBUILD RUN x', 'MAINTAINER x', 'RUN x\nRUN y', '', '# only'])
   test(`refuses the trigger ${JSON.stringify(text)}`, () =>
     assert.throws(() => parseTrigger(text), { code: 'TRIGGER_INVALID' }));
+
+test('any text either parses or is refused with a place inside the file', () => {
+  const piece = fc.constantFrom(
+    ...[
+      'FROM a',
+      'RUN ',
+      'COPY ',
+      'ENV ',
+      'ONBUILD ',
+      'HEALTHCHECK ',
+      '--from=',
+      '--mount=type=',
+      '# escape=`',
+      '<<EOF',
+      'EOF',
+    ],
+    ...[
+      '\\\n',
+      '`\n',
+      '\n',
+      '\r\n',
+      ' ',
+      '\t',
+      '"',
+      "'",
+      '[',
+      ']',
+      ',',
+      '=',
+      '$',
+      '{',
+      '}',
+      '#',
+      'x',
+      '\u00e9',
+      '\u{1f40b}',
+      '\ufeff',
+    ],
+  );
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 30 }), (pieces) => {
+      const text = pieces.join('');
+      try {
+        for (const { source } of parse(text).instructions) assert.ok(1 <= source.line && source.line <= source.endLine);
+      } catch (error) {
+        if (!isFailure(error, 'invalid')) throw error;
+        if (error.source) assert.ok(error.source.endLine <= text.split('\n').length);
+      }
+    }),
+    { numRuns: 3000 },
+  );
+});

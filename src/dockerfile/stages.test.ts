@@ -118,3 +118,8 @@ test('build arguments that nothing declares are told', () => {
   };
   assert.deepEqual(unconsumedBuildArgs(buildArgs, new Set(['WHO'])), ['A', 'Z']);
 });
+
+test('a hostile number of stages is refused', () => {
+  assert.throws(() => plan('FROM a\n'.repeat(20_000)), { code: 'STAGES_TOO_MANY' });
+  assert.equal(plan('FROM a\n'.repeat(5_000)).stages.length, 5_000);
+});

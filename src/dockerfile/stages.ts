@@ -51,6 +51,9 @@ export interface Stage {
   readonly dependencies: ReadonlySet<number>;
 }
 
+/** Far more than people write, and few enough to search in order. */
+const STAGE_LIMIT = 5_000;
+
 export type StageBase = { readonly kind: 'scratch' } | StageSource;
 
 /** What FROM, `COPY --from` and `--mount=from=` can name. */
@@ -131,18 +134,25 @@ export function sourcesOf(instruction: Instruction): string[] {
   return instruction.mounts.flatMap(({ from }) => (from === undefined || from === 'scratch' ? [] : [from]));
 }
 
-interface StageGroup {
+/** A FROM and what follows it, before names are resolved. */
+export interface StageGroup {
   readonly index: number;
   readonly name: string | undefined;
   readonly from: FromInstruction;
   readonly instructions: Instruction[];
 }
 
-function groupByStage(dockerfile: Dockerfile): { globals: ArgInstruction[]; stages: [StageGroup, ...StageGroup[]] } {
+/** Cuts a file at its FROM lines. Throws Failure when none comes first, for anything but ARG. */
+export function groupByStage(dockerfile: Dockerfile): {
+  globals: ArgInstruction[];
+  stages: [StageGroup, ...StageGroup[]];
+} {
   const globals: ArgInstruction[] = [];
   const stages: StageGroup[] = [];
   for (const instruction of dockerfile.instructions) {
     const current = stages.at(-1);
+    if (stages.length > STAGE_LIMIT)
+      throw faultAt(instruction.source, 'STAGES_TOO_MANY', `a Dockerfile may have at most ${STAGE_LIMIT} stages`);
     if (instruction.kind === 'FROM')
       stages.push({ index: stages.length, name: instruction.as, from: instruction, instructions: [] });
     else if (current) current.instructions.push(instruction);
