@@ -5,7 +5,7 @@ import { cancelled, Failure } from '../lib/error.ts';
 import { type Digest, Digester, parseDigest } from '../oci/digest.ts';
 import type { LayerFacts } from '../store/layers.ts';
 import { RESERVE_LIMIT } from '../tar/gather-buffer.ts';
-import type { EntryHeader, EntryType, LayerEntry } from '../tar/layer-entry.ts';
+import { countedSize, type EntryHeader, type EntryType, type LayerEntry } from '../tar/layer-entry.ts';
 import { writeLayerIndex } from '../tar/layer-index.ts';
 import { decodeName, pathInFolder } from '../tar/names.ts';
 import { TarWriter } from '../tar/tar-writer.ts';
@@ -109,13 +109,14 @@ class Scan {
   /** Adds a row without content; its offset is set here. */
   #add(row: LayerEntry): void {
     const offset = this.#writer.begin(row);
+    this.#size += countedSize(row);
     this.rows.push({ ...row, offset });
   }
 
   #addFile(entry: EntryHeader, disk: string | Buffer): void {
     const offset = this.#writer.begin(entry);
     const digest = entry.size === 0 ? EMPTY : this.#readFile(entry, disk);
-    this.#size += entry.size;
+    this.#size += countedSize(entry);
     this.rows.push({ ...entry, digest: toDigest(digest), offset });
   }
 

@@ -49,6 +49,14 @@ export interface LayerEntry extends EntryHeader {
 }
 
 /**
+ * What an entry counts in the size of its layer, as Docker shows sizes: the bytes of a file, the length of a symlink's
+ * text. Further names of a file (hard links) count nothing.
+ */
+export function countedSize(entry: EntryHeader): number {
+  return entry.type === 'symlink' ? Buffer.byteLength(entry.linkTarget ?? '') : entry.size;
+}
+
+/**
  * The order of rows in an index and of entries in a canonical tar: depth first, names by UTF-16 code units, a directory
  * before its opaque mark and both before its content.
  */

@@ -5,7 +5,7 @@ import { cancelled } from '../../lib/error.ts';
 import { type Digest, digestOf, parseDiffId, parseDigest } from '../../oci/digest.ts';
 import { diskFailure } from '../../store/disk.ts';
 import type { LayerFacts } from '../../store/layers.ts';
-import type { EntryHeader, LayerEntry } from '../../tar/layer-entry.ts';
+import { countedSize, type EntryHeader, type LayerEntry } from '../../tar/layer-entry.ts';
 import { writeLayerIndex } from '../../tar/layer-index.ts';
 import { pathInFolder } from '../../tar/names.ts';
 import { TarWriter } from '../../tar/tar-writer.ts';
@@ -177,6 +177,7 @@ class CopyPass {
 
   #row(header: EntryHeader, digest?: Digest): LayerEntry {
     const row: LayerEntry = { ...header, digest, offset: this.#tar.begin(header) };
+    this.size += countedSize(row);
     this.#rows.push(row);
     return row;
   }
@@ -207,7 +208,6 @@ class CopyPass {
   }
 
   #done(file: SourceFile, row: LayerEntry): void {
-    this.size += row.size;
     if (file.linked !== undefined) this.#links.set(file.linked, row);
   }
 
