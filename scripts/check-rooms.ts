@@ -19,7 +19,9 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   build: [...EVERYWHERE, 'tar', 'host', 'dockerfile', 'store', 'snapshot'],
   engine: [...EVERYWHERE, 'tar', 'host', 'store', 'remote', 'dockerfile', 'snapshot', 'container', 'build'],
   api: EVERYWHERE,
-  cli: EVERYWHERE,
+  // The command sends a build's context itself when the host cannot see the folder: it needs the ignore rules and the
+  // tar format, both pure rooms, and nothing else of the host.
+  cli: [...EVERYWHERE, 'dockerfile', 'tar'],
   bin: [
     ...EVERYWHERE,
     'tar',

@@ -1,5 +1,5 @@
 import type { Session } from '../session.ts';
-import { type Credentials, loadCredentials, TOKEN_USER } from './store.ts';
+import { type Credentials, loadAllCredentials, loadCredentials, TOKEN_USER } from './store.ts';
 
 /** Name under which Docker keeps the credentials of its default registry. */
 const DEFAULT_KEY = 'https://index.docker.io/v1/';
@@ -31,4 +31,12 @@ export async function registryAuth(
       .toString('base64url')
       .padEnd(Math.ceil(json.length / 3) * 4, '='),
   };
+}
+
+/** Header that hands all credentials to the host, for a build's base images; no header when there are none. */
+export async function allRegistryAuth(session: Pick<Session, 'env' | 'signal'>): Promise<Record<string, string>> {
+  const all = await loadAllCredentials(session);
+  if (all.size === 0) return {};
+  const configs = Object.fromEntries([...all].map(([key, credentials]) => [key, authConfig(key, credentials)]));
+  return { 'X-Registry-Config': Buffer.from(JSON.stringify(configs)).toString('base64') };
 }

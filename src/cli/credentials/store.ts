@@ -34,6 +34,18 @@ export async function loadCredentials(key: string, options: StoreOptions): Promi
   return colon < 0 ? undefined : { username: decoded.slice(0, colon), secret: decoded.slice(colon + 1) };
 }
 
+/** All credentials that the config file names. */
+export async function loadAllCredentials(options: StoreOptions): Promise<Map<string, Credentials>> {
+  const config = await readDockerConfig(dockerConfigPath(options.env));
+  const keys = new Set([...Object.keys(config.auths ?? {}), ...Object.keys(config.credHelpers ?? {})]);
+  const all = new Map<string, Credentials>();
+  for (const key of keys) {
+    const credentials = await loadCredentials(key, options);
+    if (credentials) all.set(key, credentials);
+  }
+  return all;
+}
+
 /** Keeps credentials; returns the helper that has them, or undefined when they lie in the config file. */
 export async function saveCredentials(
   key: string,
