@@ -14,11 +14,11 @@ import {
 import { deviceNumber, makeNode, setTimes, setXattr } from '../host/file-system-calls.ts';
 import { Failure } from '../lib/error.ts';
 import { type Digest, parseDigest } from '../oci/digest.ts';
-import type { LayerEntry } from '../tar/layer-entry.ts';
+import { countedSize, type LayerEntry } from '../tar/layer-entry.ts';
 import type { LayerIndexWriter } from '../tar/layer-index.ts';
 import { encodeName } from '../tar/names.ts';
 import type { TarEntry, TarHandler } from '../tar/tar-reader.ts';
-import { isOverlayXattr, meaningOf } from '../tar/whiteout.ts';
+import { isOverlayXattr, meaningOf, WHITEOUT_PREFIX } from '../tar/whiteout.ts';
 import { FileContents } from './file-contents.ts';
 import { PrivateTree, refused, splitName, type TreeNode } from './private-tree.ts';
 
@@ -62,7 +62,10 @@ export class EntryApplier implements TarHandler {
   constructor(options: ApplierOptions) {
     this.#options = options;
     this.#contents = new FileContents(options.index, options.form === 'layer', (node) => this.#tree.diskPath(node));
-    this.#tree = new PrivateTree(options.target, (node) => this.#contents.forget(node));
+    this.#tree = new PrivateTree(options.target, {
+      reserved: options.form === 'layer' ? WHITEOUT_PREFIX : undefined,
+      onRemove: (node) => this.#contents.forget(node),
+    });
   }
 
   entry(entry: TarEntry): void {
@@ -71,10 +74,8 @@ export class EntryApplier implements TarHandler {
       throw new Failure('exhausted', 'TOO_MANY_ENTRIES', `the archive has more than ${limits.entries} entries`);
     const { directory, name } = splitName(entry.path);
     if (this.#options.form === 'layer') {
-      if (this.#mark(entry, directory, name)) return;
       if (/(?:^|\/)\.wh\.\.wh\./.test(directory)) return; // inside of a mark of aufs
-      if (directory.startsWith('.wh.') || directory.includes('/.wh.'))
-        throw refused(entry.path, 'is inside a directory with the name of a whiteout');
+      if (this.#mark(entry, directory, name)) return;
     }
     if (name === '') {
       if (entry.type !== 'directory') throw refused(entry.path, 'would replace the root directory');
@@ -156,7 +157,7 @@ export class EntryApplier implements TarHandler {
       if (node.kind === 'directory') this.#finishDirectory(node);
       if (node.row) rows.push(node.row);
       if (node.opaque) rows.push(markRow(node.path, 'opaque', node.opaque.offset));
-      size += node.row?.size ?? 0;
+      if (node.row) size += countedSize(node.row);
     }
     this.#options.index.finish(rows, this.#contents.recipe(rows));
     return { rows: rows.length, size };

@@ -30,14 +30,22 @@ const NO_CHILDREN = new Map<string, TreeNode>();
 export class PrivateTree {
   readonly root: TreeNode = newNode('', undefined, 'directory');
   readonly #folder: string;
+  readonly #reserved: string | undefined;
   readonly #onRemove: (node: TreeNode) => void;
   /** The directory resolved last: entries come in the order of directories. */
   #recent: { readonly path: string; readonly node: TreeNode } | undefined;
 
-  /** `onRemove` is called for each name that is not a directory, before it goes. */
-  constructor(folder: string, onRemove: (node: TreeNode) => void) {
+  /**
+   * Names that begin with `reserved` are refused. `onRemove` is called for each name that is not a directory, before it
+   * goes.
+   */
+  constructor(
+    folder: string,
+    options: { readonly reserved: string | undefined; readonly onRemove: (node: TreeNode) => void },
+  ) {
     this.#folder = folder;
-    this.#onRemove = onRemove;
+    this.#reserved = options.reserved;
+    this.#onRemove = options.onRemove;
   }
 
   /** Path of a node for system calls. */
@@ -67,7 +75,10 @@ export class PrivateTree {
 
   /** Adds a name that does not exist to the picture; the caller makes it on disk. */
   add(parent: TreeNode, name: string, kind: TreeNode['kind'], target = ''): TreeNode {
-    const node = newNode(parent.path === '' ? name : `${parent.path}/${name}`, parent, kind, target);
+    const path = parent.path === '' ? name : `${parent.path}/${name}`;
+    if (this.#reserved !== undefined && name.startsWith(this.#reserved))
+      throw refused(path, 'is a directory with the name of a whiteout');
+    const node = newNode(path, parent, kind, target);
     parent.children.set(name, node);
     return node;
   }

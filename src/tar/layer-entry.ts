@@ -1,4 +1,5 @@
 import type { Digest } from '../oci/digest.ts';
+import { encodeName } from './names.ts';
 
 export type EntryType =
   | 'file'
@@ -53,7 +54,7 @@ export interface LayerEntry extends EntryHeader {
  * text. Further names of a file (hard links) count nothing.
  */
 export function countedSize(entry: EntryHeader): number {
-  return entry.type === 'symlink' ? Buffer.byteLength(entry.linkTarget ?? '') : entry.size;
+  return entry.type === 'symlink' ? encodeName(entry.linkTarget ?? '').length : entry.size;
 }
 
 /**
