@@ -7,7 +7,8 @@ import { type ApplyProgress, type ApplyRequest, applyStream } from './apply-stre
 import { receiveStream, sendStream } from './port-stream.ts';
 
 /**
- * Unpacks a tar stream in a worker thread, see `applyStream`. The source is read to its end or, after a failure, closed.
+ * Unpacks a tar stream in a worker thread, see `applyStream`. After a failure the source is closed when it next gives a
+ * chunk; an owner who does not want to wait for that destroys it.
  */
 export async function applyTar(
   pool: WorkerPool,

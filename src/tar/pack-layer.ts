@@ -1,6 +1,7 @@
 import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { Failure } from '../lib/error.ts';
+import { damagedIndex } from './byte-codec.ts';
 import { GatherBuffer, RESERVE_LIMIT } from './gather-buffer.ts';
 import { readLayerIndex } from './layer-index.ts';
 import { pathInFolder } from './names.ts';
@@ -29,6 +30,7 @@ export function* packPieces(indexPath: string, tree: string): Generator<Buffer> 
     const writer = new TarWriter(sink);
     for (const entry of entries) {
       writer.begin(entry);
+      if (ready.length > 0) yield* ready.splice(0);
       if (entry.type !== 'file') continue;
       for (const length of readContent(tree, entry.path, 0, entry.size, (size) => writer.reserve(size)))
         if (length > 0) yield* ready.splice(0);
@@ -40,7 +42,8 @@ export function* packPieces(indexPath: string, tree: string): Generator<Buffer> 
     const out = new GatherBuffer(sink);
     for (const piece of recipe.pieces) {
       if (piece.kind === 'content') {
-        const path = entries[piece.row]?.path ?? '';
+        const path = entries[piece.row]?.path;
+        if (path === undefined) throw damagedIndex('its recipe names a row that is not there');
         for (const length of readContent(tree, path, piece.offset, piece.length, (size) => out.reserve(size)))
           if (length > 0) yield* ready.splice(0);
       } else
