@@ -4,13 +4,13 @@ import type { Query } from '../client/engine-client.ts';
 import { platformFlag } from '../flags/common.ts';
 import { bytes, custom, integer, list, text, toggle } from '../flags/flag.ts';
 import type { ValuesOf } from '../flags/parse-flags.ts';
-import { extraHost } from '../run/create-body.ts';
+import { addHostFlag } from '../run/extra-host.ts';
 import { toMap } from '../run/key-values.ts';
 import { parseUlimit } from '../run/limits.ts';
 
 /** Flags of `build`. */
 export const BUILD_FLAGS = {
-  addHost: list('Add a line to /etc/hosts (host:ip)'),
+  addHost: addHostFlag,
   buildArg: list('Set an ARG of the Dockerfile'),
   cacheFrom: custom<readonly string[]>('strings', 'Images to take cached steps from', [], (value, before) => [
     ...before,
@@ -62,7 +62,7 @@ export function buildQuery(
     dockerfile: input.dockerfile,
     remote: input.remote,
     t: flags.tag,
-    extrahosts: flags.addHost.map(extraHost),
+    extrahosts: flags.addHost,
     rm: flags.rm ? 1 : 0,
     forcerm: flags.forceRm || undefined,
     nocache: flags.noCache || undefined,

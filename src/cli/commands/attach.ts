@@ -20,11 +20,11 @@ export const attach = defineCommand({
       signal: session.signal,
     });
     const refusal = !State.Running
-      ? 'cannot attach to a stopped container, start it first'
+      ? 'You cannot attach to a stopped container, start it first'
       : State.Paused
-        ? 'cannot attach to a paused container, unpause it first'
+        ? 'You cannot attach to a paused container, unpause it first'
         : State.Restarting
-          ? 'cannot attach to a restarting container, wait until it is running'
+          ? 'You cannot attach to a restarting container, wait until it is running'
           : undefined;
     if (refusal !== undefined) throw new Failure('conflict', 'ATTACH', refusal);
     const tty = Config.Tty === true;

@@ -1,6 +1,7 @@
 import { filtersQuery } from '../client/engine-client.ts';
 import { defineCommand } from '../command.ts';
-import { list, toggle } from '../flags/flag.ts';
+import { filters } from '../flags/common.ts';
+import { toggle } from '../flags/flag.ts';
 import { humanSize } from '../format/human.ts';
 import { confirm } from './confirm.ts';
 
@@ -9,7 +10,7 @@ export const containerPrune = defineCommand({
   usage: '',
   count: [0, 0],
   flags: {
-    filter: list('Remove only what matches, as key=value', { type: 'filter' }),
+    filter: filters('Remove only what matches, as key=value'),
     force: toggle('Do not ask', { short: 'f' }),
   },
   async run(session, { flags }) {

@@ -16,7 +16,7 @@ export const host: Command = {
       ...(dataRootChosen ? ['--data-root', dataRoot] : []),
       ...argv,
     ];
-    process.execve?.(process.execPath, [process.execPath, ...args], stringsOf(hostEnvironment(session.env)));
+    process.execve?.(process.execPath, [process.execPath, '--', ...args], stringsOf(hostEnvironment(session.env)));
     return 1; // not reached: execve does not come back
   },
 };

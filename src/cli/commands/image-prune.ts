@@ -1,7 +1,8 @@
 import type { ImagesPruned } from '../../wire/image.ts';
 import { filtersQuery } from '../client/engine-client.ts';
 import { defineCommand } from '../command.ts';
-import { list, toggle } from '../flags/flag.ts';
+import { filters } from '../flags/common.ts';
+import { toggle } from '../flags/flag.ts';
 import { humanSize } from '../format/human.ts';
 import { confirm } from './confirm.ts';
 import { deletedLine } from './rmi.ts';
@@ -12,16 +13,16 @@ export const imagePrune = defineCommand({
   count: [0, 0],
   flags: {
     all: toggle('Remove every image that no container uses, not only dangling ones', { short: 'a' }),
-    filter: list('Remove only what matches, as key=value', { type: 'filter' }),
+    filter: filters('Remove only what matches, as key=value'),
     force: toggle('Do not ask', { short: 'f' }),
   },
   async run(session, { flags }) {
     const what = flags.all ? 'all images without at least one container associated to them' : 'all dangling images';
     if (!flags.force && !(await confirm(session, `WARNING! This will remove ${what}.`))) return 0;
     const client = await session.client();
-    const filters = filtersQuery([...flags.filter, `dangling=${!flags.all}`]);
+    const wanted = filtersQuery([...flags.filter, `dangling=${!flags.all}`]);
     const answer = await client.json<ImagesPruned>('POST', '/images/prune', {
-      query: { filters },
+      query: { filters: wanted },
       signal: session.signal,
     });
     const rows = answer.ImagesDeleted ?? [];

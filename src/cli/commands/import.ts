@@ -1,4 +1,3 @@
-import { createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { parseReference } from '../../oci/reference.ts';
 import type { ProgressLine } from '../../wire/progress.ts';
@@ -7,6 +6,7 @@ import { defineCommand } from '../command.ts';
 import { platformFlag } from '../flags/common.ts';
 import { list, text } from '../flags/flag.ts';
 import { drawProgress } from '../format/progress-lines.ts';
+import { openInput } from './input-file.ts';
 
 export const importImage = defineCommand({
   short: 'Make an image of the files in a tar archive',
@@ -23,7 +23,7 @@ export const importImage = defineCommand({
     const remote = /^https?:\/\//.test(source);
     let body: Readable | undefined;
     if (source === '-') body = session.stdin;
-    else if (!remote) body = createReadStream(source, { highWaterMark: 1 << 20 });
+    else if (!remote) body = await openInput(source);
     const client = await session.client();
     const answer = await client.request('POST', '/images/create', {
       query: {

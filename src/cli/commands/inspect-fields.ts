@@ -1,30 +1,28 @@
-import { isMap, type Value, type ValueMap } from '../gotemplate/value.ts';
+import { NIL_LIST, NIL_MAP, NIL_POINTER, type Value } from '../gotemplate/value.ts';
 
-const LISTS = ['Cmd', 'Entrypoint', 'Env', 'OnBuild', 'Shell', 'RepoTags', 'RepoDigests', 'ExecIDs', 'Mounts', 'Binds'];
-const MAPS = ['Labels', 'Volumes', 'ExposedPorts', 'PortBindings'];
+const NILS: Readonly<Record<string, Value>> = {
+  Binds: NIL_LIST,
+  Cmd: NIL_LIST,
+  Entrypoint: NIL_LIST,
+  Env: NIL_LIST,
+  ExecIDs: NIL_LIST,
+  ExposedPorts: NIL_MAP,
+  Healthcheck: NIL_POINTER,
+  Labels: NIL_MAP,
+  Mounts: NIL_LIST,
+  OnBuild: NIL_LIST,
+  PortBindings: NIL_MAP,
+  RepoDigests: NIL_LIST,
+  RepoTags: NIL_LIST,
+  Shell: NIL_LIST,
+  StopSignal: '',
+  Volumes: NIL_MAP,
+};
 
 /**
- * An inspected object as templates expect it: empty lists and maps that came as `null` are empty again, and the fields
- * that a config may leave out exist, so that `{{if .Config.Healthcheck}}` is false instead of an error.
+ * What a field that an object leaves out, or has as null, is for a template: `{{if .Config.Healthcheck}}` is false
+ * instead of an error, and an empty list of labels prints as `map[]`.
  */
-export function withOptionalFields(object: Value): Value {
-  if (!isMap(object)) return object;
-  const filled = withoutNulls(object);
-  const config = filled['Config'];
-  if (isMap(config)) {
-    const absent = { Healthcheck: null, Cmd: [], Entrypoint: [], Env: [], OnBuild: [], Labels: {}, Volumes: {} };
-    filled['Config'] = { ...absent, ExposedPorts: {}, StopSignal: '', Shell: [], ...withoutNulls(config) };
-  }
-  const host = filled['HostConfig'];
-  if (isMap(host)) filled['HostConfig'] = withoutNulls(host);
-  return filled;
-}
-
-function withoutNulls(map: ValueMap): Record<string, Value> {
-  return Object.fromEntries(
-    Object.entries(map).map(([key, value]) => {
-      if (value !== null) return [key, value];
-      return [key, LISTS.includes(key) ? [] : MAPS.includes(key) ? {} : null];
-    }),
-  );
+export function nilField(name: string): Value {
+  return NILS[name];
 }

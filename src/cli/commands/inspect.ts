@@ -1,13 +1,12 @@
-import { Failure } from '../../lib/error.ts';
+import { Failure, isFailure } from '../../lib/error.ts';
 import { type EngineClient, isNotFound } from '../client/engine-client.ts';
 import { type Command, defineCommand } from '../command.ts';
 import { objectFormatFlag, platformFlag } from '../flags/common.ts';
 import { text, toggle } from '../flags/flag.ts';
 import { indentJson } from '../format/indent-json.ts';
-import { compileTemplate } from '../gotemplate/evaluate.ts';
-import type { Value } from '../gotemplate/value.ts';
+import { compileTemplate, type Template } from '../gotemplate/evaluate.ts';
 import type { Session } from '../session.ts';
-import { withOptionalFields } from './inspect-fields.ts';
+import { nilField } from './inspect-fields.ts';
 
 const TYPES = ['container', 'image', 'network', 'volume'] as const;
 type ObjectType = (typeof TYPES)[number];
@@ -52,7 +51,7 @@ async function inspectAll(
   flags: { format: string; size: boolean; platform?: string },
 ): Promise<number> {
   const client = await session.client();
-  const print = flags.format === '' ? undefined : templateOf(flags.format);
+  const print = templateOf(flags.format);
   const found: string[] = [];
   const complaints: string[] = [];
   for (const name of names) {
@@ -63,15 +62,22 @@ async function inspectAll(
       complaints.push(types.length > 1 ? `Error: No such object: ${name}` : error.message);
     }
   }
-  if (print) for (const raw of found) session.stdout.write(`${print(withOptionalFields(JSON.parse(raw)))}\n`);
+  if (print) for (const raw of found) session.stdout.write(`${print(JSON.parse(raw))}\n`);
+  else if (flags.format === 'json') session.stdout.write(`[${found.map((raw) => raw.trim()).join(',')}]\n`);
   else if (found.length === 0) session.stdout.write('[]\n');
   else session.stdout.write(`[\n${found.map((raw) => `    ${indentJson(raw, 1)}`).join(',\n')}\n]\n`);
   for (const complaint of complaints) session.stderr.write(`${complaint}\n`);
   return complaints.length > 0 ? 1 : 0;
 }
 
-function templateOf(format: string): (value: Value) => string {
-  return compileTemplate(format === 'json' ? '{{json .}}' : format);
+function templateOf(format: string): Template | undefined {
+  if (format === '' || format === 'json') return undefined;
+  try {
+    return compileTemplate(format, { nil: nilField });
+  } catch (error) {
+    if (!isFailure(error)) throw error;
+    throw new Failure(error.kind, error.code, error.message, { cause: error, exitCode: 64 });
+  }
 }
 
 async function fetchObject(

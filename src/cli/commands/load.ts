@@ -1,4 +1,3 @@
-import { createReadStream } from 'node:fs';
 import { Failure } from '../../lib/error.ts';
 import type { ProgressLine } from '../../wire/progress.ts';
 import { readJsonLines } from '../client/json-lines.ts';
@@ -6,6 +5,7 @@ import { defineCommand } from '../command.ts';
 import { platformFlag } from '../flags/common.ts';
 import { text, toggle } from '../flags/flag.ts';
 import { drawProgress } from '../format/progress-lines.ts';
+import { openInput } from './input-file.ts';
 
 export const load = defineCommand({
   short: 'Read images from a tar archive',
@@ -20,12 +20,13 @@ export const load = defineCommand({
   async run(session, { flags }) {
     if (flags.input === '' && session.stdin.isTTY)
       throw new Failure('invalid', 'TERMINAL', 'requested load from stdin, but stdin is empty');
+    const body = flags.input === '' ? session.stdin : await openInput(flags.input);
     const client = await session.client();
     const quiet = flags.quiet || session.stdout.isTTY !== true;
     const answer = await client.request('POST', '/images/load', {
       query: { quiet, platform: flags.platform || undefined },
       headers: { 'Content-Type': 'application/x-tar' },
-      body: flags.input === '' ? session.stdin : createReadStream(flags.input, { highWaterMark: 1 << 20 }),
+      body,
       signal: session.signal,
     });
     await drawProgress(readJsonLines<ProgressLine>(answer), session.stdout);

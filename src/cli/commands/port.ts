@@ -16,7 +16,7 @@ export const port = defineCommand({
     if (wanted !== undefined) {
       const key = wanted.includes('/') ? wanted : `${wanted}/tcp`;
       const bindings = ports[key];
-      if (!bindings) throw new Failure('not-found', 'PORT', `Error: No public port '${key}' published for ${name}`);
+      if (!bindings) throw new Failure('not-found', 'PORT', `Error: No public port '${wanted}' published for ${name}`);
       session.stdout.write(bindings.map((binding) => `${address(binding)}\n`).join(''));
       return 0;
     }

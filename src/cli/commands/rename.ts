@@ -1,3 +1,4 @@
+import { Failure, isFailure } from '../../lib/error.ts';
 import { defineCommand } from '../command.ts';
 
 export const rename = defineCommand({
@@ -8,7 +9,13 @@ export const rename = defineCommand({
   flags: {},
   async run(session, { args: [container = '', name = ''] }) {
     const client = await session.client();
-    await client.call('POST', `/containers/${container}/rename`, { query: { name }, signal: session.signal });
+    try {
+      await client.call('POST', `/containers/${container}/rename`, { query: { name }, signal: session.signal });
+    } catch (error) {
+      if (!isFailure(error) || error.kind === 'cancelled') throw error;
+      const message = `${error.message}\nError: failed to rename container named ${container}`;
+      throw new Failure(error.kind, error.code, message, { cause: error });
+    }
     return 0;
   },
 });

@@ -53,7 +53,7 @@ export const start = defineCommand({
       );
     } catch (error) {
       if (!isFailure(error) || error.kind === 'cancelled') throw error;
-      const detail = { cause: error, exitCode: exitCodeFor(error.message) === 125 ? 1 : exitCodeFor(error.message) };
+      const detail = { cause: error, exitCode: exitCodeFor(error) === 125 ? 1 : exitCodeFor(error) };
       throw new Failure(error.kind, error.code, error.message, detail);
     }
   },

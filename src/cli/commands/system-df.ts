@@ -3,7 +3,7 @@ import type { ImageSummary } from '../../wire/image.ts';
 import { defineCommand } from '../command.ts';
 import { tableFormatFlag } from '../flags/common.ts';
 import { toggle } from '../flags/flag.ts';
-import { humanSize } from '../format/human.ts';
+import { humanSize, timeAgo } from '../format/human.ts';
 import { type Row, renderRows } from '../format/rows.ts';
 import { imageRows } from './images.ts';
 import { containerRow } from './ps.ts';
@@ -13,7 +13,18 @@ interface DiskUsage {
   readonly Images: ImageSummary[] | null;
   readonly Containers: ContainerSummary[] | null;
   readonly Volumes: { Name: string; UsageData?: { Size: number; RefCount: number } }[] | null;
-  readonly BuildCache: { Size: number; InUse: boolean; Shared: boolean }[] | null;
+  readonly BuildCache: CacheRecord[] | null;
+}
+
+interface CacheRecord {
+  readonly ID: string;
+  readonly Type: string;
+  readonly Size: number;
+  readonly InUse: boolean;
+  readonly Shared: boolean;
+  readonly CreatedAt: string;
+  readonly LastUsedAt: string | null;
+  readonly UsageCount: number;
 }
 
 export const systemDf = defineCommand({
@@ -87,21 +98,38 @@ function summaryRow(type: string, total: number, active: number, size: number, r
 
 function verboseText(usage: DiskUsage): string {
   const images = (usage.Images ?? []).flatMap((image) =>
-    imageRows(image, { digests: false, whole: false }).map((row) => ({ ...row, Size: humanSize(image.Size) })),
+    imageRows(image, { digests: false, whole: false }).slice(0, 1),
   );
-  const containers = (usage.Containers ?? []).map((container) => containerRow(container, { whole: false }));
+  const containers = (usage.Containers ?? []).map((container) => ({
+    ...containerRow(container, { whole: false }),
+    Size: humanSize(container.SizeRw ?? 0, 3),
+  }));
   const volumes = (usage.Volumes ?? []).map(({ Name, UsageData }) => ({
     Name,
     Links: String(UsageData?.RefCount ?? 0),
     Size: humanSize(Math.max(0, UsageData?.Size ?? 0)),
   }));
-  const cacheSize = (usage.BuildCache ?? []).reduce((sum, { Size, Shared }) => sum + (Shared ? 0 : Size), 0);
+  const cache = usage.BuildCache ?? [];
+  const cacheSize = cache.reduce((sum, { Size, Shared }) => sum + (Shared ? 0 : Size), 0);
   return [
     `Images space usage:\n\n${table(images, IMAGE_TITLES)}`,
     `Containers space usage:\n\n${table(containers, CONTAINER_TITLES)}`,
     `Local Volumes space usage:\n\n${table(volumes, { Name: 'VOLUME NAME', Links: 'LINKS', Size: 'SIZE' })}`,
-    `Build cache usage: ${humanSize(cacheSize)}\n`,
+    `Build cache usage: ${humanSize(cacheSize)}\n\n${table(cache.map(cacheRow), CACHE_TITLES)}`,
   ].join('\n');
+}
+
+function cacheRow(record: CacheRecord): Row {
+  const ago = (time: string | null) => (time === null ? '' : timeAgo(Date.parse(time) / 1000));
+  return {
+    ID: record.ID.slice(0, 12),
+    CacheType: record.Type,
+    Size: humanSize(record.Size, 3),
+    CreatedSince: ago(record.CreatedAt),
+    LastUsedSince: ago(record.LastUsedAt),
+    UsageCount: String(record.UsageCount),
+    Shared: String(record.Shared),
+  };
 }
 
 function table(rows: readonly Row[], titles: Readonly<Record<string, string>>): string {
@@ -128,4 +156,14 @@ const CONTAINER_TITLES = {
   RunningFor: 'CREATED',
   Status: 'STATUS',
   Names: 'NAMES',
+};
+
+const CACHE_TITLES = {
+  ID: 'CACHE ID',
+  CacheType: 'CACHE TYPE',
+  Size: 'SIZE',
+  CreatedSince: 'CREATED',
+  LastUsedSince: 'LAST USED',
+  UsageCount: 'USAGE',
+  Shared: 'SHARED',
 };

@@ -53,7 +53,7 @@ export function rfc3339(seconds: number): string {
 export function rfc3339Nano(nanoseconds: bigint): string {
   const { date, time, zone } = localTime(Number(nanoseconds / 1_000_000_000n));
   const fraction = String(nanoseconds % 1_000_000_000n).padStart(9, '0');
-  return `${date}T${time}.${fraction}${zone}`;
+  return `${date}T${time}.${fraction}${zone === '+00:00' ? 'Z' : zone}`;
 }
 
 /** Unix seconds of 0001-01-01, Docker's value for no time. */

@@ -30,10 +30,10 @@ export function renderRows(rows: readonly Row[], spec: ListSpec): string {
   return alignTabs(`${header(titles)}\n${lines.join('')}`, { minWidth: 10, padding: 3 });
 }
 
-/** A title that also answers when a template calls it as a method, with its first argument: `{{.Label "x"}}`. */
+/** A title that also answers when a template calls it as a method, with the last part of its argument: `{{.Label "a.b"}}`. */
 function titleOf(titles: Readonly<Record<string, string>>, name: string): Value {
   const title = titles[name] ?? '';
-  return (...args) => (args.length > 0 ? String(args[0]).toUpperCase().replace(/[-_.]/g, ' ') : title);
+  return (...args) => (args.length > 0 ? (String(args[0]).split('.').at(-1) ?? '').replace(/[-_]/g, ' ') : title);
 }
 
 /** In a table's header, functions that change text leave titles alone. */

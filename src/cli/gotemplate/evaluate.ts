@@ -6,8 +6,10 @@ import { isList, isMap, isTrue, kindOf, printed, templateFailure, type Value } f
 export type Template = (data: Value) => string;
 
 export interface TemplateOptions {
-  /** What to say about a field that a map does not have; undefined lets it be no value. Default: an error as of Go. */
-  readonly missing?: (name: string) => string | undefined;
+  /** What to say about a field that a map does not have. Default: what Go says. */
+  readonly missing?: (name: string) => string;
+  /** Value of a field that is absent (undefined) or null; undefined leaves it as it is. */
+  readonly nil?: (name: string) => Value;
   /** Functions instead of the built-in ones of the same name. */
   readonly functions?: Readonly<Record<string, (...args: readonly Value[]) => Value>>;
 }
@@ -176,14 +178,10 @@ class Run {
       const fail = (message: string) =>
         templateFailure(`:${fields.place}: executing "" at <${fields.chain}>: ${message}`);
       if (isMap(value)) {
-        if (!Object.hasOwn(value, name)) {
-          const missing = this.#options.missing ?? ((key: string) => `map has no entry for key "${key}"`);
-          const complaint = missing(name);
-          if (complaint !== undefined) throw fail(complaint);
-          value = undefined;
-          return;
-        }
-        const member = value[name];
+        const present = Object.hasOwn(value, name);
+        const member = (present ? value[name] : undefined) ?? this.#options.nil?.(name);
+        if (!present && member === undefined)
+          throw fail(this.#options.missing?.(name) ?? `map has no entry for key "${name}"`);
         const given = index === fields.names.length - 1 ? args : [];
         if (typeof member === 'function') value = member(...given);
         else if (given.length > 0) throw fail(`${name} is not a method but has arguments`);

@@ -1,4 +1,4 @@
-import { isList, isMap, type Value } from './value.ts';
+import { isList, isMap, NIL_LIST, NIL_MAP, NIL_POINTER, type Value } from './value.ts';
 
 /** Rows of tables print themselves as JSON with sorted keys and escaped angle brackets; this marks them. */
 export const ROW: unique symbol = Symbol('row');
@@ -16,6 +16,7 @@ export function goJson(value: Value): string {
 
 function encode(value: Value): string {
   if (value === undefined || value === null || typeof value === 'function') return 'null';
+  if (value === NIL_LIST || value === NIL_MAP || value === NIL_POINTER) return 'null';
   if (typeof value === 'bigint') return value.toString();
   if (isList(value)) return `[${value.map(encode).join(',')}]`;
   if (isMap(value))

@@ -15,6 +15,11 @@ export interface ValueMap {
   readonly [key: string]: Value;
 }
 
+/** Typed nils: they count as empty, print as Go prints the nil of their type, and are `null` in JSON. */
+export const NIL_LIST: readonly Value[] = Object.freeze([]);
+export const NIL_MAP: ValueMap = Object.freeze({});
+export const NIL_POINTER: ValueMap = Object.freeze({ ...NIL_MAP });
+
 export function templateFailure(message: string): Failure {
   return new Failure('invalid', 'TEMPLATE', `template parsing error: template: ${message}`);
 }
@@ -36,7 +41,7 @@ export function isTrue(value: Value): boolean {
 
 /** The text of a value as Go prints it with `%v`: `map[a:b]`, `[a b]`, `<nil>`. */
 export function showValue(value: Value): string {
-  if (value === null || value === undefined) return '<nil>';
+  if (value === null || value === undefined || value === NIL_POINTER) return '<nil>';
   if (isList(value)) return `[${value.map(showValue).join(' ')}]`;
   if (isMap(value))
     return `map[${Object.keys(value)
@@ -54,7 +59,7 @@ export function printed(value: Value): string {
 
 /** Name of the value's kind as Go would call it. */
 export function kindOf(value: Value): string {
-  if (value === null || value === undefined) return '<nil>';
+  if (value === null || value === undefined || value === NIL_POINTER) return '<nil>';
   if (isList(value)) return '[]interface {}';
   if (isMap(value)) return 'map[string]interface {}';
   if (typeof value === 'bigint' || (typeof value === 'number' && Number.isInteger(value))) return 'int';

@@ -3,13 +3,14 @@ import type { MountRequest, Ulimit } from '../../wire/container.ts';
 import { platformFlag } from '../flags/common.ts';
 import { bytes, custom, duration, integer, list, text, toggle } from '../flags/flag.ts';
 import type { ValuesOf } from '../flags/parse-flags.ts';
+import { addHostFlag } from './extra-host.ts';
 import { parseCpus, parseUlimit } from './limits.ts';
 import { parseMount } from './mounts.ts';
 
 /** Flags of `run` and `create`: what a container is made of. */
 export const CONTAINER_FLAGS = {
-  addHost: list('Add a line to /etc/hosts (host:ip)'),
-  attach: list('Attach to stdin, stdout or stderr', { short: 'a' }),
+  addHost: addHostFlag,
+  attach: custom<readonly string[]>('list', 'Attach to stdin, stdout or stderr', [], addStream, { short: 'a' }),
   blkioWeight: integer('Block IO weight, 10 to 1000; 0 turns it off', { type: 'uint16' }),
   capAdd: list('Add Linux capabilities'),
   capDrop: list('Drop Linux capabilities'),
@@ -104,4 +105,11 @@ export type ContainerFlags = ValuesOf<typeof CONTAINER_FLAGS>;
 
 function refuseGpus(): never {
   throw new Failure('unsupported', 'GPUS', 'GPUs are not supported');
+}
+
+function addStream(value: string, before: readonly string[]): readonly string[] {
+  const name = value.toLowerCase();
+  if (!['stdin', 'stdout', 'stderr'].includes(name))
+    throw new Failure('invalid', 'STREAM', 'valid streams are STDIN, STDOUT and STDERR');
+  return [...before, name];
 }

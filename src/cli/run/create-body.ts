@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { isIP } from 'node:net';
-import { Failure, messageOf } from '../../lib/error.ts';
+import { Failure } from '../../lib/error.ts';
 import type { Healthcheck } from '../../oci/image-config.ts';
 import type { ContainerCreateBody, HostConfig, PortBinding } from '../../wire/container.ts';
+import { systemMessage } from '../system-message.ts';
 import type { CONTAINER_FLAGS, ContainerFlags } from './container-flags.ts';
 import { parseEnvironment, parseLabels, toMap } from './key-values.ts';
 import { parseTmpfs, parseVolumes } from './mounts.ts';
@@ -55,10 +55,7 @@ export function createBody(
 }
 
 function attachedStreams(flags: ContainerFlags, detach: boolean) {
-  const names = flags.attach.map((name) => name.toLowerCase());
-  for (const name of names)
-    if (!['stdin', 'stdout', 'stderr'].includes(name))
-      throw invalid(`invalid argument "${name}" for "-a, --attach" flag: valid streams are STDIN, STDOUT and STDERR`);
+  const names = flags.attach;
   if (detach && names.length > 0) throw invalid('conflicting options: cannot specify both --attach and --detach');
   const all = names.length === 0;
   return {
@@ -88,7 +85,7 @@ function hostConfig(flags: ContainerFlags, has: (name: keyof typeof CONTAINER_FL
     ...some('Dns', flags.dns),
     ...some('DnsOptions', flags.dnsOption),
     ...some('DnsSearch', flags.dnsSearch),
-    ...some('ExtraHosts', flags.addHost.map(extraHost)),
+    ...some('ExtraHosts', flags.addHost),
     ...some('GroupAdd', flags.groupAdd),
     ...some('Links', flags.link),
     ...some('VolumesFrom', flags.volumesFrom),
@@ -204,15 +201,6 @@ function restartPolicy(text: string): { Name: string; MaximumRetryCount: number 
   return { Name: name, MaximumRetryCount: Number(count ?? 0) };
 }
 
-/** `host:ip` or `host=ip`, checked, in the first form. */
-export function extraHost(text: string): string {
-  const match = /^([^=:]+)[=:](.+)$/.exec(text);
-  const ip = (match?.[2] ?? '').replace(/^\[(.*)\]$/, '$1');
-  if (!match) throw invalid(`bad format for add-host: "${text}"`);
-  if (ip !== 'host-gateway' && isIP(ip) === 0) throw invalid(`invalid IP address in add-host: "${ip}"`);
-  return `${match[1]}:${ip}`;
-}
-
 /** A seccomp profile is a file of the client: its content goes to the host. */
 function securityOption(option: string): string {
   const match = /^seccomp[=:](.*)$/.exec(option);
@@ -221,7 +209,7 @@ function securityOption(option: string): string {
   try {
     return `seccomp=${JSON.stringify(JSON.parse(readFileSync(path, 'utf8')))}`;
   } catch (error) {
-    throw invalid(`opening seccomp profile (${path}) failed: ${messageOf(error)}`);
+    throw invalid(`opening seccomp profile (${path}) failed: open ${path}: ${systemMessage(error)}`);
   }
 }
 
@@ -230,8 +218,8 @@ function parseDevice(text: string): { PathOnHost: string; PathInContainer: strin
   const isMode = (part: string | undefined) => part !== undefined && /^[rwm]{1,3}$/.test(part);
   const target = second === undefined || (third === undefined && isMode(second)) ? source : second;
   const mode = third ?? (isMode(second) ? second : 'rwm') ?? 'rwm';
-  if (!source.startsWith('/') || !target.startsWith('/') || !isMode(mode))
-    throw invalid(`bad format for device: "${text}"`);
+  if (!source.startsWith('/')) throw invalid(`${source} is not an absolute path`);
+  if (!target.startsWith('/') || !isMode(mode)) throw invalid(`bad format for device: "${text}"`);
   return { PathOnHost: source, PathInContainer: target, CgroupPermissions: mode };
 }
 

@@ -7,6 +7,8 @@ import { pullImage } from '../commands/pull.ts';
 import type { Session } from '../session.ts';
 import type { ContainerFlags } from './container-flags.ts';
 
+const ID = /^(sha256:)?[0-9a-f]{64}$/;
+
 /** Creates a container, pulling its image when `--pull` says so or when the host does not have it. Returns its ID. */
 export async function createContainer(
   session: Session,
@@ -22,6 +24,7 @@ export async function createContainer(
     );
   using idFile = flags.cidfile === '' ? undefined : openIdFile(flags.cidfile);
   const image = body.Image ?? '';
+  if (!ID.test(image)) parseReference(image);
   const fetch = () =>
     pullImage(session, image, { platform: flags.platform, quiet: flags.quiet, output: session.stderr });
   const create = () =>
@@ -50,7 +53,7 @@ export async function createContainer(
 
 /** The name to pull, or undefined for an ID, which no registry knows. */
 function nameOf(image: string): string | undefined {
-  if (/^(sha256:)?[0-9a-f]{64}$/.test(image)) return undefined;
+  if (ID.test(image)) return undefined;
   return familiarReference(withDefaultTag(parseReference(image)));
 }
 

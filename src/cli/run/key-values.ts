@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { Failure, messageOf } from '../../lib/error.ts';
+import { Failure } from '../../lib/error.ts';
+import { systemMessage } from '../system-message.ts';
 
 /** Environment of a container: the files first, then the flags. `NAME` alone takes the value from `env`. */
 export function parseEnvironment(
@@ -38,7 +39,7 @@ function readLines(path: string, env: NodeJS.ProcessEnv): string[] {
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    throw new Failure('invalid', 'FILE', `open ${path}: ${messageOf(error)}`, { cause: error });
+    throw new Failure('invalid', 'FILE', `open ${path}: ${systemMessage(error)}`, { cause: error });
   }
   const pairs: string[] = [];
   for (const raw of text.replace(/^\ufeff/, '').split(/\r?\n/)) {
