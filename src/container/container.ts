@@ -3,6 +3,7 @@ import type { Attachment } from '../host/network/networks.ts';
 import { Failure } from '../lib/error.ts';
 import type { ActiveSnapshot } from '../snapshot/active-snapshot.ts';
 import type { ContainerId } from '../store/containers.ts';
+import type { HealthMonitor } from './health.ts';
 import type { Launched } from './launch.ts';
 import { LogWriter } from './log-writer.ts';
 import { OutputHub } from './output-hub.ts';
@@ -43,6 +44,9 @@ export class Container {
   /** Next start by the restart policy. */
   restartTimer: NodeJS.Timeout | undefined;
   removing = false;
+  /** Being stopped on request: no restart policy applies. */
+  stopping = false;
+  health: HealthMonitor | undefined;
   readonly #exits = new Set<(exitCode: number) => void>();
   readonly #removals = new Set<(exitCode: number) => void>();
   #turn: Promise<unknown> = Promise.resolve();

@@ -8,7 +8,7 @@ import { devicesAt } from '../host/devices.ts';
 import { kindInside, openInside } from '../host/inside-root.ts';
 import type { Attachment } from '../host/network/networks.ts';
 import type { Runtime } from '../host/runtime.ts';
-import { type Namespace, runtimeSpec, type SpecMount } from '../host/spec.ts';
+import { type Namespace, type ProcessOptions, runtimeSpec, type SpecMount } from '../host/spec.ts';
 import { Failure } from '../lib/error.ts';
 import { argumentsOf } from './config.ts';
 import type { Container } from './container.ts';
@@ -18,7 +18,7 @@ import { type MadeTargets, type MountTarget, makeMountTargets, removeMountTarget
 import { type PlannedMount, specMounts } from './mounts.ts';
 import { resourcesOf, securityOf } from './options.ts';
 import { type StartedProcess, startProcess } from './start-process.ts';
-import { resolveUser } from './user.ts';
+import { type ResolvedUser, resolveUser } from './user.ts';
 
 export interface LaunchNeeds {
   readonly runtime: Runtime;
@@ -86,6 +86,35 @@ export function hostnameOf(container: Container): string {
   return config.Hostname || (hostConfig.NetworkMode === 'host' ? machineName() : container.id.slice(0, 12));
 }
 
+/** A process of the container in the runtime's form: its first one, or one that `exec` starts. */
+export function processOf(
+  container: Container,
+  options: {
+    readonly args: readonly string[];
+    readonly env: readonly string[];
+    readonly cwd: string;
+    readonly user: ResolvedUser;
+    readonly tty: boolean;
+  },
+): Omit<ProcessOptions, 'capabilities'> {
+  const { hostConfig } = container.record;
+  const { args, env, cwd, user, tty } = options;
+  return {
+    args,
+    env: containerEnvironment({ env, hostname: hostnameOf(container), home: user.home, tty }),
+    cwd: cwd || '/',
+    user: { uid: user.uid, gid: user.gid, additionalGids: user.additionalGids },
+    terminal: tty,
+    ulimits: (hostConfig.Ulimits ?? []).map(({ Name, Soft, Hard }) => ({
+      name: Name,
+      soft: limit(Soft),
+      hard: limit(Hard),
+    })),
+    noNewPrivileges: securityOf(hostConfig.SecurityOpt ?? []).noNewPrivileges,
+    oomScoreAdj: hostConfig.OomScoreAdj ?? 0,
+  };
+}
+
 function specOf(
   container: Container,
   root: string,
@@ -95,27 +124,19 @@ function specOf(
 ) {
   const { config, hostConfig, mounts } = container.record;
   const user = resolveUser(root, config.User ?? '', hostConfig.GroupAdd ?? []);
-  const hostname = hostnameOf(container);
-  const security = securityOf(hostConfig.SecurityOpt ?? []);
+  const { seccomp } = securityOf(hostConfig.SecurityOpt ?? []);
   const ownNetwork = attachment.namespacePath !== undefined;
   return runtimeSpec({
-    process: {
+    process: processOf(container, {
       args: argumentsOf(config),
-      env: containerEnvironment({ env: config.Env ?? [], hostname, home: user.home, tty: config.Tty ?? false }),
-      cwd: config.WorkingDir || '/',
+      env: config.Env ?? [],
+      cwd: config.WorkingDir ?? '',
       user,
-      terminal: config.Tty ?? false,
-      ulimits: (hostConfig.Ulimits ?? []).map(({ Name, Soft, Hard }) => ({
-        name: Name,
-        soft: limit(Soft),
-        hard: limit(Hard),
-      })),
-      noNewPrivileges: security.noNewPrivileges,
-      oomScoreAdj: hostConfig.OomScoreAdj ?? 0,
-    },
+      tty: config.Tty ?? false,
+    }),
     root,
     readonlyRoot: hostConfig.ReadonlyRootfs ?? false,
-    hostname: hostConfig.UTSMode === 'host' ? undefined : hostname,
+    hostname: hostConfig.UTSMode === 'host' ? undefined : hostnameOf(container),
     domainname: config.Domainname || undefined,
     namespaces: {
       network: attachment.namespacePath === undefined ? 'host' : { path: attachment.namespacePath },
@@ -138,7 +159,7 @@ function specOf(
     privileged: hostConfig.Privileged ?? false,
     capAdd: hostConfig.CapAdd ?? [],
     capDrop: hostConfig.CapDrop ?? [],
-    seccomp: security.seccomp,
+    seccomp,
     sysctls: { ...(ownNetwork ? NETWORK_SYSCTLS : {}), ...hostConfig.Sysctls },
     maskedPaths: hostConfig.MaskedPaths ?? [],
     readonlyPaths: hostConfig.ReadonlyPaths ?? [],

@@ -13,6 +13,8 @@ export interface LogQuery {
   readonly until: number | undefined;
   /** Last so many entries; undefined is all. */
   readonly tail: number | undefined;
+  /** Reads up to this offset only. */
+  readonly end: number | undefined;
   /** Goes on with what comes until the log ends. Only while a process writes it. */
   readonly follow: LogWriter | undefined;
 }
@@ -45,8 +47,9 @@ export async function* readLog(
   while (!options.signal.aborted) {
     const ended = query.follow?.ended ?? true;
     const changed = query.follow?.changed();
-    const block = Buffer.allocUnsafe(BLOCK);
-    const { bytesRead } = await file.read(block, 0, BLOCK, offset);
+    const length = Math.min(BLOCK, (query.end ?? Number.POSITIVE_INFINITY) - offset);
+    const block = Buffer.allocUnsafe(length);
+    const { bytesRead } = await file.read(block, 0, length, offset);
     offset += bytesRead;
     if (bytesRead === 0) {
       if (ended || signal.aborted || !changed) return;

@@ -1,4 +1,4 @@
-import { close, open, write } from 'node:fs';
+import { close, fstatSync, open, statSync, write } from 'node:fs';
 import { promisify } from 'node:util';
 import type { OutputName } from './start-process.ts';
 
@@ -17,10 +17,13 @@ const NEWLINE = 10;
 export class LogWriter {
   readonly path: string;
   readonly #partial: Record<OutputName, Buffer> = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) };
-  #file: Promise<number> | undefined;
+  /** Open file, and its size when it was opened. */
+  #file: Promise<{ readonly fd: number; readonly size: number }> | undefined;
   #written: Promise<void> = Promise.resolve();
   #change = Promise.withResolvers<void>();
   #ended = false;
+  /** Bytes given to the file by this writer. */
+  #appended = 0;
 
   constructor(path: string) {
     this.path = path;
@@ -49,7 +52,7 @@ export class LogWriter {
     await this.#written;
     this.#ended = true;
     this.#change.resolve();
-    if (this.#file) await closeFile(await this.#file).catch(() => {});
+    if (this.#file) await this.#file.then(({ fd }) => closeFile(fd)).catch(() => {});
   }
 
   /** True when nothing will be added any more. */
@@ -57,9 +60,13 @@ export class LogWriter {
     return this.#ended;
   }
 
-  /** Resolves when all that came so far is in the file, but for lines that are not ended. */
-  flushed(): Promise<void> {
-    return this.#written;
+  /** Where the file ends with what came until now, but for lines that are not ended. Resolves when it is written. */
+  async position(): Promise<number> {
+    const appended = this.#appended;
+    const written = this.#written;
+    const begun = this.#file ? (await this.#file).size : (statSync(this.path, { throwIfNoEntry: false })?.size ?? 0);
+    await written;
+    return begun + appended;
   }
 
   /** Lines that are not ended yet. */
@@ -93,10 +100,12 @@ export class LogWriter {
     const tail = `,"stream":"${name}","time":"${new Date().toISOString()}"}\n`;
     let text = '';
     for (const piece of pieces) text += `{"log":${JSON.stringify(piece)}${tail}`;
-    this.#file ??= openFile(this.path, 'a', 0o640);
+    this.#file ??= openFile(this.path, 'a', 0o640).then((fd) => ({ fd, size: fstatSync(fd).size }));
     const file = this.#file;
+    const bytes = Buffer.from(text);
+    this.#appended += bytes.length;
     this.#written = this.#written
-      .then(async () => writeAll(await file, Buffer.from(text)))
+      .then(async () => writeAll((await file).fd, bytes))
       .catch(() => {})
       .then(() => {
         this.#change.resolve();

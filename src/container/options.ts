@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { containerCapabilities } from '../host/capabilities.ts';
 import type { Cgroups } from '../host/cgroup.ts';
 import { DEFAULT_MASKED_PATHS, DEFAULT_READONLY_PATHS, type Resources } from '../host/spec.ts';
 import { Failure } from '../lib/error.ts';
@@ -172,6 +173,7 @@ function checkModes(host: HostConfig): void {
   const type = host.LogConfig?.Type ?? '';
   if (type !== 'json-file' && type !== 'none') throw invalid(`logger: no log driver named '${type}' is registered`);
   securityOf(host.SecurityOpt ?? []);
+  containerCapabilities({ add: host.CapAdd ?? [], drop: host.CapDrop ?? [] });
 }
 
 function invalid(message: string): Failure {

@@ -43,7 +43,9 @@ export class OutputHub {
       client.once('close', () => this.#clients.delete(client));
     }
     if (!before) return client;
-    return Readable.from(chained(before, client), { objectMode: false });
+    const output = Readable.from(chained(before, client), { objectMode: false });
+    output.once('close', () => client.destroy()); // the generator may be waiting for more and not see it
+    return output;
   }
 
   /** Carries all that `sources` give until each has ended. */
@@ -74,8 +76,10 @@ export class OutputHub {
   /** Sends one piece to all; resolves when there is room for more. */
   async write(name: OutputName, chunk: Buffer): Promise<void> {
     const waits: Promise<void>[] = [];
-    for (const taker of [...this.#sinks, ...[...this.#clients].map((client) => client.take)]) {
-      const wait = taker(name, chunk);
+    const takers: OutputSink[] = [...this.#sinks];
+    for (const client of this.#clients) takers.push(client.deliver);
+    for (const take of takers) {
+      const wait = take(name, chunk);
       if (wait) waits.push(wait);
     }
     if (waits.length > 0) await Promise.all(waits);
@@ -139,10 +143,6 @@ class ClientOutput extends Readable {
 }
 
 async function* chained(first: AsyncIterable<Buffer>, then: Readable): AsyncGenerator<Buffer> {
-  try {
-    yield* first;
-    for await (const chunk of then) yield chunk;
-  } finally {
-    then.destroy();
-  }
+  yield* first;
+  for await (const chunk of then) yield chunk;
 }

@@ -1,0 +1,350 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { mountsUnder } from '../host/mount.ts';
+import { makeScratchFolder } from '../lib/scratch.ts';
+import type { ContainerConfig, HostConfig } from '../wire/container.ts';
+import { openTestHost, signal, type TestHost, unframed } from './test-host.ts';
+
+const skip = process.getuid?.() === 0 ? false : 'containers need root';
+const STREAM = { stdin: true, stdout: true, stderr: true, logs: false, stream: true };
+
+describe('containers', { skip }, () => {
+  let host: TestHost;
+  before(async () => {
+    host = await openTestHost();
+  });
+  after(async () => {
+    await host[Symbol.asyncDispose]();
+    assert.deepEqual(mountsUnder(host.root), []);
+  });
+  const remove = (id: string) => host.containers.remove(id, { signal, force: true, volumes: true });
+
+  const outcomes: [string, ContainerConfig, HostConfig, number, RegExp][] = [
+    [
+      'exit code and both outputs',
+      { Cmd: ['sh', '-c', 'echo out; echo err >&2; exit 7'] },
+      {},
+      7,
+      /out\n.*err\n|err\n.*out\n/,
+    ],
+    ['entrypoint and command', { Entrypoint: ['echo', 'a'], Cmd: ['b c'] }, {}, 0, /^a b c\n$/],
+    [
+      'environment',
+      { Cmd: ['sh', '-c', 'echo $A $HOME $HOSTNAME $PATH'], Env: ['A=1'], Hostname: 'h' },
+      {},
+      0,
+      /^1 \/root h \/usr\/local\/sbin:/,
+    ],
+    [
+      'user with groups',
+      { Cmd: ['id'], User: 'user' },
+      {},
+      0,
+      /^uid=1000\(user\) gid=1001\(user\) groups=1001\(user\),1002\(extra\)\n/,
+    ],
+    ['numeric user', { Cmd: ['id'], User: '7:8' }, {}, 0, /^uid=7 gid=8 groups=8\n/],
+    ['working directory made', { Cmd: ['sh', '-c', 'pwd'], WorkingDir: '/new/place' }, {}, 0, /^\/new\/place\n$/],
+    [
+      'tmpfs',
+      { Cmd: ['sh', '-c', 'mount'] },
+      { Tmpfs: { '/t': 'size=1m' } },
+      0,
+      /tmpfs on \/t .*nosuid,nodev,noexec.*size=1024k/,
+    ],
+    ['read-only root', { Cmd: ['sh', '-c', 'echo > /x'] }, { ReadonlyRootfs: true }, 1, /Read-only file system/],
+    ['own processes', { Cmd: ['sh', '-c', 'echo $$'] }, {}, 0, /^1\n$/],
+    [
+      'out of memory',
+      { Cmd: ['sh', '-c', 'dd if=/dev/zero of=/dev/null bs=100M count=1'] },
+      { Memory: 8 << 20 },
+      137,
+      /^$/,
+    ],
+  ];
+  for (const [name, config, hostConfig, exitCode, output] of outcomes)
+    test(name, async () => {
+      const ended = await host.run(config, hostConfig);
+      assert.equal(ended.exitCode, exitCode, ended.output);
+      assert.match(ended.output, output);
+      const { State } = host.containers.inspect(ended.id);
+      assert.deepEqual([State.Status, State.ExitCode, State.OOMKilled], ['exited', exitCode, name === 'out of memory']);
+      await remove(ended.id);
+    });
+
+  test('a container leaves in its layer only what its program did', async () => {
+    const { id } = await host.run(
+      { Cmd: ['sh', '-c', 'echo x > /made; echo y > /etc/own'] },
+      { Binds: ['/proc:/a/b'] },
+    );
+    const { upper } = host.containers.find(id).snapshot;
+    assert.deepEqual(readdirSync(upper).sort(), ['etc', 'made']);
+    assert.deepEqual(readdirSync(join(upper, 'etc')), ['own']);
+    await remove(id);
+    const quiet = await host.run({ Cmd: ['true'] });
+    assert.deepEqual(readdirSync(host.containers.find(quiet.id).snapshot.upper), []);
+    await remove(quiet.id);
+  });
+
+  test('events of a container that removes itself, in order', async () => {
+    host.events.length = 0;
+    const { id } = await host.containers.create(host.request({ Cmd: ['true'] }, { AutoRemove: true }));
+    const { output } = host.containers.attach(id, STREAM, { signal });
+    output.resume();
+    const { exit } = host.containers.wait(id, 'removed', { signal });
+    await host.containers.start(id, { signal });
+    assert.equal(await exit, 0);
+    assert.throws(() => host.containers.find(id), { message: `No such container: ${id}` });
+    assert.deepEqual(
+      host.events.map(({ type, action }) => (type === 'container' ? action : `${type} ${action}`)),
+      ['create', 'attach', 'network connect', 'start', 'die', 'network disconnect', 'destroy'],
+    );
+    assert.equal(existsSync(join(host.root, 'data/containers', id)), false);
+  });
+
+  for (const [cmd, exitCode, message] of [
+    ['/none', 127, /exec: "\/none": stat \/none: no such file or directory: unknown$/],
+    ['none', 127, /exec: "none": executable file not found in \$PATH: unknown$/],
+    ['/etc/passwd', 126, /exec: "\/etc\/passwd": permission denied: unknown$/],
+  ] as const)
+    test(`a start of ${cmd} that fails`, async () => {
+      const { id } = await host.containers.create(host.request({ Cmd: [cmd] }));
+      await assert.rejects(host.containers.start(id, { signal }), { message, exitCode });
+      const { State } = host.containers.inspect(id);
+      assert.deepEqual([State.Status, State.ExitCode], ['created', exitCode]);
+      assert.match(State.Error, message);
+      assert.deepEqual(mountsUnder(join(host.root, 'data')), []);
+      await remove(id);
+    });
+
+  test('removed answers when a container that removes itself cannot start', async () => {
+    const { id } = await host.containers.create(host.request({ Cmd: ['none'] }, { AutoRemove: true }));
+    const { exit } = host.containers.wait(id, 'removed', { signal });
+    await assert.rejects(host.containers.start(id, { signal }));
+    assert.equal(await exit, 127);
+  });
+
+  test('input, and its end', async () => {
+    const { id } = await host.containers.create(host.request({ Cmd: ['cat'], OpenStdin: true, StdinOnce: true }));
+    const { input, output } = host.containers.attach(id, STREAM, { signal });
+    input?.write('early ');
+    await host.containers.start(id, { signal });
+    input?.end('late');
+    assert.equal(unframed(await output.toArray()), 'early late');
+    assert.equal(await host.containers.wait(id, 'not-running', { signal }).exit, 0);
+    await remove(id);
+  });
+
+  test('a terminal', async () => {
+    const { id } = await host.containers.create(
+      host.request({ Cmd: ['sh', '-c', 'read a; stty size; echo "$TERM $a"'], Tty: true, OpenStdin: true }),
+    );
+    const { input, output, tty } = host.containers.attach(id, STREAM, { signal });
+    await host.containers.start(id, { signal });
+    host.containers.resize(id, { width: 90, height: 30 });
+    input?.write('word\n');
+    assert.equal(tty, true);
+    assert.match(Buffer.concat(await output.toArray()).toString(), /word\r\n30 90\r\nxterm word\r\n$/);
+    await remove(id);
+  });
+
+  test('stop, kill, start again, restart', async () => {
+    const script = 'trap "echo bye; exit 3" TERM; echo up; while :; do sleep 0.05; done';
+    const { id } = await host.containers.create(host.request({ Cmd: ['sh', '-c', script] }));
+    const state = () => host.containers.inspect(id).State;
+    assert.equal(await host.containers.start(id, { signal }), true);
+    assert.equal(await host.containers.start(id, { signal }), false);
+    await assert.rejects(host.containers.remove(id, { signal, force: false, volumes: false }), {
+      message: `You cannot remove a running container ${id}. Stop the container before attempting removal or force remove`,
+    });
+    await sleep(100);
+    const how = { signal, seconds: undefined, signalName: undefined };
+    assert.equal(await host.containers.stop(id, how), true);
+    assert.equal(await host.containers.stop(id, how), false);
+    assert.deepEqual([state().Status, state().ExitCode], ['exited', 3]);
+    await host.containers.restart(id, how);
+    await host.containers.restart(id, { ...how, seconds: 0 });
+    const { exit } = host.containers.wait(id, 'next-exit', { signal });
+    await host.containers.kill(id, 'KILL', { signal });
+    assert.equal(await exit, 137);
+    await assert.rejects(host.containers.kill(id, undefined, { signal }), { message: /is not running$/ });
+    await remove(id);
+  });
+
+  test('pause and unpause; a paused container is removed by force', async () => {
+    const { id } = await host.containers.create(host.request({ Cmd: ['sleep', '100'] }));
+    await host.containers.start(id, { signal });
+    await host.containers.pause(id, { signal });
+    assert.match(
+      host.containers.list({ all: false, limit: 0, filters: {}, ancestors: () => new Set() })[0]?.Status ?? '',
+      /^Up .* \(Paused\)$/,
+    );
+    await host.containers.unpause(id, { signal });
+    await host.containers.pause(id, { signal });
+    await remove(id);
+    assert.throws(() => host.containers.find(id));
+  });
+
+  test('restart policy: on-failure with a limit', async () => {
+    const { id } = await host.containers.create(
+      host.request({ Cmd: ['sh', '-c', 'exit 4'] }, { RestartPolicy: { Name: 'on-failure', MaximumRetryCount: 2 } }),
+    );
+    await host.containers.start(id, { signal });
+    while (host.containers.isBusy()) await sleep(50);
+    const { RestartCount, State } = host.containers.inspect(id);
+    assert.deepEqual([RestartCount, State.ExitCode], [2, 4]);
+    await remove(id);
+  });
+
+  test('volumes: filled from the image, shared by name, anonymous ones go with their container', async () => {
+    const first = await host.run(
+      { Cmd: ['sh', '-c', 'cat /data/seed; echo two > /data/two'] },
+      { Binds: ['vol:/data'] },
+    );
+    assert.equal(first.output, 'seed\n');
+    const second = await host.run({ Cmd: ['sh', '-c', 'ls /data; echo > /data/x'] }, { Binds: ['vol:/data:ro'] });
+    assert.match(second.output, /^seed\ntwo\n.*Read-only/s);
+    const third = await host.run({ Cmd: ['ls', '/data', '/v'] }, {}, { Volumes: { '/data': {}, '/v': {} } });
+    assert.match(third.output, /seed/);
+    const [mount] = host.containers.inspect(third.id).Mounts;
+    assert.ok(existsSync(mount?.Source ?? ''));
+    for (const { id } of [first, second, third]) await remove(id);
+    assert.equal(existsSync(mount?.Source ?? ''), false);
+    assert.ok(existsSync(join(host.root, 'data/volumes/vol/_data/two')));
+  });
+
+  test('execs: output, exit code, user, missing program', async () => {
+    const { id } = await host.containers.create(host.request({ Cmd: ['sleep', '100'], Env: ['A=1'] }));
+    await host.containers.start(id, { signal });
+    const { execs } = host.containers;
+    const container = host.containers.find(id);
+    const run = async (Cmd: string[], more = {}) => {
+      const exec = execs.create(container, { Cmd, AttachStdout: true, AttachStderr: true, ...more });
+      const { output } = await execs.attach(exec, { signal });
+      const text = unframed(await output.toArray());
+      return [text, execs.inspect(exec).ExitCode];
+    };
+    assert.deepEqual(await run(['sh', '-c', 'id -u; echo $A $B; exit 5'], { User: 'user', Env: ['B=2'] }), [
+      '1000\n1 2\n',
+      5,
+    ]);
+    const [text, code] = await run(['nothing']);
+    assert.match(String(text), /exec: "nothing": executable file not found in \$PATH/);
+    assert.equal(code, 127);
+    assert.deepEqual(await run(['sh', '-c', 'sleep 100 & echo started']), ['started\n', 0]);
+    await remove(id);
+    assert.throws(() => execs.create(container, { Cmd: ['true'] }), { message: /is not running$/ });
+  });
+
+  test('health: starting, healthy, unhealthy', async () => {
+    const check = { Test: ['CMD-SHELL', 'cat /tmp/ok'], Interval: 50e6, Retries: 2, Timeout: 5e9 };
+    const { id } = await host.containers.create(
+      host.request({
+        Cmd: ['sh', '-c', 'echo yes > /tmp/ok; sleep 1; echo no; mv /tmp/ok /tmp/gone; sleep 100'],
+        Healthcheck: check,
+      }),
+    );
+    host.events.length = 0;
+    await host.containers.start(id, { signal });
+    assert.equal(host.containers.inspect(id).State.Health?.Status, 'starting');
+    const seen = async (status: string) => {
+      for (let i = 0; i < 100 && host.containers.inspect(id).State.Health?.Status !== status; i++) await sleep(50);
+      assert.equal(host.containers.inspect(id).State.Health?.Status, status);
+    };
+    await seen('healthy');
+    await host.containers.execs.runToEnd(
+      host.containers.find(id),
+      { Cmd: ['sh', '-c', ': > /tmp/x'] },
+      { signal, outputLimit: 10 },
+    );
+    await remove(id);
+    assert.ok(host.events.some(({ action }) => action === 'health_status: healthy'));
+  });
+
+  test('logs: tail, timestamps, follow, attach with what came before', async () => {
+    const script = 'for i in 1 2 3; do echo line $i; done; sleep 0.2; echo oops >&2; sleep 0.2; echo last';
+    const { id } = await host.containers.create(host.request({ Cmd: ['sh', '-c', script] }));
+    await host.containers.start(id, { signal });
+    const all = { stdout: true, stderr: true, timestamps: false, since: undefined, until: undefined, tail: undefined };
+    const text = async (query: Parameters<typeof host.containers.logs>[1]) =>
+      unframed(await host.containers.logs(id, query, { signal }).output.toArray());
+    await sleep(100);
+    const replayed = host.containers.attach(id, { ...STREAM, logs: true }, { signal }).output.toArray();
+    assert.equal(await text({ ...all, follow: true, stderr: false }), 'line 1\nline 2\nline 3\nlast\n');
+    assert.equal(unframed(await replayed).split('\n').length, 6);
+    assert.equal(await text({ ...all, follow: false, tail: 2 }), 'oops\nlast\n');
+    assert.equal(await text({ ...all, follow: false, tail: 0 }), '');
+    assert.match(await text({ ...all, follow: false, tail: 1, timestamps: true }), /^\d{4}-\d\d-\d\dT[\d:.]+Z last\n$/);
+    assert.equal(await text({ ...all, follow: false, until: 1 }), '');
+    const [line] = readFileSync(host.containers.inspect(id).LogPath, 'utf8').split('\n');
+    assert.match(line ?? '', /^\{"log":"line 1\\n","stream":"stdout","time":"[^"]+Z"\}$/);
+    await remove(id);
+  });
+
+  test('names: taken, renamed, free again; lists', async () => {
+    const request = host.request({ Cmd: ['true'], Labels: { a: 'b' } });
+    const { id } = await host.containers.create({ ...request, name: 'one' });
+    await assert.rejects(host.containers.create({ ...request, name: 'one' }), {
+      message: /^Conflict. The container name "\/one"/,
+    });
+    await assert.rejects(host.containers.create({ ...request, name: '-x' }), {
+      message: /^Invalid container name \(-x\)/,
+    });
+    await host.containers.rename('one', 'two');
+    assert.equal(host.containers.find('/two').id, id);
+    assert.equal(host.containers.find(id.slice(0, 12)).id, id);
+    const list = (filters: Record<string, string[]>) =>
+      host.containers.list({ all: true, limit: 0, filters, ancestors: () => new Set() }).map((row) => row.Names[0]);
+    assert.deepEqual(list({ name: ['^two$'] }), ['/two']);
+    assert.deepEqual(list({ label: ['a=b'], status: ['created'] }), ['/two']);
+    assert.deepEqual(list({ label: ['a=c'] }), []);
+    assert.throws(() => list({ bogus: ['1'] }), { message: "invalid filter 'bogus'" });
+    await remove('two');
+  });
+
+  const refusals: [string, ContainerConfig, HostConfig, RegExp | string][] = [
+    ['nothing to run', {}, {}, 'No command specified'],
+    ['too little memory', { Cmd: ['x'] }, { Memory: 1 << 20 }, 'Minimum memory limit allowed is 6MB'],
+    ['relative target', { Cmd: ['x'] }, { Binds: ['/tmp:data'] }, /mount path must be absolute/],
+    ['two mounts at a place', { Cmd: ['x'] }, { Binds: ['/tmp:/d', '/etc:/d'] }, 'Duplicate mount point: /d'],
+    ['unknown capability', { Cmd: ['x'] }, { CapAdd: ['NOPE'] }, /unknown capability/i],
+  ];
+  for (const [name, config, hostConfig, message] of refusals)
+    test(`refused: ${name}`, async () => {
+      const before = host.containers.all().length;
+      await assert.rejects(host.containers.create(host.request(config, hostConfig)), { kind: 'invalid', message });
+      assert.equal(host.containers.all().length, before);
+      assert.equal(readdirSync(join(host.root, 'data/active')).length, before);
+    });
+});
+
+test('a host that was killed leaves nothing behind that the next one does not clear up', { skip }, async () => {
+  const script = `
+    import type { ContainerConfig, HostConfig } from '../wire/container.ts';
+import { openTestHost, signal } from ${JSON.stringify(new URL('./test-host.ts', import.meta.url).href)};
+    const host = await openTestHost({ root: process.argv[1] });
+    const { id } = await host.containers.create(host.request({ Cmd: ['sh', '-c', 'echo > /x; sleep 1000'] }));
+    await host.containers.start(id, { signal });
+    const pid = host.containers.inspect(id).State.Pid;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    process.stdout.write(id + ' ' + pid, () => process.kill(process.pid, 'SIGKILL'));
+  `;
+  await using scratch = makeScratchFolder(realpathSync(tmpdir()), 'killed');
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script, scratch.path], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [id = '', pid] = (await child.stdout.toArray()).join('').split(' ');
+  assert.ok(mountsUnder(scratch.path).length > 0);
+  await using host = await openTestHost({ root: scratch.path });
+  assert.deepEqual(mountsUnder(scratch.path), []);
+  const { State } = host.containers.inspect(id);
+  assert.deepEqual([State.Status, State.ExitCode], ['exited', 255]);
+  assert.deepEqual(readdirSync(host.containers.find(id).snapshot.upper), ['x']);
+  assert.equal(existsSync(`/proc/${pid}/exe`), false);
+  await host.containers.start(id, { signal });
+  await host.containers.remove(id, { signal, force: true, volumes: true });
+});

@@ -1,0 +1,274 @@
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { containerCapabilities } from '../host/capabilities.ts';
+import { processSpec } from '../host/spec.ts';
+import { Failure, isFailure, messageOf } from '../lib/error.ts';
+import type { ExecCreateBody, ExecInspect } from '../wire/exec.ts';
+import type { AttachedStreams } from './attach.ts';
+import type { Container } from './container.ts';
+import { processOf } from './launch.ts';
+import type { LifecycleNeeds } from './lifecycle.ts';
+import { OutputHub } from './output-hub.ts';
+import { type StartedProcess, startProcess } from './start-process.ts';
+import { resolveUser } from './user.ts';
+
+type ExecPhase =
+  | { readonly status: 'created' }
+  | { readonly status: 'starting' }
+  | { readonly status: 'running'; readonly process: StartedProcess }
+  | { readonly status: 'exited'; readonly exitCode: number; readonly at: number };
+
+interface Exec {
+  readonly id: string;
+  readonly container: Container;
+  readonly body: ExecCreateBody;
+  readonly hub: OutputHub;
+  readonly input: PassThrough | undefined;
+  readonly ended: PromiseWithResolvers<number>;
+  phase: ExecPhase;
+}
+
+export interface ExecSize {
+  readonly width: number;
+  readonly height: number;
+}
+
+/** How long an ended exec can still be inspected. */
+const KEPT_MS = 5 * 60_000;
+const STREAM_GRACE_MS = 2000;
+
+/** Further processes in running containers. They are forgotten with their container, or some minutes after their end. */
+export class Execs {
+  readonly #needs: LifecycleNeeds;
+  readonly #execs = new Map<string, Exec>();
+
+  constructor(needs: LifecycleNeeds) {
+    this.#needs = needs;
+  }
+
+  /** Notes what is to be run; returns the ID. */
+  create(container: Container, body: ExecCreateBody): string {
+    const { phase } = container.record;
+    container.running();
+    if (phase.status === 'paused')
+      throw new Failure(
+        'conflict',
+        'CONTAINER_PAUSED',
+        `Container ${container.name} is paused, unpause the container before exec`,
+      );
+    if (!body.Cmd || body.Cmd.length === 0) throw new Failure('invalid', 'NO_COMMAND', 'No exec command specified');
+    this.#forgetOld();
+    const id = randomBytes(32).toString('hex');
+    const ended = Promise.withResolvers<number>();
+    ended.promise.catch(() => {});
+    this.#execs.set(id, {
+      id,
+      container,
+      body,
+      hub: new OutputHub(body.Tty ?? false),
+      input: body.AttachStdin ? new PassThrough() : undefined,
+      ended,
+      phase: { status: 'created' },
+    });
+    this.#needs.emit(container, `exec_create: ${body.Cmd.join(' ')}`, { execID: id });
+    return id;
+  }
+
+  /** Starts it without streams. */
+  async start(
+    id: string,
+    options: { readonly signal: AbortSignal; readonly size?: ExecSize | undefined },
+  ): Promise<void> {
+    await this.#run(this.#get(id), options);
+  }
+
+  /** Starts it and connects a client. Why it cannot start is told on the stream and by the exit code. */
+  async attach(
+    id: string,
+    options: { readonly signal: AbortSignal; readonly size?: ExecSize | undefined },
+  ): Promise<AttachedStreams> {
+    const exec = this.#get(id);
+    const { body, hub, input } = exec;
+    const output = hub.attach({ stdout: body.AttachStdout ?? false, stderr: body.AttachStderr ?? false });
+    try {
+      await this.#run(exec, options);
+    } catch (error) {
+      if (!isFailure(error) || error.exitCode === undefined) throw error;
+      await hub.write('stdout', Buffer.from(`${error.message}\r\n`));
+      hub.end();
+    }
+    return { tty: hub.tty, output, input };
+  }
+
+  /** Runs a command to its end; its exit code and the beginning of its output. Kills it when `signal` aborts. */
+  async runToEnd(
+    container: Container,
+    body: ExecCreateBody,
+    options: { readonly signal: AbortSignal; readonly outputLimit: number },
+  ): Promise<{ exitCode: number; output: string }> {
+    const id = this.create(container, { ...body, AttachStdout: true, AttachStderr: true });
+    const exec = this.#get(id);
+    const kept: Buffer[] = [];
+    let size = 0;
+    exec.hub.addSink((_, chunk) => {
+      if (size < options.outputLimit) kept.push(chunk.subarray(0, options.outputLimit - size));
+      size += chunk.length;
+      return undefined;
+    });
+    const kill = () => {
+      if (exec.phase.status === 'running') process.kill(exec.phase.process.pid, 'SIGKILL');
+    };
+    try {
+      await this.#run(exec, { signal: AbortSignal.timeout(30_000) });
+      options.signal.addEventListener('abort', kill, { once: true });
+      if (options.signal.aborted) kill();
+      return { exitCode: await exec.ended.promise, output: Buffer.concat(kept).toString('utf8') };
+    } catch (error) {
+      if (!isFailure(error) || error.exitCode === undefined) throw error;
+      return { exitCode: error.exitCode, output: error.message };
+    } finally {
+      options.signal.removeEventListener('abort', kill);
+      this.#execs.delete(id);
+    }
+  }
+
+  inspect(id: string): ExecInspect {
+    const { container, body, phase } = this.#get(id);
+    const [entrypoint = '', ...args] = body.Cmd ?? [];
+    return {
+      ID: id,
+      Running: phase.status === 'running' || phase.status === 'starting',
+      ExitCode: phase.status === 'exited' ? phase.exitCode : null,
+      ProcessConfig: {
+        tty: body.Tty ?? false,
+        entrypoint,
+        arguments: args,
+        privileged: body.Privileged ?? false,
+        ...(body.User ? { user: body.User } : {}),
+      },
+      OpenStdin: body.AttachStdin ?? false,
+      OpenStdout: body.AttachStdout ?? false,
+      OpenStderr: body.AttachStderr ?? false,
+      CanRemove: phase.status === 'exited',
+      ContainerID: container.id,
+      DetachKeys: body.DetachKeys ?? '',
+      Pid: phase.status === 'running' ? phase.process.pid : 0,
+    };
+  }
+
+  resize(id: string, size: ExecSize): void {
+    const { phase } = this.#get(id);
+    if (phase.status !== 'running')
+      throw new Failure('conflict', 'EXEC_NOT_RUNNING', `exec process ${id} is not running`);
+    phase.process.resize(size.height, size.width);
+  }
+
+  /** IDs of those that run in the container. */
+  runningIn(container: Container): string[] {
+    return [...this.#execs.values()].flatMap((exec) =>
+      exec.container === container && exec.phase.status === 'running' ? exec.id : [],
+    );
+  }
+
+  /** Forgets the execs of a container that is removed. */
+  forget(container: Container): void {
+    for (const exec of this.#execs.values()) if (exec.container === container) this.#execs.delete(exec.id);
+  }
+
+  async #run(
+    exec: Exec,
+    options: { readonly signal: AbortSignal; readonly size?: ExecSize | undefined },
+  ): Promise<void> {
+    const { id, container, body, hub, input } = exec;
+    if (exec.phase.status !== 'created')
+      throw new Failure('conflict', 'EXEC_STARTED', `exec ${id} has been started already`);
+    container.running();
+    exec.phase = { status: 'starting' };
+    this.#needs.emit(container, `exec_start: ${body.Cmd?.join(' ')}`, { execID: id });
+    const folder = join(container.folder, `exec-${id.slice(0, 12)}`);
+    try {
+      mkdirSync(folder, { mode: 0o700 });
+      writeFileSync(join(folder, 'process.json'), JSON.stringify(this.#processOf(exec)));
+      const process = await startProcess({
+        start: (start) => this.#needs.runtime.exec(start),
+        id: container.id,
+        bundle: folder,
+        tty: body.Tty ?? false,
+        stdin: body.AttachStdin ?? false,
+        socketFolder: this.#needs.socketFolder,
+        signal: options.signal,
+      });
+      const size = options.size ?? sizeOf(body.ConsoleSize);
+      if (size) process.resize(size.height, size.width);
+      if (input && process.input) {
+        process.input.on('error', () => {}); // it closed its input
+        input.on('error', () => {}).pipe(process.input, { end: !body.Tty });
+      }
+      exec.phase = { status: 'running', process };
+      void this.#settle(exec, process, hub.carry(process.outputs)).catch((error: unknown) => {
+        this.#needs.log.error('cannot follow an exec to its end', { exec: id, why: messageOf(error) });
+      });
+    } catch (error) {
+      const exitCode = (isFailure(error) ? error.exitCode : undefined) ?? 126;
+      exec.phase = { status: 'exited', exitCode, at: Date.now() };
+      input?.destroy();
+      throw error;
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  }
+
+  async #settle(exec: Exec, process: StartedProcess, carried: Promise<void>): Promise<void> {
+    const { exitCode } = await process.exited.catch(() => ({ exitCode: 255 }));
+    exec.hub.release();
+    // Children that it left in the background may keep its output open.
+    const timer = setTimeout(() => {
+      for (const { source } of process.outputs) source.destroy();
+    }, STREAM_GRACE_MS);
+    await carried;
+    clearTimeout(timer);
+    process.input?.destroy();
+    exec.input?.destroy();
+    exec.phase = { status: 'exited', exitCode, at: Date.now() };
+    exec.hub.end();
+    exec.ended.resolve(exitCode);
+    this.#needs.emit(exec.container, 'exec_die', { execID: exec.id, exitCode: String(exitCode) });
+  }
+
+  #processOf({ container, body }: Exec): Record<string, unknown> {
+    const { config, hostConfig } = container.record;
+    const user = resolveUser(container.snapshot.merged, body.User || config.User || '', hostConfig.GroupAdd ?? []);
+    const capabilities = containerCapabilities({
+      privileged: body.Privileged || hostConfig.Privileged || false,
+      add: hostConfig.CapAdd ?? [],
+      drop: hostConfig.CapDrop ?? [],
+    });
+    const options = processOf(container, {
+      args: body.Cmd ?? [],
+      env: [...(config.Env ?? []), ...(body.Env ?? [])],
+      cwd: body.WorkingDir || config.WorkingDir || '',
+      user,
+      tty: body.Tty ?? false,
+    });
+    return processSpec({ ...options, capabilities });
+  }
+
+  #get(id: string): Exec {
+    const exec = this.#execs.get(id);
+    if (exec) return exec;
+    throw new Failure('not-found', 'EXEC_NOT_FOUND', `No such exec instance: ${id}`);
+  }
+
+  #forgetOld(): void {
+    const limit = Date.now() - KEPT_MS;
+    for (const { id, phase } of this.#execs.values())
+      if (phase.status === 'exited' && phase.at < limit) this.#execs.delete(id);
+  }
+}
+
+/** ConsoleSize is height, then width; zeros mean unset. */
+function sizeOf(size: readonly [number, number] | undefined): ExecSize | undefined {
+  return size && size[0] > 0 && size[1] > 0 ? { height: size[0], width: size[1] } : undefined;
+}

@@ -1,0 +1,210 @@
+import { rmSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { countOutOfMemoryKills } from '../host/cgroup.ts';
+import type { Attachment, AttachRequest } from '../host/network/networks.ts';
+import type { ExitStatus } from '../host/reaper.ts';
+import { Failure, isFailure, messageOf } from '../lib/error.ts';
+import type { Log } from '../lib/log.ts';
+import type { Container, Run } from './container.ts';
+import { type Launched, type LaunchNeeds, launch, leaveRoot } from './launch.ts';
+import { type ContainerPhase, exitCodeOf, isAlive } from './record.ts';
+
+/** The networks of the host, as far as a container needs them. */
+export interface ContainerNetworks {
+  attach(containerId: string, request: AttachRequest, options: { signal: AbortSignal }): Promise<Attachment>;
+  /** Idempotent. */
+  release(containerId: string): Promise<void>;
+}
+
+export interface JoinedNetwork {
+  readonly name: string;
+  readonly id: string;
+}
+
+export interface LifecycleNeeds extends LaunchNeeds {
+  readonly networks: ContainerNetworks;
+  readonly log: Log;
+  /** Full ID of a container that is referred to. */
+  readonly idOf: (container: string) => string;
+  /** Writes the record, if the container is recorded. */
+  readonly save: (container: Container) => void;
+  readonly emit: (container: Container, action: string, attributes?: Readonly<Record<string, string>>) => void;
+  readonly emitNetwork: (
+    container: Container,
+    action: 'connect' | 'disconnect',
+    networks: readonly JoinedNetwork[],
+  ) => void;
+  /** Called after an exit is recorded. */
+  readonly onExit: (container: Container) => void;
+}
+
+/** What may still hold the streams open after the end of its main process is given up after this time. */
+const STREAM_GRACE_MS = 2000;
+
+/** Starts a container; call it in turn. Resolves when its program runs. Failures leave `error` in the record. */
+export async function startContainer(
+  container: Container,
+  needs: LifecycleNeeds,
+  options: { readonly signal: AbortSignal },
+): Promise<void> {
+  clearTimeout(container.restartTimer);
+  let attachment: Attachment | undefined;
+  let launched: Launched;
+  try {
+    attachment = await needs.networks.attach(container.id, attachRequest(container, needs), options);
+    const networks = networksOf(attachment);
+    needs.emitNetwork(container, 'connect', networks);
+    launched = await launch(container, attachment, needs, options);
+  } catch (error) {
+    await needs.networks.release(container.id);
+    if (attachment) needs.emitNetwork(container, 'disconnect', networksOf(attachment));
+    noteFailedStart(container, error, needs);
+    throw error;
+  }
+  const startedAt = new Date().toISOString();
+  const { process, targets } = launched;
+  const streams = container.streams;
+  if (process.input) connectInput(container, process.input);
+  const carried = streams.hub.carry(process.outputs);
+  const { promise: settled, resolve } = Promise.withResolvers<void>();
+  const run: Run = { launched, attachment, settled };
+  container.run = run;
+  container.record = {
+    ...container.record,
+    phase: { status: 'running', pid: process.pid, startedAt, targets },
+    stoppedByUser: false,
+  };
+  needs.save(container);
+  needs.emit(container, 'start');
+  void process.exited
+    .catch((error: unknown): ExitStatus => {
+      needs.log.error('exit status lost', { container: container.id, why: messageOf(error) });
+      return { exitCode: 255, signal: undefined };
+    })
+    .then((status) => settle(container, run, status, carried, needs))
+    .catch((error: unknown) =>
+      needs.log.error('cannot clear up after a container', { container: container.id, why: messageOf(error) }),
+    )
+    .finally(resolve);
+}
+
+/** Sends a signal to the first process. */
+export function signalContainer(container: Container, signal: number): void {
+  const { process: started } = container.running().launched;
+  process.kill(started.pid, signal); // ours until it is reaped, so the number cannot mean another process
+}
+
+/** Records the end of a run and releases what it held. */
+async function settle(
+  container: Container,
+  run: Run,
+  status: ExitStatus,
+  carried: Promise<void>,
+  needs: LifecycleNeeds,
+): Promise<void> {
+  const { hub, log, input } = container.streams;
+  const { process, targets } = run.launched;
+  hub.release();
+  await withGrace(carried, STREAM_GRACE_MS);
+  for (const { source } of process.outputs) source.destroy();
+  process.input?.destroy();
+  input?.destroy();
+  await log?.end();
+
+  const oomKilled = countOutOfMemoryKills(needs.cgroups, container.cgroupsPath) > 0;
+  const release = async (what: string, work: () => void | Promise<void>) => {
+    try {
+      await work();
+    } catch (error) {
+      needs.log.error(`cannot release the ${what} of a container`, { container: container.id, why: messageOf(error) });
+    }
+  };
+  const signal = AbortSignal.timeout(30_000);
+  await release('runtime state', () => needs.runtime.remove(container.id, container.cgroupsPath, { signal }));
+  await release('file system', () => leaveRoot(container, targets));
+  await release('network', () => needs.networks.release(container.id));
+  rmSync(`${container.folder}/config.json`, { force: true });
+
+  const { phase } = container.record;
+  container.run = undefined;
+  container.record = {
+    ...container.record,
+    phase: {
+      status: 'exited',
+      startedAt: isAlive(phase) ? phase.startedAt : '',
+      finishedAt: new Date().toISOString(),
+      exitCode: status.exitCode,
+      oomKilled,
+      error: '',
+    },
+  };
+  needs.save(container);
+  hub.end();
+  container.renewStreams();
+  if (oomKilled) needs.emit(container, 'oom');
+  needs.emit(container, 'die', { exitCode: String(status.exitCode) });
+  needs.emitNetwork(container, 'disconnect', networksOf(run.attachment));
+  container.tellExit(status.exitCode);
+  needs.onExit(container);
+}
+
+/** What is typed goes to the process; StdinOnce makes the end of the first client the end of its input. */
+function connectInput(container: Container, target: NodeJS.WritableStream): void {
+  const { input } = container.streams;
+  target.on('error', () => {}); // the process closed its input
+  if (!input) return;
+  input.on('error', () => {});
+  input.pipe(target);
+}
+
+function noteFailedStart(container: Container, error: unknown, needs: LifecycleNeeds): void {
+  const exitCode = (isFailure(error) ? error.exitCode : undefined) ?? 128;
+  const { phase } = container.record;
+  const failed: ContainerPhase =
+    phase.status === 'exited' || phase.status === 'restarting'
+      ? { ...phase, status: 'exited', error: messageOf(error), exitCode }
+      : { status: 'created', error: messageOf(error), exitCode };
+  container.record = { ...container.record, phase: failed };
+  needs.save(container);
+  container.streams.hub.end();
+  container.renewStreams();
+  container.tellExit(exitCodeOf(failed));
+}
+
+function attachRequest(container: Container, needs: LifecycleNeeds): AttachRequest {
+  const { config, hostConfig, endpoints } = container.record;
+  const mode = hostConfig.NetworkMode ?? 'bridge';
+  const other = mode.startsWith('container:') ? mode.slice('container:'.length) : undefined;
+  return {
+    mode: other === undefined ? mode : { container: needs.idOf(other) },
+    name: container.name,
+    ports: {
+      exposed: Object.keys(config.ExposedPorts ?? {}),
+      bindings: hostConfig.PortBindings ?? {},
+      publishAll: hostConfig.PublishAllPorts ?? false,
+    },
+    dns: {
+      servers: hostConfig.Dns ?? [],
+      search: hostConfig.DnsSearch ?? [],
+      options: hostConfig.DnsOptions ?? [],
+    },
+    endpoints,
+    ...(config.MacAddress ? { mac: config.MacAddress } : {}),
+  };
+}
+
+function networksOf(attachment: Attachment): JoinedNetwork[] {
+  return Object.entries(attachment.settings.Networks).map(([name, { NetworkID }]) => ({ name, id: NetworkID }));
+}
+
+async function withGrace(work: Promise<void>, milliseconds: number): Promise<void> {
+  const timer = new AbortController();
+  const grace = sleep(milliseconds, undefined, { signal: timer.signal, ref: false }).catch(() => {});
+  await Promise.race([work, grace]);
+  timer.abort();
+}
+
+/** For a container that must not be alive. */
+export function refuseAlive(container: Container, message: string): void {
+  if (isAlive(container.record.phase)) throw new Failure('conflict', 'CONTAINER_RUNNING', message);
+}
