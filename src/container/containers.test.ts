@@ -324,8 +324,7 @@ describe('containers', { skip }, () => {
 
 test('a host that was killed leaves nothing behind that the next one does not clear up', { skip }, async () => {
   const script = `
-    import type { ContainerConfig, HostConfig } from '../wire/container.ts';
-import { openTestHost, signal } from ${JSON.stringify(new URL('./test-host.ts', import.meta.url).href)};
+    import { openTestHost, signal } from ${JSON.stringify(new URL('./test-host.ts', import.meta.url).href)};
     const host = await openTestHost({ root: process.argv[1] });
     const { id } = await host.containers.create(host.request({ Cmd: ['sh', '-c', 'echo > /x; sleep 1000'] }));
     await host.containers.start(id, { signal });
