@@ -73,11 +73,11 @@ export class ContextTree implements SourceTree {
   }
 
   #look(path: string): SourceFile | undefined {
-    const place = path === '' ? this.#root : `${this.#root}/${path}`;
-    const stat = this.#guard(path, () => quickStat(pathInFolder(place, '')));
+    const place = pathInFolder(this.#root, path);
+    const stat = this.#guard(path, () => quickStat(place));
     if (!stat) return undefined;
-    const isMutable = this.#rows === undefined;
-    const file = sourceFile(path, place, stat, { isMutable, readLink: () => this.#readLink(path, place) });
+    const found = { path, folder: this.#root, stat, isMutable: this.#rows === undefined };
+    const file = sourceFile(found, () => this.#readLink(path));
     if (file && this.#rows) describe(file, this.#rows);
     return file;
   }
@@ -90,8 +90,9 @@ export class ContextTree implements SourceTree {
     return names.sort();
   }
 
-  #readLink(path: string, place: string): string | undefined {
-    const target = this.#guard(path, () => readlinkSync(pathInFolder(place, ''), { encoding: 'buffer' }));
+  #readLink(path: string): string | undefined {
+    const place = pathInFolder(this.#root, path);
+    const target = this.#guard(path, () => readlinkSync(place, { encoding: 'buffer' }));
     return target && decodeName(target);
   }
 

@@ -1,6 +1,6 @@
 import { type Digest, digestOf, hexOf, parseDigest } from '../../oci/digest.ts';
 import { ByteDecoder, ByteEncoder } from '../../tar/byte-codec.ts';
-import type { SourceType } from './source-file.ts';
+import { digestOfRaw, type RawDigest, type SourceType } from './source-file.ts';
 
 /** Everything about the sources of a COPY that decides whether a result can be used again. */
 export interface CopyInputs {
@@ -33,6 +33,7 @@ const HAS_DIGEST = 0x10;
 const HAS_TARGET = 0x20;
 const HAS_EXTRA = 0x40;
 const END = 0xff;
+const NO_DIGEST = new Uint8Array(32);
 
 /** Writes the list of a COPY's sources. Files come in the order in which they are copied. */
 export class InputLister {
@@ -41,8 +42,13 @@ export class InputLister {
   #files = 0;
   #bytes = 0;
 
-  add(file: InputFile & { readonly size: number }): void {
-    const { path, digest, target, extra } = file;
+  /** Adds a file. When the digest of its content is not known yet, `fill` takes it later, with the place returned here. */
+  add(
+    file: Omit<InputFile, 'digest'> & { readonly digest: RawDigest | undefined; readonly size: number },
+  ): number | undefined {
+    const { path, target, extra } = file;
+    const isUnknown = file.type === 'file' && file.digest === undefined;
+    const digest = isUnknown ? NO_DIGEST : file.digest;
     const flags =
       (digest === undefined ? 0 : HAS_DIGEST) |
       (target === undefined ? 0 : HAS_TARGET) |
@@ -52,12 +58,18 @@ export class InputLister {
     this.#out.number(shared);
     this.#out.name(path.slice(shared));
     this.#out.number(file.mode);
-    if (digest !== undefined) this.#out.hex(hexOf(digest));
+    if (digest !== undefined) this.#out.bytes(digest);
+    const place = isUnknown ? this.#out.finish().length - NO_DIGEST.length : undefined;
     if (target !== undefined) this.#out.name(target);
     if (extra !== undefined) this.#out.hex(hexOf(extra));
     this.#previous = path;
     this.#files++;
     this.#bytes += file.size;
+    return place;
+  }
+
+  fill(place: number, digest: RawDigest): void {
+    this.#out.finish().set(digest, place);
   }
 
   finish(kind: CopyInputs['kind']): CopyInputs {
@@ -78,9 +90,9 @@ export function* listInputs(listing: Uint8Array): Generator<InputFile> {
       path,
       type: TYPES[head & 0x0f] ?? 'file',
       mode: input.number(),
-      digest: head & HAS_DIGEST ? readDigest(input) : undefined,
+      digest: head & HAS_DIGEST ? digestOfRaw(input.bytes()) : undefined,
       target: head & HAS_TARGET ? input.name() : undefined,
-      extra: head & HAS_EXTRA ? readDigest(input) : undefined,
+      extra: head & HAS_EXTRA ? parseDigest(`sha256:${input.hex(32)}`) : undefined,
     };
   }
 }
@@ -119,8 +131,6 @@ function difference(a: InputFile, b: InputFile): InputChange['what'] | undefined
   if (a.target !== b.target) return 'target';
   return a.extra === b.extra ? undefined : 'attributes';
 }
-
-const readDigest = (input: ByteDecoder): Digest => parseDigest(`sha256:${input.hex(32)}`);
 
 /** How many characters two paths share up to and with a slash. */
 function sharedFolder(a: string, b: string): number {

@@ -3,12 +3,12 @@ import { dirname } from 'node:path';
 import { threadId } from 'node:worker_threads';
 import { crc32 } from 'node:zlib';
 import { systemCode } from '../../lib/error.ts';
-import { type Digest, hexOf, parseDigest } from '../../oci/digest.ts';
 import type { FileStamp } from './quick-stat.ts';
+import type { RawDigest } from './source-file.ts';
 
 /** What is remembered of a file in a state. */
 export interface RememberedFile {
-  readonly digest: Digest;
+  readonly digest: RawDigest;
   /** It has extended attributes. They are part of the state: setting one changes the time of change. */
   readonly hasXattrs: boolean;
 }
@@ -51,13 +51,14 @@ export class DigestMemo {
     this.#load();
   }
 
+  /** The digest is a view that lasts as long as the memo. */
   get(stamp: FileStamp): RememberedFile | undefined {
     const slot = this.#find(stamp.inodeLow, stamp.inodeHigh, deviceOf(stamp));
     const t = this.#table;
     if (t[slot + 3] === 0 || !matches(t, slot, stamp)) return undefined;
     t[slot + 3] = this.#generation;
-    const hex = this.#bytes.toString('hex', 4 * slot + DIGEST, 4 * (slot + SLOT));
-    return { digest: parseDigest(`sha256:${hex}`), hasXattrs: ((t[slot + 5] ?? 0) & IN_XATTRS) !== 0 };
+    const digest = this.#bytes.subarray(4 * slot + DIGEST, 4 * (slot + SLOT));
+    return { digest, hasXattrs: ((t[slot + 5] ?? 0) & IN_XATTRS) !== 0 };
   }
 
   /**
@@ -80,7 +81,7 @@ export class DigestMemo {
     t[slot + 7] = stamp.mtimeNsec;
     t[slot + 8] = stamp.changedSeconds;
     t[slot + 9] = stamp.changedNanoseconds;
-    this.#bytes.write(hexOf(file.digest), 4 * slot + DIGEST, 'hex');
+    this.#bytes.set(file.digest, 4 * slot + DIGEST);
     this.#changed = true;
   }
 

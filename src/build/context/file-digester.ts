@@ -1,13 +1,11 @@
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import { closeSync, constants, openSync, readSync, statfsSync } from 'node:fs';
 import { getXattr, listXattrs } from '../../host/file-system-calls.ts';
 import { cancelled, Failure, systemCode } from '../../lib/error.ts';
-import { type Digest, digestOf, parseDigest } from '../../oci/digest.ts';
-import { pathInFolder } from '../../tar/names.ts';
 import { unreadable } from './context-tree.ts';
 import type { DigestMemo } from './digest-memo.ts';
-import { type FileStamp, quickStatOpen, sameStamp } from './quick-stat.ts';
-import { NO_XATTRS, type SourceFile } from './source-file.ts';
+import { quickStatOpen, sameStamp } from './quick-stat.ts';
+import { NO_XATTRS, placeOf, type RawDigest, type SourceFile } from './source-file.ts';
 
 /** Files up to this size are read at once. */
 export const ONE_READ = 1 << 20;
@@ -24,7 +22,7 @@ export class FileDigester {
   readonly #since: number;
   readonly #signal: AbortSignal;
   readonly #buffer = Buffer.allocUnsafeSlow(ONE_READ + 1);
-  readonly #trusted = new Map<string, boolean>();
+  readonly #trusted = new Map<number, boolean>();
 
   constructor(memo: DigestMemo, options: { readonly since: number; readonly signal: AbortSignal }) {
     this.#memo = memo;
@@ -35,7 +33,7 @@ export class FileDigester {
   /** Fills in what is missing; files whose state is remembered are not opened. */
   complete(file: SourceFile): void {
     if (this.recall(file)) return;
-    this.#read(file);
+    this.read(file);
   }
 
   /** Fills in what can be known without opening the file; false when its content must be read. */
@@ -45,7 +43,7 @@ export class FileDigester {
       return true;
     }
     if (file.digest !== undefined && file.xattrs !== undefined) return true;
-    const known = file.stamp && this.#memo.get(file.stamp);
+    const known = file.isMutable ? this.#memo.get(file.stat) : undefined;
     if (!known) return false;
     file.digest = known.digest;
     if (known.hasXattrs) this.lookForXattrs(file);
@@ -53,60 +51,69 @@ export class FileDigester {
     return true;
   }
 
-  /** Takes the digest of a file that the caller has just read to its end through `fd`, and remembers it. */
-  learn(file: SourceFile, digest: Digest, fd: number): void {
+  /**
+   * Takes the digest of a file that the caller has read. It is remembered when the file was still the `same` as when it
+   * was found: a file that was replaced in between must not leave its digest to the one before.
+   */
+  learn(file: SourceFile, digest: RawDigest, same: boolean): void {
     file.digest = digest;
     this.lookForXattrs(file);
-    const { stamp } = file;
-    // A file that was replaced since its stamp was taken must not leave its digest to the one before.
-    if (!stamp || !this.#isTrusted(stamp, file.place) || !isUnchanged(file, fd)) return;
-    this.#memo.put(stamp, { digest, hasXattrs: (file.xattrs?.size ?? 0) > 0 }, this.#since);
+    if (!same || !file.isMutable || !this.#isTrusted(file)) return;
+    this.#memo.put(file.stat, { digest, hasXattrs: (file.xattrs?.size ?? 0) > 0 }, this.#since);
   }
 
   lookForXattrs(file: SourceFile): void {
     if (file.xattrs !== undefined) return;
-    file.xattrs = file.type === 'file' || file.type === 'directory' ? readXattrs(file.place) : NO_XATTRS;
+    file.xattrs = file.type === 'file' || file.type === 'directory' ? readXattrs(placeOf(file)) : NO_XATTRS;
   }
 
-  #read(file: SourceFile): void {
+  /** Reads the content of a file. */
+  read(file: SourceFile): RawDigest {
     const fd = openSource(file);
     try {
       let count = readSync(fd, this.#buffer);
       if (count < this.#buffer.length) {
-        this.learn(file, digestOf(this.#buffer.subarray(0, count)), fd);
-        return;
+        const digest = sha256(this.#buffer.subarray(0, count));
+        this.learn(file, digest, isUnchanged(file, fd));
+        return digest;
       }
       const digester = createHash('sha256');
       for (; count > 0; count = readSync(fd, this.#buffer)) {
         if (this.#signal.aborted) throw cancelled(this.#signal);
         digester.update(this.#buffer.subarray(0, count));
       }
-      this.learn(file, parseDigest(`sha256:${digester.digest('hex')}`), fd);
+      const digest = digester.digest();
+      this.learn(file, digest, isUnchanged(file, fd));
+      return digest;
     } finally {
       closeSync(fd);
     }
   }
 
-  #isTrusted(stamp: FileStamp, place: string): boolean {
-    const device = `${stamp.deviceMajor}:${stamp.deviceMinor}`;
+  #isTrusted(file: SourceFile): boolean {
+    const device = file.stat.deviceMajor * 2 ** 20 + file.stat.deviceMinor;
     let trusted = this.#trusted.get(device);
     if (trusted === undefined) {
-      trusted = OWN_CLOCK.has(statfsSync(pathInFolder(place, '')).type);
+      trusted = OWN_CLOCK.has(statfsSync(placeOf(file)).type);
       this.#trusted.set(device, trusted);
     }
     return trusted;
   }
 }
 
+export function sha256(bytes: Uint8Array): RawDigest {
+  return hash('sha256', bytes, 'buffer');
+}
+
 /** Whether an open file is the one that was found, in the same state. What is in a layer never changes. */
 export function isUnchanged(file: SourceFile, fd: number): boolean {
-  return file.stamp === undefined || sameStamp(quickStatOpen(fd), file.stamp);
+  return !file.isMutable || sameStamp(quickStatOpen(fd), file.stat);
 }
 
 /** Opens a source file for reading; a Failure that names it when that fails. Never waits for a fifo. */
 export function openSource(file: SourceFile): number {
   try {
-    return openSync(pathInFolder(file.place, ''), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    return openSync(placeOf(file), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
     const code = systemCode(error);
     if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ELOOP') throw changedMeanwhile(file.path, error);
@@ -122,8 +129,7 @@ export function changedMeanwhile(path: string, cause?: unknown): Failure {
 }
 
 /** The attributes that go into an image: capabilities, and those of users. */
-export function readXattrs(place: string): ReadonlyMap<string, Uint8Array> {
-  const path = pathInFolder(place, '');
+export function readXattrs(path: string | Buffer): ReadonlyMap<string, Uint8Array> {
   let found: Map<string, Uint8Array> | undefined;
   for (const name of listXattrs(path)) {
     if (name !== 'security.capability' && (!name.startsWith('user.') || name.startsWith('user.overlay.'))) continue;

@@ -1,35 +1,29 @@
-import type { Digest } from '../../oci/digest.ts';
-import type { DeviceNumber, LayerEntry } from '../../tar/layer-entry.ts';
+import { type Digest, hexOf, parseDigest } from '../../oci/digest.ts';
+import type { LayerEntry } from '../../tar/layer-entry.ts';
 import { readLayerIndex } from '../../tar/layer-index.ts';
-import { type FileStamp, Format, type QuickStat } from './quick-stat.ts';
+import { pathInFolder } from '../../tar/names.ts';
+import { Format, type QuickStat } from './quick-stat.ts';
 
 export type SourceType = 'file' | 'directory' | 'symlink' | 'fifo' | 'char' | 'block';
 
+/** The 32 bytes of a sha256; large contexts have too many for strings. */
+export type RawDigest = Uint8Array;
+
 /** A file of a build context, a stage or an image that a COPY may take. */
 export interface SourceFile {
-  /** Below the root of its tree; '' is the root itself. Names that are not UTF-8 as in tar/names.ts. */
+  /** Below `folder`; '' is that folder itself. Names that are not UTF-8 as in tar/names.ts. */
   readonly path: string;
   readonly type: SourceType;
-  /** Permission bits, 0 to 0o7777. */
-  readonly mode: number;
-  /** Owner in the tree. A context's is that of whoever wrote it and means nothing in an image. */
-  readonly uid: number;
-  readonly gid: number;
-  readonly size: number;
-  readonly mtime: number;
-  readonly mtimeNsec: number;
+  readonly stat: QuickStat;
   readonly linkTarget: string | undefined;
-  readonly device: DeviceNumber | undefined;
+  /** Folder on disk from which `path` leads to the bytes. */
+  readonly folder: string;
+  /** Somebody may be changing it. What is in a layer never changes. */
+  readonly isMutable: boolean;
   /** Undefined as long as nobody has looked. */
   xattrs: ReadonlyMap<string, Uint8Array> | undefined;
-  /** Of a file; undefined as long as nobody has read it. */
-  digest: Digest | undefined;
-  /** Equal for names of one file that has several; undefined for all others. */
-  readonly linked: string | undefined;
-  /** State on disk; undefined in a layer, which never changes. */
-  readonly stamp: FileStamp | undefined;
-  /** Where its bytes are. */
-  readonly place: string;
+  /** Of a file: sha256 of its content; undefined as long as nobody has read it. */
+  digest: RawDigest | undefined;
 }
 
 /** A tree of files to copy from. Paths are below its root, without leading slash, `.` and `..`. */
@@ -42,34 +36,32 @@ export interface SourceTree {
   walk(folder: string, visit: (file: SourceFile) => void): void;
 }
 
-/** The source file that a name on disk is; undefined for a socket, which no image holds. */
+export const NO_XATTRS: ReadonlyMap<string, Uint8Array> = new Map();
+
+const TYPES = new Map<number, SourceType>([
+  [Format.file, 'file'],
+  [Format.directory, 'directory'],
+  [Format.symlink, 'symlink'],
+  [Format.fifo, 'fifo'],
+  [Format.char, 'char'],
+  [Format.block, 'block'],
+]);
+
+/** The source file that a name on disk is; undefined for a socket, which no image holds, and when the link is gone. */
 export function sourceFile(
-  path: string,
-  place: string,
-  stat: QuickStat,
-  how: { readonly isMutable: boolean; readonly readLink: () => string | undefined },
+  found: { readonly path: string; readonly folder: string; readonly stat: QuickStat; readonly isMutable: boolean },
+  readLink: () => string | undefined,
 ): SourceFile | undefined {
-  const type = typeOf(stat.format);
-  const linkTarget = type === 'symlink' ? how.readLink() : undefined;
+  const { path, folder, stat, isMutable } = found;
+  const type = TYPES.get(stat.format);
+  const linkTarget = type === 'symlink' ? readLink() : undefined;
   if (!type || (type === 'symlink' && linkTarget === undefined)) return undefined;
-  const isNode = type === 'char' || type === 'block';
-  return {
-    path,
-    type,
-    mode: type === 'symlink' ? 0o777 : stat.mode,
-    uid: stat.uid,
-    gid: stat.gid,
-    size: type === 'file' ? stat.size : 0,
-    mtime: stat.mtime,
-    mtimeNsec: stat.mtimeNsec,
-    linkTarget,
-    device: isNode ? { major: stat.major, minor: stat.minor } : undefined,
-    xattrs: undefined,
-    digest: undefined,
-    linked: stat.links > 1 && type === 'file' ? nameOfInode(stat) : undefined,
-    stamp: how.isMutable ? stat : undefined,
-    place,
-  };
+  return { path, type, stat, linkTarget, folder, isMutable, xattrs: undefined, digest: undefined };
+}
+
+/** Where the bytes are, in the form that `node:fs` takes. */
+export function placeOf(file: SourceFile): string | Buffer {
+  return pathInFolder(file.folder, file.path);
 }
 
 /** Takes what is known of a file from an index; a further name of a file is described by the row of the first. */
@@ -77,7 +69,7 @@ export function describe(file: SourceFile, rows: ReadonlyMap<string, LayerEntry>
   const found = rows.get(file.path);
   const row = found?.type === 'hardlink' && found.linkTarget !== undefined ? rows.get(found.linkTarget) : found;
   file.xattrs = row?.xattrs ?? NO_XATTRS;
-  if (file.type === 'file') file.digest = row?.digest;
+  if (file.type === 'file') file.digest = row?.digest && Buffer.from(hexOf(row.digest), 'hex');
 }
 
 /** The rows of an index by path. */
@@ -86,30 +78,11 @@ export function rowsByPath(indexPath: string): ReadonlyMap<string, LayerEntry> {
   return new Map(entries.filter((row) => row.type !== 'opaque').map((row) => [row.path, row]));
 }
 
-export const NO_XATTRS: ReadonlyMap<string, Uint8Array> = new Map();
+/** A digest as it is written. */
+export function digestOfRaw(raw: RawDigest): Digest {
+  return parseDigest(`sha256:${Buffer.from(raw.buffer, raw.byteOffset, raw.length).toString('hex')}`);
+}
 
 export function joinPath(folder: string, name: string): string {
   return folder === '' ? name : `${folder}/${name}`;
 }
-
-function typeOf(format: number): SourceType | undefined {
-  switch (format) {
-    case Format.file:
-      return 'file';
-    case Format.directory:
-      return 'directory';
-    case Format.symlink:
-      return 'symlink';
-    case Format.fifo:
-      return 'fifo';
-    case Format.char:
-      return 'char';
-    case Format.block:
-      return 'block';
-    default:
-      return undefined;
-  }
-}
-
-const nameOfInode = (stat: QuickStat): string =>
-  `${stat.deviceMajor}:${stat.deviceMinor}:${stat.inodeHigh}:${stat.inodeLow}`;

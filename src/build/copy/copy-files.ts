@@ -1,12 +1,15 @@
 import { rmSync } from 'node:fs';
 import type { TaskContext } from '../../lib/worker-task.ts';
+import type { SourceFile } from '../context/source-file.ts';
 import { copyPass } from './copy-pass.ts';
 import type { CopiedLayer, CopyTarget } from './copy-request.ts';
-import type { RingMemory } from './digest-ring.ts';
-import { type GatheredSources, gatherSources, type LocalRequest, listSources } from './gather-sources.ts';
+
+import { gatherSources, kindOf, type LocalRequest, listSources } from './gather-sources.ts';
 import { planCopy } from './plan-copy.ts';
 import type { Selection } from './select-sources.ts';
+import { Turn } from './turn.ts';
 import { isArchive, unpackArchive } from './unpack-archive.ts';
+import type { RingMemory } from './write-ring.ts';
 
 export interface CopyTask {
   readonly request: LocalRequest;
@@ -19,27 +22,42 @@ export async function copyTask(
   { request, target, ring }: CopyTask,
   { signal, post }: TaskContext,
 ): Promise<CopiedLayer> {
-  const sources = gatherSources(request, signal);
+  const { selections, digester, memo, image, owner } = gatherSources(request, signal);
+  const found = selections.map((selection) => recorded(selection));
   const scratch = `${target.folder}/unpacked`;
   try {
-    const copied = request.unpack ? await unpackAll(sources, scratch, signal) : sources.selections;
-    const plan = planCopy(copied, { ...request, isMany: request.sources.length > 1 }, sources.image);
-    const { owner, digester } = sources;
-    const facts = await copyPass(plan, { ...target, owner, digester, ring, signal, onProgress: post });
-    sources.memo.save();
-    return { facts, inputs: listSources(sources.selections) };
+    const copied: Selection[] = [];
+    for (const selection of found) {
+      const isPacked = request.unpack && selection.isInTree && (await isArchive(selection.root, signal));
+      // The archive's own digest counts for the key, not that of its content.
+      if (isPacked && !digester.recall(selection.root)) digester.read(selection.root);
+      copied.push(isPacked ? await unpackArchive(selection, `${scratch}/${copied.length}`, signal) : selection);
+    }
+    const plan = planCopy(copied, { ...request, isMany: request.sources.length > 1 }, image);
+    const turn = new Turn(signal);
+    const facts = await copyPass(plan, { ...target, owner, digester, ring, turn, onProgress: post });
+    memo.save();
+    const lister = listSources(found, ignore, notCopied);
+    return { facts, inputs: lister.finish(kindOf(found)) };
   } finally {
     if (request.unpack) rmSync(scratch, { recursive: true, force: true });
   }
 }
 
-/** The selections with the content of archives in place of the archives, whose own digest counts for the key. */
-async function unpackAll({ selections, unpackable, digester }: GatheredSources, scratch: string, signal: AbortSignal) {
-  const copied: Selection[] = [];
-  for (const selection of selections) {
-    const isPacked = unpackable.has(selection) && (await isArchive(selection.root, signal));
-    if (isPacked) digester.complete(selection.root);
-    copied.push(isPacked ? await unpackArchive(selection, `${scratch}/${copied.length}`, signal) : selection);
-  }
-  return copied;
+/** A selection that is walked once: the list is of the very files that were copied. */
+function recorded(selection: Selection): Selection {
+  const files: SourceFile[] = [];
+  selection.walk((file) => void files.push(file));
+  return {
+    ...selection,
+    walk: (visit) => {
+      for (const file of files) visit(file);
+    },
+  };
+}
+
+const ignore = () => {};
+
+function notCopied(file: SourceFile): void {
+  throw new Error(`"${file.path}" was not copied`);
 }

@@ -1,13 +1,12 @@
 import { createHash } from 'node:crypto';
 import { closeSync, linkSync, mkdirSync, readSync } from 'node:fs';
 import { setXattr } from '../../host/file-system-calls.ts';
-import { cancelled } from '../../lib/error.ts';
-import { type Digest, digestOf, parseDiffId, parseDigest } from '../../oci/digest.ts';
+import { Digester } from '../../oci/digest.ts';
 import { diskFailure } from '../../store/disk.ts';
 import type { LayerFacts } from '../../store/layers.ts';
-import { countedSize, type EntryHeader, type LayerEntry } from '../../tar/layer-entry.ts';
+import type { EntryHeader, LayerEntry } from '../../tar/layer-entry.ts';
 import { writeLayerIndex } from '../../tar/layer-index.ts';
-import { pathInFolder } from '../../tar/names.ts';
+import { encodeName, pathInFolder } from '../../tar/names.ts';
 import { TarWriter } from '../../tar/tar-writer.ts';
 import { OPAQUE_VALUE, OPAQUE_XATTR } from '../../tar/whiteout.ts';
 import {
@@ -17,12 +16,14 @@ import {
   ONE_READ,
   openSource,
   readXattrs,
+  sha256,
 } from '../context/file-digester.ts';
-import type { SourceFile } from '../context/source-file.ts';
-import { type RingMemory, RingWriter } from './digest-ring.ts';
+import { digestOfRaw, placeOf, type RawDigest, type SourceFile } from '../context/source-file.ts';
 import type { Owner } from './owner.ts';
 import type { CopiedEntry, PlannedEntry } from './plan-copy.ts';
-import { createFile, finishFile, finishFolder, makeFolder, makeSpecial, writeAll } from './write-entry.ts';
+import type { Turn } from './turn.ts';
+import { FileWriter, finishFolder, makeFolder, makeSpecial, setXattrs } from './write-entry.ts';
+import { DIGESTS, type RingMemory, RingProducer } from './write-ring.ts';
 
 export interface PassOptions {
   /** The layer's own folder, empty. */
@@ -32,30 +33,28 @@ export interface PassOptions {
   /** Owner of folders that are made on the way. */
   readonly owner: Owner;
   readonly digester: FileDigester;
-  /** Where the layer's tar is digested. */
+  /** Through which another thread may help to write. */
   readonly ring: RingMemory;
-  readonly signal: AbortSignal;
+  readonly turn: Turn;
   readonly onProgress: (progress: { readonly files: number; readonly bytes: number }) => void;
 }
-
-/** How long the thread may work before it looks for an abort and tells how far it is; milliseconds. */
-const TURN = 50;
 
 /**
  * Makes a layer of planned entries: tree, index and diffID in one pass that reads each file once. Digests of the content
  * become known to the source files on the way. A Failure leaves an unfinished folder.
  */
 export async function copyPass(plan: readonly PlannedEntry[], options: PassOptions): Promise<LayerFacts> {
-  using ring = new RingWriter(options.ring);
-  const pass = new CopyPass(options, ring);
+  using pass = new CopyPass(options);
+  const { turn } = options;
   let current = '';
   try {
-    mkdirSync(pass.tree, 0o755);
-    for (const [number, entry] of plan.entries()) {
-      if (number % 32 === 0 && pass.turn.isOver()) await pass.turn.pass({ files: number, bytes: pass.size });
+    for (const entry of plan) {
       current = entry.path;
       const pending = pass.add(entry);
       if (pending) await pending;
+      if (!turn.isOver()) continue;
+      options.onProgress(pass.progress);
+      await turn.pass();
     }
     return pass.finish(`${options.folder}/index`);
   } catch (error) {
@@ -63,226 +62,260 @@ export async function copyPass(plan: readonly PlannedEntry[], options: PassOptio
   }
 }
 
-/** Lets the thread hear of an abort, and tells how far the work is. */
-class Turn {
+class CopyPass implements Disposable {
+  readonly #tree: string;
   readonly #options: PassOptions;
-  #start = performance.now();
+  readonly #diff = new Digester();
+  readonly #tar = new TarWriter((bytes) => this.#diff.update(bytes));
+  readonly #ring: RingProducer;
+  readonly #writer: FileWriter;
+  readonly #rows: LayerEntry[] = [];
+  readonly #folders: LayerEntry[] = [];
+  /** First names of files that have several, by inode. */
+  readonly #firstNames = new Map<string, { readonly row: LayerEntry; readonly file: SourceFile }>();
+  readonly #links: {
+    readonly first: { readonly path: string; readonly file: SourceFile };
+    readonly entry: CopiedEntry;
+  }[] = [];
+  /** Large files that are copied, and how to get their digests. */
+  readonly #digesting: {
+    readonly row: number;
+    readonly file: SourceFile;
+    /** The file had not changed by the end of the copy. */
+    readonly same: boolean;
+    readonly digest: () => RawDigest;
+  }[] = [];
+  readonly #buffer = Buffer.allocUnsafeSlow(ONE_READ + 1);
+  #size = 0;
 
   constructor(options: PassOptions) {
     this.#options = options;
+    this.#tree = `${options.folder}/diff`;
+    this.#ring = new RingProducer(options.ring);
+    this.#writer = new FileWriter(this.#tree);
+    mkdirSync(this.#tree, 0o755);
   }
 
-  isOver(): boolean {
-    return performance.now() - this.#start > TURN;
+  get progress(): { files: number; bytes: number } {
+    return { files: this.#rows.length, bytes: this.#size };
   }
 
-  async pass(progress: { files: number; bytes: number }): Promise<void> {
-    this.#options.onProgress(progress);
-    await new Promise((resolve) => setImmediate(resolve));
-    if (this.#options.signal.aborted) throw cancelled(this.#options.signal);
-    this.#start = performance.now();
-  }
-}
-
-class CopyPass {
-  readonly tree: string;
-  /** Bytes of content so far. */
-  size = 0;
-  readonly turn: Turn;
-  readonly #options: PassOptions;
-  readonly #ring: RingWriter;
-  readonly #tar: TarWriter;
-  readonly #rows: LayerEntry[] = [];
-  readonly #folders: LayerEntry[] = [];
-  /** Paths of the first names of files that have several. */
-  readonly #links = new Map<string, LayerEntry>();
-  readonly #buffer = Buffer.allocUnsafeSlow(ONE_READ + 1);
-
-  constructor(options: PassOptions, ring: RingWriter) {
-    this.tree = `${options.folder}/diff`;
-    this.#options = options;
-    this.#ring = ring;
-    this.turn = new Turn(options);
-    this.#tar = new TarWriter((bytes) => ring.write(bytes));
-  }
-
-  /** Large files take turns; all else is done when this returns. */
+  /** Large files take turns; all else is done, or with the helper, when this returns. */
   add(entry: PlannedEntry): Promise<void> | undefined {
     switch (entry.kind) {
-      case 'make':
-        this.#folder({
-          path: entry.path,
-          type: 'directory',
-          mode: 0o755,
-          ...this.#options.owner,
-          size: 0,
-          mtime: this.#options.time,
-          mtimeNsec: 0,
-        });
+      case 'make': {
+        const { owner, time } = this.#options;
+        this.#folder({ ...FOLDER, path: entry.path, mode: 0o755, ...owner, mtime: time, mtimeNsec: 0 });
         return undefined;
+      }
       case 'keep': {
         const { mode, uid, gid, mtime, mtimeNsec } = entry.stat;
-        const xattrs = readXattrs(entry.place);
-        this.#folder({
-          path: entry.path,
-          type: 'directory',
-          mode,
-          uid,
-          gid,
-          size: 0,
-          mtime,
-          mtimeNsec,
-          xattrs: xattrs.size > 0 ? xattrs : undefined,
-        });
+        const xattrs = readXattrs(pathInFolder(entry.place, ''));
+        this.#folder({ ...FOLDER, path: entry.path, mode, uid, gid, mtime, mtimeNsec, xattrs: orNone(xattrs) });
         return undefined;
       }
       case 'copy':
-        if (entry.file.type === 'directory') {
-          this.#options.digester.complete(entry.file);
-          this.#folder(this.#header(entry));
-          if (entry.replaces) this.#opaque(entry.path);
-        } else if (entry.file.type === 'file') return this.#file(entry);
+        if (entry.file.type === 'file') return this.#file(entry);
+        this.#options.digester.lookForXattrs(entry.file);
+        if (entry.file.type !== 'directory') makeSpecial(this.#tree, this.#row(headerOf(entry, 0)));
         else {
-          this.#options.digester.complete(entry.file);
-          makeSpecial(this.tree, this.#row(this.#header(entry)));
+          this.#folder(headerOf(entry, 0));
+          if (entry.replaces) this.#opaque(entry.path);
         }
         return undefined;
     }
   }
 
   finish(index: string): LayerFacts {
-    for (const row of this.#folders.reverse()) finishFolder(this.tree, row);
+    this.#ring.finish(this.#writer);
+    this.#collect();
+    for (const { first, entry } of this.#links) {
+      entry.file.digest = first.file.digest;
+      entry.file.xattrs = first.file.xattrs;
+      linkSync(pathInFolder(this.#tree, first.path), pathInFolder(this.#tree, entry.path));
+    }
+    for (const row of this.#folders.reverse()) finishFolder(this.#tree, row);
     const tarSize = this.#tar.end();
     writeLayerIndex(index, this.#rows);
-    const diffId = parseDiffId(`sha256:${this.#ring.finish()}`);
-    return { diffId, size: this.size, tarSize, entries: this.#rows.length };
+    return { diffId: this.#diff.diffId(), size: this.#size, tarSize, entries: this.#rows.length };
   }
 
-  #header({ path, file, attributes }: CopiedEntry, size = 0): EntryHeader {
-    const { owner = file, mode } = attributes;
-    return {
-      path,
-      type: file.type,
-      mode: file.type === 'symlink' ? 0o777 : (mode ?? file.mode),
-      uid: owner.uid,
-      gid: owner.gid,
-      size,
-      mtime: file.mtime,
-      mtimeNsec: file.mtimeNsec,
-      linkTarget: file.linkTarget,
-      device: file.device,
-      xattrs: file.xattrs && file.xattrs.size > 0 ? file.xattrs : undefined,
-    };
+  [Symbol.dispose](): void {
+    this.#writer[Symbol.dispose]();
   }
 
-  #row(header: EntryHeader, digest?: Digest): LayerEntry {
-    const row: LayerEntry = { ...header, digest, offset: this.#tar.begin(header) };
-    this.size += countedSize(row);
+  #row(header: EntryHeader, digest?: RawDigest): LayerEntry {
+    const row: LayerEntry = { ...header, digest: digest && digestOfRaw(digest), offset: this.#tar.begin(header) };
     this.#rows.push(row);
     return row;
   }
 
   #folder(header: EntryHeader): void {
-    makeFolder(this.tree, header.path);
+    makeFolder(this.#tree, header.path);
     this.#folders.push(this.#row(header));
   }
 
   #opaque(path: string): void {
-    setXattr(pathInFolder(this.tree, path), OPAQUE_XATTR, OPAQUE_VALUE);
+    setXattr(pathInFolder(this.#tree, path), OPAQUE_XATTR, OPAQUE_VALUE);
     this.#row({ path, type: 'opaque', mode: 0, uid: 0, gid: 0, size: 0, mtime: 0, mtimeNsec: 0 });
   }
 
   #file(entry: CopiedEntry): Promise<void> | undefined {
-    const { path, file } = entry;
-    const first = file.linked === undefined ? undefined : this.#links.get(file.linked);
+    const { path, file, isInFolder } = entry;
+    const inode = isInFolder && file.stat.links > 1 ? nameOfInode(file) : undefined;
+    const first = inode === undefined ? undefined : this.#firstNames.get(inode);
     if (first) {
-      file.digest = first.digest;
-      file.xattrs = first.xattrs ?? new Map();
-      linkSync(pathInFolder(this.tree, first.path), pathInFolder(this.tree, path));
-      this.#row({ ...first, path, type: 'hardlink', size: 0, linkTarget: first.path });
+      this.#row({ ...first.row, path, type: 'hardlink', size: 0, linkTarget: first.row.path });
+      this.#links.push({ first: { path: first.row.path, file: first.file }, entry });
       return undefined;
     }
-    if (file.size >= ONE_READ) return this.#large(entry);
-    this.#done(file, this.#small(entry));
+    if (file.stat.size >= ONE_READ) return this.#large(entry, inode);
+    this.#done(this.#small(entry), file, inode);
     return undefined;
   }
 
-  #done(file: SourceFile, row: LayerEntry): void {
-    if (file.linked !== undefined) this.#links.set(file.linked, row);
+  #done(row: LayerEntry, file: SourceFile, inode: string | undefined): void {
+    this.#size += row.size;
+    if (inode !== undefined) this.#firstNames.set(inode, { row, file });
   }
 
   #small(entry: CopiedEntry): LayerEntry {
-    const { file } = entry;
+    const { path, file } = entry;
     const { digester } = this.#options;
     const source = openSource(file);
     let size: number;
     try {
       size = readSync(source, this.#buffer, 0, this.#buffer.length, null);
       if (size > ONE_READ) throw changedMeanwhile(file.path);
-      const isKnown = digester.recall(file) && isUnchanged(file, source);
-      if (!isKnown) digester.learn(file, digestOf(this.#buffer.subarray(0, size)), source);
+      const isKnown = digester.recall(file);
+      const same = isUnchanged(file, source);
+      if (!isKnown || !same) digester.learn(file, sha256(this.#buffer.subarray(0, size)), same);
     } finally {
       closeSync(source);
     }
     const content = this.#buffer.subarray(0, size);
-    const row = this.#row(this.#header(entry, size), file.digest);
+    const row = this.#row(headerOf(entry, size), file.digest);
     this.#tar.data(content);
     if (this.#linkShared(entry, row)) return row;
-    const target = createFile(this.tree, row);
-    try {
-      if (size > 0) writeAll(target, content);
-      finishFile(target, this.tree, row);
-    } finally {
-      closeSync(target);
-    }
+    if (row.xattrs || !this.#ring.offer(path, row, content)) this.#writer.file(encodeName(path), row, content);
+    setXattrs(this.#tree, row);
     return row;
   }
 
   /** In pieces of 1 MiB. Its size stands in the tar before its content, so it must not change. */
-  async #large(entry: CopiedEntry): Promise<void> {
+  async #large(entry: CopiedEntry, inode: string | undefined): Promise<void> {
     const { file } = entry;
-    const { digester } = this.#options;
+    const { digester, turn, onProgress } = this.#options;
     const isKnown = digester.recall(file);
+    if (!isKnown) digester.lookForXattrs(file);
     const source = openSource(file);
     try {
-      digester.lookForXattrs(file);
-      const header = this.#header(entry, file.size);
-      const offset = this.#tar.begin(header);
-      const planned: LayerEntry = { ...header, offset };
-      const target = this.#linkShared(entry, planned) ? undefined : createFile(this.tree, planned);
-      const hash = isKnown ? undefined : createHash('sha256');
-      try {
-        for (let left = file.size; left > 0; ) {
-          const room = this.#tar.reserve(Math.min(left, ONE_READ));
-          for (let fill = 0; fill < room.length; ) {
-            const count = readSync(source, room, fill, room.length - fill, null);
-            if (count === 0) throw changedMeanwhile(file.path);
-            fill += count;
-          }
-          hash?.update(room);
-          if (target !== undefined) writeAll(target, room);
-          left -= room.length;
-          if (this.turn.isOver())
-            await this.turn.pass({ files: this.#rows.length, bytes: this.size + file.size - left });
-        }
-        if (readSync(source, this.#buffer, 0, 1, null) > 0) throw changedMeanwhile(file.path);
-        if (isKnown && !isUnchanged(file, source)) throw changedMeanwhile(file.path);
-        if (hash) digester.learn(file, parseDigest(`sha256:${hash.digest('hex')}`), source);
-        const row: LayerEntry = { ...header, digest: file.digest, offset };
-        if (target !== undefined) finishFile(target, this.tree, row);
-        this.#rows.push(row);
-        this.#done(file, row);
-      } finally {
-        if (target !== undefined) closeSync(target);
+      const number = this.#rows.length;
+      const row = this.#row(headerOf(entry, file.stat.size), isKnown ? file.digest : undefined);
+      const target = this.#openTarget(entry, row, !isKnown);
+      for (let left = row.size; left > 0; ) {
+        const room = this.#tar.reserve(Math.min(left, ONE_READ));
+        readExactly(source, room, file);
+        target.chunk(room);
+        left -= room.length;
+        if (!turn.isOver()) continue;
+        onProgress({ files: this.#rows.length, bytes: this.#size + row.size - left });
+        await turn.pass();
       }
+      if (readSync(source, this.#buffer, 0, 1, null) > 0) throw changedMeanwhile(file.path);
+      const same = isUnchanged(file, source);
+      if (isKnown && !same) throw changedMeanwhile(file.path);
+      const digest = target.close();
+      if (!isKnown) this.#digesting.push({ row: number, file, same, digest });
+      setXattrs(this.#tree, row);
+      this.#done(row, file, inode);
     } finally {
       closeSync(source);
     }
   }
+
+  /** Where the content of a large file goes; `close` tells how to get its digest. */
+  #openTarget(entry: CopiedEntry, row: LayerEntry, needsDigest: boolean): LargeTarget {
+    if (this.#linkShared(entry, row)) {
+      const hash = createHash('sha256');
+      return { chunk: (content) => void hash.update(content), close: () => () => hash.digest() };
+    }
+    const name = encodeName(row.path);
+    if (row.xattrs || !this.#ring.isHelped) {
+      const writer = this.#writer;
+      writer.open(name, row, needsDigest);
+      return { chunk: (content) => writer.chunk(content), close: () => constant(writer.close()) };
+    }
+    if (this.#digesting.length >= DIGESTS) this.#collect();
+    const ring = this.#ring;
+    const number = ring.open(name, row, needsDigest);
+    const close = () => {
+      ring.close();
+      return () => ring.digest(number);
+    };
+    return { chunk: (content) => ring.chunk(content), close };
+  }
+
+  /** Takes the digests that have been computed for large files to where they belong. */
+  #collect(): void {
+    for (const { row: number, file, same, digest } of this.#digesting.splice(0)) {
+      const raw = digest();
+      this.#options.digester.learn(file, raw, same);
+      const row = this.#rows[number];
+      if (row) this.#rows[number] = { ...row, digest: digestOfRaw(raw) };
+    }
+  }
+
   /** Links a file that nobody else changes and that already is what its row says. */
   #linkShared({ file, attributes }: CopiedEntry, row: LayerEntry): boolean {
-    if (!attributes.isShared || row.uid !== file.uid || row.gid !== file.gid || row.mode !== file.mode) return false;
-    linkSync(pathInFolder(file.place, ''), pathInFolder(this.tree, row.path));
+    const { uid, gid, mode } = file.stat;
+    if (!attributes.isShared || row.uid !== uid || row.gid !== gid || row.mode !== mode) return false;
+    linkSync(placeOf(file), pathInFolder(this.#tree, row.path));
     return true;
   }
+}
+
+interface LargeTarget {
+  chunk(content: Uint8Array): void;
+  close(): () => RawDigest;
+}
+
+const FOLDER = { type: 'directory', size: 0 } as const;
+
+function headerOf({ path, file, attributes }: CopiedEntry, size: number): EntryHeader {
+  const { type, stat, linkTarget, xattrs } = file;
+  const { owner = stat, mode = stat.mode } = attributes;
+  const isNode = type === 'char' || type === 'block';
+  return {
+    path,
+    type,
+    mode: type === 'symlink' ? 0o777 : mode,
+    uid: owner.uid,
+    gid: owner.gid,
+    size,
+    mtime: stat.mtime,
+    mtimeNsec: stat.mtimeNsec,
+    linkTarget,
+    device: isNode ? { major: stat.major, minor: stat.minor } : undefined,
+    xattrs: xattrs && orNone(xattrs),
+  };
+}
+
+const constant =
+  <T>(value: T) =>
+  () =>
+    value;
+
+function readExactly(fd: number, into: Buffer, file: SourceFile): void {
+  for (let fill = 0; fill < into.length; ) {
+    const count = readSync(fd, into, fill, into.length - fill, null);
+    if (count === 0) throw changedMeanwhile(file.path);
+    fill += count;
+  }
+}
+
+const orNone = (xattrs: ReadonlyMap<string, Uint8Array>) => (xattrs.size > 0 ? xattrs : undefined);
+
+function nameOfInode({ stat }: SourceFile): string {
+  return `${stat.deviceMajor}:${stat.deviceMinor}:${stat.inodeHigh}:${stat.inodeLow}`;
 }

@@ -8,24 +8,24 @@ import { cancelled, Failure, messageOf } from '../../lib/error.ts';
 import { Digester } from '../../oci/digest.ts';
 import { diskFailure } from '../../store/disk.ts';
 
-export interface Download {
-  /** File name by the URL, else by the server; '' when neither tells one. */
-  readonly name: string;
-}
+/** The name of a download when neither its URL nor its server tells one. */
+export const UNNAMED = '.unnamed';
 
 /**
- * Fetches an ADD's URL into the file `place`: mode 0600, time by Last-Modified. Redirects are followed (20 at most), to http
+ * Fetches an ADD's URL into a file of `folder`, whose name it returns: that of the URL, else what the server says. Mode 0600, time by Last-Modified. Redirects are followed (20 at most), to http
  * and https only. A Failure names the URL and the status; with `checksum`, other content is one too.
  */
 export async function download(
   url: string,
-  place: string,
+  folder: string,
   options: { readonly checksum: string | undefined; readonly signal: AbortSignal },
-): Promise<Download> {
+): Promise<{ readonly name: string }> {
   const { checksum, signal } = options;
   const shown = withoutSecrets(url);
   const response = await get(url, shown, signal);
-  const limit = freeSpace(posix.dirname(place));
+  const limit = freeSpace(folder);
+  const name = nameOf(url, response.headers.get('content-disposition'));
+  const place = `${folder}/${name}`;
   const digester = new Digester();
   try {
     await pipeline(
@@ -42,7 +42,7 @@ export async function download(
     );
   } catch (error) {
     if (signal.aborted) throw cancelled(signal);
-    const failure = diskFailure(error, posix.dirname(place));
+    const failure = diskFailure(error, folder);
     if (failure instanceof Failure) throw failure;
     throw new Failure('unavailable', 'ADD_DOWNLOAD', `ADD failed: ${shown} broke off: ${messageOf(error)}`, {
       cause: error,
@@ -53,7 +53,7 @@ export async function download(
     throw new Failure('invalid', 'ADD_CHECKSUM', `ADD failed: digest mismatch of ${shown}: ${digest}: ${checksum}`);
   const modified = Date.parse(response.headers.get('last-modified') ?? '');
   if (Number.isFinite(modified)) utimesSync(place, modified / 1000, modified / 1000);
-  return { name: nameOf(url, response.headers.get('content-disposition')) };
+  return { name };
 }
 
 async function get(url: string, shown: string, signal: AbortSignal): Promise<Response> {
@@ -89,7 +89,7 @@ function nameOf(url: string, disposition: string | null): string {
   const last = pathname.endsWith('/') ? '' : decode(posix.basename(pathname));
   if (isName(last)) return last;
   const told = /filename="?([^";]+)"?/i.exec(disposition ?? '')?.[1] ?? '';
-  return isName(told) ? told : '';
+  return isName(told) ? told : UNNAMED;
 }
 
 function decode(text: string): string {

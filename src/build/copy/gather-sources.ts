@@ -1,6 +1,7 @@
 import { IgnoreMatcher, parseIgnore } from '../../dockerfile/ignore.ts';
 import { Failure } from '../../lib/error.ts';
 import { digestOf } from '../../oci/digest.ts';
+import { pathInFolder } from '../../tar/names.ts';
 import { ContextTree } from '../context/context-tree.ts';
 import { type CopyInputs, InputLister } from '../context/copy-inputs.ts';
 import { DigestMemo } from '../context/digest-memo.ts';
@@ -16,8 +17,8 @@ import { StackedFolders } from './stacked-folders.ts';
 /** A source that lies ready on this machine. */
 export type LocalSource =
   | Extract<CopySource, { kind: 'path' }>
-  /** A file outside of any tree: a download, or one written in the Dockerfile. */
-  | { readonly kind: 'file'; readonly name: string; readonly place: string };
+  /** A file alone in a folder: a download, or one written in the Dockerfile. */
+  | { readonly kind: 'file'; readonly name: string; readonly folder: string };
 
 /** A request as the worker threads get it. */
 export interface LocalRequest extends Omit<CopyRequest, 'sources'> {
@@ -29,8 +30,6 @@ export const ROOT: Owner = { uid: 0, gid: 0 };
 /** The sources of one COPY, while a task works on them. */
 export interface GatheredSources {
   readonly selections: readonly Selection[];
-  /** Selections that the sources of kind `path` gave: the ones that ADD may unpack. */
-  readonly unpackable: ReadonlySet<Selection>;
   readonly image: StackedFolders;
   /** Of folders that are made on the way. */
   readonly owner: Owner;
@@ -53,53 +52,67 @@ export function gatherSources(request: LocalRequest, signal: AbortSignal): Gathe
   const options = { ...request, isContext, attributes };
   let tree: SourceTree | undefined;
   const selections: Selection[] = [];
-  const unpackable = new Set<Selection>();
   for (const source of request.sources) {
     if (source.kind === 'file') {
       selections.push(loneFile(source, { ...attributes, owner: owner ?? ROOT, isShared: false }));
       continue;
     }
     tree ??= openTree(request);
-    for (const selection of selectSources(tree, source.path, options)) {
-      selections.push(selection);
-      unpackable.add(selection);
-    }
+    selections.push(...selectSources(tree, source.path, options));
   }
   const memo = new DigestMemo(isContext ? from.context.memo : undefined);
   const digester = new FileDigester(memo, { since, signal });
-  return { selections, unpackable, image, owner: owner ?? ROOT, digester, memo };
+  return { selections, image, owner: owner ?? ROOT, digester, memo };
 }
 
-/** The list of what was selected; every digest must be known by now. */
-export function listSources(selections: readonly Selection[]): CopyInputs {
+/**
+ * Lists what was selected. `look` is called for each file; the list is complete when each file whose digest it does not
+ * leave known gets one through the `fill` that it is given.
+ */
+export function listSources(
+  selections: readonly Selection[],
+  look: (file: SourceFile) => void,
+  onUnknown: (file: SourceFile, place: number) => void,
+): InputLister {
   const lister = new InputLister();
-  for (const { path, root, files, attributes } of selections) {
+  for (const { path, root, walk, attributes } of selections) {
     const isFolder = root.type === 'directory';
-    if (isFolder)
-      lister.add({ path, type: 'directory', mode: 0, digest: undefined, target: undefined, extra: undefined, size: 0 });
+    if (isFolder) lister.add({ ...NOTHING, path, type: 'directory' });
     const start = root.path === '' ? 0 : root.path.length + 1;
     const prefix = path === '' ? '' : `${path}/`;
-    for (const file of files) {
-      lister.add({
+    walk((file) => {
+      look(file);
+      const place = lister.add({
         path: isFolder ? prefix + file.path.slice(start) : path,
         type: file.type,
-        mode: file.mode,
+        mode: file.type === 'symlink' ? 0o777 : file.stat.mode,
         digest: file.digest,
-        target: file.linkTarget ?? (file.device && `${file.device.major}:${file.device.minor}`),
+        target: targetOf(file),
         extra: extraOf(file, attributes),
-        size: file.size,
+        size: file.type === 'file' ? file.stat.size : 0,
       });
-    }
+      if (place !== undefined) onUnknown(file, place);
+    });
   }
-  const [only, second] = selections;
-  return lister.finish(second || !only ? 'multi' : only.root.type === 'directory' ? 'dir' : 'file');
+  return lister;
 }
+
+/** What Docker's history calls the sources. */
+export function kindOf([only, second]: readonly Selection[]): CopyInputs['kind'] {
+  return second || !only ? 'multi' : only.root.type === 'directory' ? 'dir' : 'file';
+}
+
+function targetOf({ type, linkTarget, stat }: SourceFile): string | undefined {
+  return type === 'char' || type === 'block' ? `${stat.major}:${stat.minor}` : linkTarget;
+}
+
+const NOTHING = { mode: 0, digest: undefined, target: undefined, extra: undefined, size: 0 };
 
 function extraOf(file: SourceFile, { owner }: CopyAttributes) {
   const xattrs = file.xattrs && file.xattrs.size > 0 ? [...file.xattrs].sort(([a], [b]) => (a < b ? -1 : 1)) : [];
   if (xattrs.length === 0 && owner) return undefined;
   const named = xattrs.map(([name, value]) => [name, Buffer.from(value).toString('base64')]);
-  return digestOf(JSON.stringify([owner ? [] : [file.uid, file.gid], named]));
+  return digestOf(JSON.stringify([owner ? [] : [file.stat.uid, file.stat.gid], named]));
 }
 
 function openTree({ from }: LocalRequest): SourceTree {
@@ -109,11 +122,11 @@ function openTree({ from }: LocalRequest): SourceTree {
   return new ContextTree(folder, rules, index === undefined ? undefined : rowsByPath(index));
 }
 
-function loneFile({ name, place }: { name: string; place: string }, attributes: CopyAttributes): Selection {
-  const stat = quickStat(place);
-  const root = stat && sourceFile(name, place, stat, { isMutable: false, readLink: () => undefined });
-  if (!root) throw new Error(`file ${place} of a copy is gone`);
-  return { path: name, root, files: [root], into: '', attributes };
+function loneFile({ name, folder }: { name: string; folder: string }, attributes: CopyAttributes): Selection {
+  const stat = quickStat(pathInFolder(folder, name));
+  const root = stat && sourceFile({ path: name, folder, stat, isMutable: false }, () => undefined);
+  if (!root) throw new Error(`file "${name}" of a copy is gone`);
+  return { path: name, root, walk: (visit) => visit(root), into: '', attributes, isInTree: false };
 }
 
 /** `--chmod` takes octal digits. */

@@ -47,7 +47,8 @@ export class LayerTree implements SourceTree {
 
   #file(path: string, { stat, place, layer }: StackedEntry): SourceFile | undefined {
     const readLink = () => decodeName(readlinkSync(pathInFolder(place, ''), { encoding: 'buffer' }));
-    const file = sourceFile(path, place, stat, { isMutable: false, readLink });
+    const folder = `${this.#layers[layer] ?? ''}/diff`;
+    const file = sourceFile({ path, folder, stat, isMutable: false }, readLink);
     if (file) describe(file, this.#rows(layer));
     return file;
   }

@@ -19,6 +19,8 @@ export interface CopiedEntry {
   readonly path: string;
   readonly file: SourceFile;
   readonly attributes: CopyAttributes;
+  /** It comes with the folder that it is in: other names of the same file do too. */
+  readonly isInFolder: boolean;
   /** A folder that takes the place of something else in the image. */
   readonly replaces: boolean;
 }
@@ -40,7 +42,7 @@ export function planCopy(selections: readonly Selection[], to: Destination, imag
   const { instruction } = to;
   if (selections.length === 0)
     throw new Failure('not-found', 'COPY_SOURCE', `${instruction} failed: no source files were specified`);
-  const meansFolder = /(^|\/)\.?$/.test(to.destination);
+  const meansFolder = /(^|\/)\.{0,2}$/.test(to.destination);
   if ((selections.length > 1 || to.isMany) && !meansFolder)
     throw new Failure(
       'invalid',
@@ -52,21 +54,21 @@ export function planCopy(selections: readonly Selection[], to: Destination, imag
   const isFolder = base === '' || entry?.stat.format === Format.directory;
   const plan = new Plan(image);
   for (const selection of selections) {
-    const { root, files, into, attributes } = selection;
+    const { root, into, attributes } = selection;
     if (root.type === 'directory') {
       if (entry && !isFolder) throw notFolder(base);
       const start = root.path === '' ? 0 : root.path.length + 1;
       const folder = joinBelow(base, into);
       plan.folder(folder);
-      for (const file of files) plan.copy(joinPath(folder, file.path.slice(start)), file, attributes);
+      selection.walk((file) => plan.copy(joinPath(folder, file.path.slice(start)), file, attributes, true));
     } else if (meansFolder || isFolder || into !== '') {
       if (entry && !isFolder) throw notFolder(base);
       const folder = joinBelow(base, into);
       plan.folder(folder);
-      plan.copy(joinPath(folder, posix.basename(selection.path)), root, attributes);
+      plan.copy(joinPath(folder, posix.basename(selection.path)), root, attributes, false);
     } else {
       plan.folder(posix.dirname(`/${base}`).slice(1));
-      plan.copy(base, root, attributes);
+      plan.copy(base, root, attributes, false);
     }
   }
   return plan.finish();
@@ -96,17 +98,17 @@ class Plan {
     else this.#add({ kind: 'make', path });
   }
 
-  copy(path: string, file: SourceFile, attributes: CopyAttributes): void {
+  copy(path: string, file: SourceFile, attributes: CopyAttributes, isInFolder: boolean): void {
     const known = this.#entries.get(path);
     if (file.type === 'directory') {
       const isNew = !known || (known.kind === 'copy' && known.file.type !== 'directory');
       const below = isNew ? this.#image.lookup(path) : undefined;
       const replaces = below !== undefined && below.stat.format !== Format.directory;
-      this.#add({ kind: 'copy', path, file, attributes, replaces });
+      this.#add({ kind: 'copy', path, file, attributes, isInFolder, replaces });
       return;
     }
     if (known && (known.kind !== 'copy' || known.file.type === 'directory')) this.#removeBelow(path);
-    this.#add({ kind: 'copy', path, file, attributes, replaces: false });
+    this.#add({ kind: 'copy', path, file, attributes, isInFolder, replaces: false });
   }
 
   finish(): PlannedEntry[] {

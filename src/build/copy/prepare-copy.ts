@@ -1,13 +1,15 @@
-import { writeFileSync } from 'node:fs';
-import { Failure } from '../../lib/error.ts';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { posix } from 'node:path';
+import { Failure, isFailure } from '../../lib/error.ts';
 import { makeScratchFolder } from '../../lib/scratch.ts';
 import type { WorkerPool } from '../../lib/worker-pool.ts';
 import type { CopyInputs } from '../context/copy-inputs.ts';
 import type { CopyTask } from './copy-files.ts';
 import type { CopiedLayer, CopyJob, CopyRequest, CopySource, CopyTarget } from './copy-request.ts';
-import { makeRing } from './digest-ring.ts';
-import { download } from './download.ts';
+
+import { download, UNNAMED } from './download.ts';
 import type { LocalRequest, LocalSource } from './gather-sources.ts';
+import { closeRing, HELPER_FAILED, makeRing } from './write-ring.ts';
 
 interface PrepareOptions {
   /** Serves `copyTasks`. */
@@ -39,18 +41,24 @@ async function runCopy(
 ): Promise<CopiedLayer> {
   const ring = makeRing();
   const task: CopyTask = { request, target, ring };
-  const stop = new AbortController();
-  // The helper is queued behind the task that it helps: it never occupies a worker for which that task waits.
+  // The helper is queued behind the task that it helps: it never takes a worker for which that task waits.
   const copying = pool.run<CopiedLayer>('copy-files', task, {
     signal,
     onMessage: (message) => onProgress?.(message as { files: number; bytes: number }), // posted by copyTask
   });
-  const helping = pool.run<void>('copy-digest', ring, { signal: stop.signal });
-  helping.catch(() => {}); // the copy takes over what its helper does not do
+  const helping = pool.run<void>('copy-help', { ring, folder: target.folder }, { signal });
+  const helped = helping.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
   try {
     return await copying;
+  } catch (error) {
+    if (isFailure(error) && error.code === HELPER_FAILED) throw (await helped) ?? error;
+    throw error;
   } finally {
-    stop.abort();
+    closeRing(ring);
+    await helped; // nobody writes into the folder any more
   }
 }
 
@@ -61,20 +69,21 @@ async function localSource(
   signal: AbortSignal,
 ): Promise<LocalSource> {
   if (source.kind === 'path') return source;
-  const place = files.next();
+  const folder = files.next();
   if (source.kind === 'inline') {
-    writeFileSync(place, source.content, { mode: 0o644, flag: 'wx' });
-    return { kind: 'file', name: source.name, place };
+    const name = posix.basename(source.name);
+    writeFileSync(`${folder}/${name}`, source.content, { mode: 0o644, flag: 'wx' });
+    return { kind: 'file', name, folder };
   }
-  const { name } = await download(source.url, place, { checksum: source.checksum, signal });
-  if (name === '' && /\/$/.test(request.destination))
+  const { name } = await download(source.url, folder, { checksum: source.checksum, signal });
+  if (name === UNNAMED && /\/$/.test(request.destination))
     throw new Failure('invalid', 'ADD_NAME', `ADD failed: cannot determine filename for source ${source.url}`, {
       hint: 'give the destination a file name instead of a folder',
     });
-  return { kind: 'file', name: name === '' ? 'download' : name, place };
+  return { kind: 'file', name, folder };
 }
 
-/** A scratch folder that is made when the first file needs it. */
+/** A scratch folder that is made when the first file needs it; each file gets a folder of its own. */
 class SourceFiles implements AsyncDisposable {
   readonly #parent: string;
   #folder: ReturnType<typeof makeScratchFolder> | undefined;
@@ -86,7 +95,9 @@ class SourceFiles implements AsyncDisposable {
 
   next(): string {
     this.#folder ??= makeScratchFolder(this.#parent, 'copy');
-    return `${this.#folder.path}/${this.#count++}`;
+    const path = `${this.#folder.path}/${this.#count++}`;
+    mkdirSync(path, 0o700);
+    return path;
   }
 
   move(): SourceFiles {

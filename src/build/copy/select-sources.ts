@@ -11,8 +11,10 @@ export interface Selection {
   readonly path: string;
   /** The file itself, or the folder whose content is meant. */
   readonly root: SourceFile;
-  /** What is copied: the file, or everything in the folder. */
-  readonly files: readonly SourceFile[];
+  /** Visits what is copied: the file, or everything in the folder, sorted, each folder before its content. */
+  walk(visit: (file: SourceFile) => void): void;
+  /** Found in the context, a stage or an image; ADD unpacks only such archives. */
+  readonly isInTree: boolean;
   /** Folder below the destination, for `--parents`. */
   readonly into: string;
   readonly attributes: CopyAttributes;
@@ -45,11 +47,11 @@ export function selectSources(tree: SourceTree, written: string, options: Select
   const { clean, pivot } = cleanSource(written, options);
   const selections: Selection[] = [];
   const select = (path: string, root: SourceFile) => {
-    const files =
-      root.type === 'directory' ? contentOf(tree, root, options.excludes) : [{ ...root, linked: undefined }];
+    const isFolder = root.type === 'directory';
+    const walk = isFolder ? contentOf(tree, root, options.excludes) : (visit: Visit) => visit(root);
     const below = options.parents ? path.slice(Math.min(pivot, path.length)) : '';
-    const into = root.type === 'directory' ? below : below.slice(0, Math.max(0, below.lastIndexOf('/')));
-    selections.push({ path, root, files, into, attributes: options.attributes });
+    const into = isFolder ? below : below.slice(0, Math.max(0, below.lastIndexOf('/')));
+    selections.push({ path, root, walk, into, attributes: options.attributes, isInTree: true });
   };
   if (!hasWildcard(clean)) {
     const root = resolveSource(tree, clean);
@@ -128,25 +130,25 @@ function* expand(tree: SourceTree, pattern: string): Generator<string> {
   }
 }
 
-function contentOf(tree: SourceTree, root: SourceFile, excludes: readonly string[]): SourceFile[] {
-  const files: SourceFile[] = [];
-  tree.walk(root.path, (file) => void files.push(file));
-  return excludes.length === 0 ? files : withoutExcluded(files, root.path, excludes);
-}
+type Visit = (file: SourceFile) => void;
 
-/** An excluded folder stays when an exception keeps something in it. */
-function withoutExcluded(files: readonly SourceFile[], root: string, excludes: readonly string[]): SourceFile[] {
+/** A walk of a folder. An excluded folder stays when an exception keeps something in it. */
+function contentOf(tree: SourceTree, root: SourceFile, excludes: readonly string[]): (visit: Visit) => void {
+  if (excludes.length === 0) return (visit) => tree.walk(root.path, visit);
   const matcher = new IgnoreMatcher(excludes.map(compileIgnorePattern));
-  const start = root === '' ? 0 : root.length + 1;
-  const kept: SourceFile[] = [];
-  const pending: SourceFile[] = [];
-  for (const file of files) {
-    while (pending.length > 0 && !file.path.startsWith(`${pending.at(-1)?.path}/`)) pending.pop();
-    if (matcher.ignores(file.path.slice(start))) {
-      if (file.type === 'directory') pending.push(file);
-    } else kept.push(...pending.splice(0), file);
-  }
-  return kept;
+  const start = root.path === '' ? 0 : root.path.length + 1;
+  return (visit) => {
+    const pending: SourceFile[] = [];
+    tree.walk(root.path, (file) => {
+      while (pending.length > 0 && !file.path.startsWith(`${pending.at(-1)?.path}/`)) pending.pop();
+      if (matcher.ignores(file.path.slice(start))) {
+        if (file.type === 'directory') pending.push(file);
+        return;
+      }
+      for (const folder of pending.splice(0)) visit(folder);
+      visit(file);
+    });
+  };
 }
 
 function missing(path: string, { instruction, isContext }: SelectOptions): Failure {

@@ -3,9 +3,8 @@ import { isFailure } from '../../lib/error.ts';
 import { applyStream } from '../../snapshot/apply-stream.ts';
 import { decompress } from '../../tar/compression.ts';
 import { BLOCK, parseHeaderBlock } from '../../tar/header-block.ts';
-import { pathInFolder } from '../../tar/names.ts';
 import { ContextTree } from '../context/context-tree.ts';
-import { rowsByPath, type SourceFile } from '../context/source-file.ts';
+import { placeOf, rowsByPath, type SourceFile } from '../context/source-file.ts';
 import type { Selection } from './select-sources.ts';
 
 /** Whether ADD unpacks the file: a tar, compressed in a known way or not. The content decides, not the name. */
@@ -14,7 +13,7 @@ export async function isArchive(file: SourceFile, signal: AbortSignal): Promise<
   const head = Buffer.alloc(BLOCK);
   let fill = 0;
   try {
-    const bytes = decompress(createReadStream(pathInFolder(file.place, ''), { highWaterMark: 1 << 16 }), {
+    const bytes = decompress(createReadStream(placeOf(file), { highWaterMark: 1 << 16 }), {
       signal,
       limit: Infinity,
     });
@@ -35,12 +34,15 @@ export async function isArchive(file: SourceFile, signal: AbortSignal): Promise<
 export async function unpackArchive(selection: Selection, folder: string, signal: AbortSignal): Promise<Selection> {
   const index = `${folder}/index`;
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const source = createReadStream(pathInFolder(selection.root.place, ''), { highWaterMark: 1 << 18 });
+  const source = createReadStream(placeOf(selection.root), { highWaterMark: 1 << 18 });
   await applyStream(source, { target: `${folder}/tree`, index, form: 'plain' }, { signal });
   const tree = new ContextTree(`${folder}/tree`, undefined, rowsByPath(index));
   const root = tree.find('');
   if (!root) throw new Error('an unpacked archive has no root');
-  const files: SourceFile[] = [];
-  tree.walk('', (file) => void files.push(file));
-  return { ...selection, root, files, attributes: { owner: undefined, mode: undefined, isShared: true } };
+  return {
+    ...selection,
+    root,
+    walk: (visit) => tree.walk('', visit),
+    attributes: { owner: undefined, mode: undefined, isShared: true },
+  };
 }

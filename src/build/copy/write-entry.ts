@@ -1,5 +1,7 @@
+import { createHash, type Hash } from 'node:crypto';
 import {
   chmodSync,
+  closeSync,
   constants,
   fchmodSync,
   fchownSync,
@@ -14,6 +16,8 @@ import { bind, check } from '../../host/libc.ts';
 import type { LayerEntry } from '../../tar/layer-entry.ts';
 import { encodeName, pathInFolder } from '../../tar/names.ts';
 import { Format } from '../context/quick-stat.ts';
+import type { RawDigest } from '../context/source-file.ts';
+import type { FileSink } from './write-ring.ts';
 
 const futimens = bind<(fd: number, times: Buffer) => number>('int futimens(int fd, const void *times)');
 
@@ -23,26 +27,76 @@ const UMASK = process.umask();
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 const NODE_FORMATS: Readonly<Record<string, number>> = { char: Format.char, block: Format.block, fifo: Format.fifo };
 
+const NO_DIGEST = new Uint8Array(32);
 const times = Buffer.alloc(32);
 const timeWords = new BigInt64Array(times.buffer, times.byteOffset, 4);
 
-/** Makes a new file with the mode of `row`; the caller writes the content and then calls `finishFile`. */
-export function createFile(tree: string, row: LayerEntry): number {
-  return openSync(pathInFolder(tree, row.path), CREATE, row.mode & 0o777);
+/** What a file has besides name and content. */
+export interface FileAttributes {
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly mtime: number;
+  readonly mtimeNsec: number;
 }
 
-export function writeAll(fd: number, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, bytes.length - at);
-}
+/** Makes files in a tree. The folders that they go into must be there, and must not pass on their group. */
+export class FileWriter implements FileSink {
+  readonly #tree: Buffer;
+  /** The file whose content is coming. */
+  #open: { readonly fd: number; readonly attributes: FileAttributes; readonly hash: Hash | undefined } | undefined;
+  /** The file at work, for messages. */
+  current = '';
 
-/** Gives an open, written file the attributes of its row. The folder it is in must not pass on its group. */
-export function finishFile(fd: number, tree: string, row: LayerEntry): void {
-  if (row.uid !== OWN_UID || row.gid !== OWN_GID) fchownSync(fd, row.uid, row.gid);
-  if ((row.mode & ~0o777) !== 0 || (row.mode & UMASK) !== 0) fchmodSync(fd, row.mode);
-  setXattrs(tree, row);
-  timeWords[0] = timeWords[2] = BigInt(row.mtime);
-  timeWords[1] = timeWords[3] = BigInt(row.mtimeNsec);
-  check(futimens(fd, times), 'futimens', row.path);
+  constructor(tree: string) {
+    this.#tree = Buffer.from(`${tree}/`);
+  }
+
+  file(path: Buffer, attributes: FileAttributes, content: Uint8Array): void {
+    const fd = this.#create(path, attributes);
+    try {
+      writeAll(fd, content);
+      finishFile(fd, attributes);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  open(path: Buffer, attributes: FileAttributes, needsDigest: boolean): void {
+    const hash = needsDigest ? createHash('sha256') : undefined;
+    this.#open = { fd: this.#create(path, attributes), attributes, hash };
+  }
+
+  chunk(content: Uint8Array): void {
+    const { fd, hash } = this.#opened();
+    hash?.update(content);
+    writeAll(fd, content);
+  }
+
+  close(): RawDigest {
+    const { fd, attributes, hash } = this.#opened();
+    finishFile(fd, attributes);
+    closeSync(fd);
+    this.#open = undefined;
+    return hash?.digest() ?? NO_DIGEST;
+  }
+
+  /** Closes what a failure left open. */
+  [Symbol.dispose](): void {
+    if (this.#open) closeSync(this.#open.fd);
+    this.#open = undefined;
+  }
+
+  #create(path: Buffer, { mode }: FileAttributes): number {
+    const full = Buffer.concat([this.#tree, path]);
+    this.current = path.toString();
+    return openSync(full, CREATE, mode & 0o777);
+  }
+
+  #opened() {
+    if (!this.#open) throw new Error('no file is open');
+    return this.#open;
+  }
 }
 
 /** Makes a symlink, fifo or device. */
@@ -72,7 +126,20 @@ export function finishFolder(tree: string, row: LayerEntry): void {
   setTimes(path, row.mtime, row.mtimeNsec);
 }
 
-function setXattrs(tree: string, row: LayerEntry): void {
+/** Sets a row's extended attributes; the times of modification stay. */
+export function setXattrs(tree: string, row: LayerEntry): void {
   if (!row.xattrs) return;
   for (const [name, value] of row.xattrs) setXattr(pathInFolder(tree, row.path), name, Buffer.from(value));
+}
+
+function writeAll(fd: number, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, bytes.length - at);
+}
+
+function finishFile(fd: number, { mode, uid, gid, mtime, mtimeNsec }: FileAttributes): void {
+  if (uid !== OWN_UID || gid !== OWN_GID) fchownSync(fd, uid, gid);
+  if ((mode & ~0o777) !== 0 || (mode & UMASK) !== 0) fchmodSync(fd, mode);
+  timeWords[0] = timeWords[2] = BigInt(mtime);
+  timeWords[1] = timeWords[3] = BigInt(mtimeNsec);
+  check(futimens(fd, times), 'futimens');
 }
