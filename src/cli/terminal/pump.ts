@@ -3,6 +3,7 @@ import type { Hijacked } from '../client/engine-client.ts';
 import { readFrames } from '../client/frames.ts';
 import { type Session, writeAll } from '../session.ts';
 import { DEFAULT_DETACH_KEYS, DetachScanner, parseDetachKeys } from './detach-keys.ts';
+import { enterRawMode } from './raw-mode.ts';
 
 export interface PumpOptions {
   /** Whether the process has a terminal: plain bytes, raw mode here, detach keys. */
@@ -30,13 +31,12 @@ export function startPump(session: Session, connection: Hijacked, options: PumpO
   const detached = Promise.withResolvers<'detached'>();
   const scanner = options.tty ? new DetachScanner(keys) : undefined;
   const release = options.stdin ? copyInput(session, socket, scanner, () => detached.resolve('detached')) : () => {};
-  const raw = options.tty && options.stdin && session.stdin.isTTY === true;
-  if (raw) session.stdin.setRawMode(true);
+  const raw = options.tty && options.stdin && session.stdin.isTTY === true ? enterRawMode(session.stdin) : undefined;
   return {
     ended: Promise.race([output.then(() => 'ended' as const), detached.promise]),
     async [Symbol.asyncDispose]() {
       release();
-      if (raw) session.stdin.setRawMode(false);
+      raw?.[Symbol.dispose]();
       socket.destroy();
       await output.catch(() => {}); // its failure was seen through `ended`; after a detach nobody asks
     },
