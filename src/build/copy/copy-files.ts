@@ -4,7 +4,8 @@ import type { SourceFile } from '../context/source-file.ts';
 import { copyPass } from './copy-pass.ts';
 import type { CopiedLayer, CopyTarget } from './copy-request.ts';
 
-import { gatherSources, kindOf, type LocalRequest, listSources } from './gather-sources.ts';
+import { gatherSources, type LocalRequest } from './gather-sources.ts';
+import { listSources } from './list-sources.ts';
 import { planCopy } from './plan-copy.ts';
 import type { Selection } from './select-sources.ts';
 import { Turn } from './turn.ts';
@@ -36,9 +37,9 @@ export async function copyTask(
     const plan = planCopy(copied, { ...request, isMany: request.sources.length > 1 }, image);
     const turn = new Turn(signal);
     const facts = await copyPass(plan, { ...target, owner, digester, ring, turn, onProgress: post });
+    const inputs = await listSources(found, digester, turn);
     memo.save();
-    const lister = listSources(found, ignore, notCopied);
-    return { facts, inputs: lister.finish(kindOf(found)) };
+    return { facts, inputs };
   } finally {
     if (request.unpack) rmSync(scratch, { recursive: true, force: true });
   }
@@ -54,10 +55,4 @@ function recorded(selection: Selection): Selection {
       for (const file of files) visit(file);
     },
   };
-}
-
-const ignore = () => {};
-
-function notCopied(file: SourceFile): void {
-  throw new Error(`"${file.path}" was not copied`);
 }

@@ -1,13 +1,11 @@
 import { IgnoreMatcher, parseIgnore } from '../../dockerfile/ignore.ts';
 import { Failure } from '../../lib/error.ts';
-import { digestOf } from '../../oci/digest.ts';
 import { pathInFolder } from '../../tar/names.ts';
 import { ContextTree } from '../context/context-tree.ts';
-import { type CopyInputs, InputLister } from '../context/copy-inputs.ts';
 import { DigestMemo } from '../context/digest-memo.ts';
 import { FileDigester } from '../context/file-digester.ts';
 import { quickStat } from '../context/quick-stat.ts';
-import { rowsByPath, type SourceFile, type SourceTree, sourceFile } from '../context/source-file.ts';
+import { rowsByPath, type SourceTree, sourceFile } from '../context/source-file.ts';
 import type { CopyRequest, CopySource } from './copy-request.ts';
 import { LayerTree } from './layer-tree.ts';
 import { type Owner, resolveOwner } from './owner.ts';
@@ -63,56 +61,6 @@ export function gatherSources(request: LocalRequest, signal: AbortSignal): Gathe
   const memo = new DigestMemo(isContext ? from.context.memo : undefined);
   const digester = new FileDigester(memo, { since, signal });
   return { selections, image, owner: owner ?? ROOT, digester, memo };
-}
-
-/**
- * Lists what was selected. `look` is called for each file; the list is complete when each file whose digest it does not
- * leave known gets one through the `fill` that it is given.
- */
-export function listSources(
-  selections: readonly Selection[],
-  look: (file: SourceFile) => void,
-  onUnknown: (file: SourceFile, place: number) => void,
-): InputLister {
-  const lister = new InputLister();
-  for (const { path, root, walk, attributes } of selections) {
-    const isFolder = root.type === 'directory';
-    if (isFolder) lister.add({ ...NOTHING, path, type: 'directory' });
-    const start = root.path === '' ? 0 : root.path.length + 1;
-    const prefix = path === '' ? '' : `${path}/`;
-    walk((file) => {
-      look(file);
-      const place = lister.add({
-        path: isFolder ? prefix + file.path.slice(start) : path,
-        type: file.type,
-        mode: file.type === 'symlink' ? 0o777 : file.stat.mode,
-        digest: file.digest,
-        target: targetOf(file),
-        extra: extraOf(file, attributes),
-        size: file.type === 'file' ? file.stat.size : 0,
-      });
-      if (place !== undefined) onUnknown(file, place);
-    });
-  }
-  return lister;
-}
-
-/** What Docker's history calls the sources. */
-export function kindOf([only, second]: readonly Selection[]): CopyInputs['kind'] {
-  return second || !only ? 'multi' : only.root.type === 'directory' ? 'dir' : 'file';
-}
-
-function targetOf({ type, linkTarget, stat }: SourceFile): string | undefined {
-  return type === 'char' || type === 'block' ? `${stat.major}:${stat.minor}` : linkTarget;
-}
-
-const NOTHING = { mode: 0, digest: undefined, target: undefined, extra: undefined, size: 0 };
-
-function extraOf(file: SourceFile, { owner }: CopyAttributes) {
-  const xattrs = file.xattrs && file.xattrs.size > 0 ? [...file.xattrs].sort(([a], [b]) => (a < b ? -1 : 1)) : [];
-  if (xattrs.length === 0 && owner) return undefined;
-  const named = xattrs.map(([name, value]) => [name, Buffer.from(value).toString('base64')]);
-  return digestOf(JSON.stringify([owner ? [] : [file.stat.uid, file.stat.gid], named]));
 }
 
 function openTree({ from }: LocalRequest): SourceTree {
