@@ -1,4 +1,5 @@
 import { existsSync, realpathSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ApiServer, type Listener } from '../api/server.ts';
 import { openEngine } from '../engine/engine.ts';
@@ -30,7 +31,11 @@ async function runHost(argv: readonly string[]): Promise<number> {
 
   await using scope = new Scope();
   const workers = scope.use(new WorkerPool(siblingScript(import.meta.url, 'worker'), WORKERS));
-  const engine = scope.use(await openEngine({ dataRoot: options.dataRoot, workers, log, signal: stop.signal }));
+  const quickWorkers = scope.use(new WorkerPool(siblingScript(import.meta.url, 'worker'), 1));
+  const runRoot = process.getuid?.() === 0 ? '/run/strake' : join(process.env['XDG_RUNTIME_DIR'] ?? '/tmp', 'strake');
+  const engine = scope.use(
+    await openEngine({ dataRoot: resolve(options.dataRoot), runRoot, workers, quickWorkers, log, signal: stop.signal }),
+  );
   const server = scope.use(new ApiServer({ backends: engine.backends, version: STRAKE_VERSION, log }));
   for (const address of options.listen) log.info('listening', { address: await server.listen(parseListener(address)) });
 

@@ -72,8 +72,10 @@ export interface StepCache {
 export interface RunRequest {
   /** Bottom first. */
   readonly layers: readonly LayerId[];
+  /** The same layers by content, less the empty ones, when all are known. */
+  readonly diffIds: () => Promise<readonly DiffId[]>;
   /** ID of the image that FROM named, for the container's record; empty for scratch. */
-  readonly image: string;
+  readonly image: ImageId | undefined;
   readonly argv: readonly string[];
   readonly env: readonly string[];
   readonly user: string;

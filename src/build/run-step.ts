@@ -37,7 +37,11 @@ export async function runStep(
     const output = outputOf(session, step);
     const ended = await session.runner.run({
       layers: state.layers.map((layer) => layer.id),
-      image: state.baseImage ?? '',
+      diffIds: async () => {
+        const sealed = await Promise.all(state.layers.map((layer) => layer.sealed));
+        return sealed.flatMap((layer) => layer?.diffId ?? []);
+      },
+      image: state.baseImage,
       argv,
       env: scope.runEnvironment(),
       user: state.config.User ?? '',

@@ -32,7 +32,7 @@ export interface RunStreams {
 export class Container {
   readonly id: ContainerId;
   readonly folder: string;
-  readonly snapshot: ActiveSnapshot;
+  snapshot: ActiveSnapshot;
   name: string;
   record: ContainerRecord;
   /** False for the container of a build step, until it is kept. */

@@ -41,7 +41,7 @@ export interface ContainerEvent {
 }
 
 export interface ContainersNeeds
-  extends Pick<LifecycleNeeds, 'runtime' | 'cgroups' | 'networks' | 'socketFolder' | 'log'> {
+  extends Pick<LifecycleNeeds, 'runtime' | 'cgroups' | 'networks' | 'runFolder' | 'log'> {
   readonly store: Pick<
     Store,
     'root' | 'containers' | 'volumes' | 'layers' | 'trash' | 'containerFolder' | 'activeFolder' | 'activeKeys'
@@ -96,7 +96,7 @@ export class Containers implements AsyncDisposable {
       runtime: needs.runtime,
       cgroups: needs.cgroups,
       networks: needs.networks,
-      socketFolder: needs.socketFolder,
+      runFolder: needs.runFolder,
       log: needs.log,
       idOf: (ref) => this.find(ref).id,
       pidOf: (ref) => this.find(ref).running().launched.process.pid,
@@ -171,7 +171,14 @@ export class Containers implements AsyncDisposable {
   /** Makes a container lasting that was made without `diffIds`. */
   keep(ref: string, diffIds: readonly DiffId[]): void {
     const container = this.find(ref);
-    if (!container.recorded) this.#record(container, diffIds);
+    if (container.recorded) return;
+    this.#record(container, diffIds);
+    // From now on it stands on what the record names, not on trees that only the one who made it keeps.
+    const { layers } = this.#needs.store;
+    container.snapshot = this.#needs.snapshots.open(
+      container.id,
+      layers.chain(diffIds).map((layer) => layer.id),
+    );
   }
 
   /** False when it was running already. A start that fails leaves its reason in the record, and removes `--rm` ones. */

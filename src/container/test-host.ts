@@ -61,7 +61,7 @@ export async function openTestHost(options: { readonly root?: string } = {}): Pr
     trash: store.trash,
   });
   const run = join(root, 'run');
-  const runtime = new Runtime(await findRuntime(join(run, 'trial'), { signal }), join(run, 'state'), cgroups);
+  const runtime = new Runtime(() => findRuntime(join(run, 'trial'), { signal }), join(run, 'state'), cgroups);
   const tasks: NetworkTaskRunner = {
     // The table is keyed by the task's name, and its callers state the task's own input and output.
     run: async (task, input) => (networkTasks as Record<string, (input: unknown) => unknown>)[task]?.(input) as never,
@@ -69,9 +69,9 @@ export async function openTestHost(options: { readonly root?: string } = {}): Pr
   const networks = scope.use(new Networks({ stateFolder: join(root, 'data/network'), tasks, log: silentLog }));
   await networks.cleanLeftovers();
   scope.use(becomeReaper());
-  scope.defer(() => void removeCgroup(cgroups, '/strake-test'));
+  scope.defer(async () => void (await removeCgroup(cgroups, '/strake-test')));
   const events: ContainerEvent[] = [];
-  const needs = { store, snapshots, runtime, cgroups, networks, log: silentLog, socketFolder: join(run, 's') };
+  const needs = { store, snapshots, runtime, cgroups, networks, log: silentLog, runFolder: join(run, 's') };
   const containers = scope.use(await openContainers({ ...needs, emit: (event) => events.push(event) }, { signal }));
   const layer = store.layers.byDiffId(diffId);
   const request: TestHost['request'] = (config, hostConfig = {}, image = {}) => ({

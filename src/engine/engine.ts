@@ -2,92 +2,107 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { applyChanges } from '../build/apply-changes.ts';
 import { Vertices } from '../build/vertex.ts';
+import { openContainers } from '../container/open-containers.ts';
+import { detectCgroups } from '../host/cgroup.ts';
+import { findRuntime } from '../host/find-runtime.ts';
+import { Networks } from '../host/network/networks.ts';
+import { becomeReaper } from '../host/reaper.ts';
+import { Runtime } from '../host/runtime.ts';
 import type { Log } from '../lib/log.ts';
 import { Scope } from '../lib/scope.ts';
 import type { WorkerPool } from '../lib/worker-pool.ts';
+import { digestOf, hexOf } from '../oci/digest.ts';
 import { Snapshots } from '../snapshot/snapshots.ts';
-import { collect } from '../store/collect.ts';
 import { openStore } from '../store/open-store.ts';
-import { type BuildImageRequest, buildImage } from './build/build-image.ts';
+import { BuildCases } from './build/build-cases.ts';
 import { imageSource } from './build/image-source.ts';
+import { runExecutor } from './build/run-executor.ts';
 import { stepCache } from './build/step-cache.ts';
-import { EventLog, type EventQuery } from './event-log.ts';
+import { containerBackend, execBackend, logBackend, pauseBackend } from './containers/container-backend.ts';
+import { ContainerCases } from './containers/container-cases.ts';
+import { EventLog, type EventSubject } from './event-log.ts';
+import type { ImageNeeds } from './images/image-needs.ts';
 import { Images } from './images/images.ts';
 import { giveName } from './images/tag-image.ts';
-import { systemInfo, versionInfo } from './system-info.ts';
+import { settleLayers } from './settle-layers.ts';
+import { systemCases } from './system-cases.ts';
 
 export interface EngineOptions {
   readonly dataRoot: string;
+  /** Folder of what ends with the boot, on a file system that a boot empties. */
+  readonly runRoot: string;
   /** Serves the tasks of the rooms. */
   readonly workers: WorkerPool;
+  /** Serves them too, for short ones that must not wait behind a long one. */
+  readonly quickWorkers: WorkerPool;
   readonly log: Log;
   readonly signal: AbortSignal;
 }
 
-/** Opens the store under a data root, clears what a killed host left, and joins the rooms to the use cases of a host. */
+/**
+ * Opens the store under a data root, clears up what a killed host left, and joins the rooms to the use cases of a host.
+ * Disposing it ends the containers and closes the store.
+ */
 export async function openEngine(options: EngineOptions) {
-  const { dataRoot, workers, log } = options;
+  const { dataRoot, workers, log, signal } = options;
   await using scope = new Scope();
   mkdirSync(dataRoot, { recursive: true, mode: 0o711 });
   const store = scope.use(await openStore(dataRoot, { log }));
   process.chdir(store.layers.root); // mounts name their layers relative to it
+  scope.defer(() => process.chdir('/'));
+  const active = join(dataRoot, 'active');
+  const snapshots = new Snapshots({ layers: store.layers, active, pool: workers, trash: store.trash });
+  const durability = scope.use(await settleLayers(store, { workers, log, signal }));
   const events = new EventLog();
-  const snapshots = new Snapshots({
-    layers: store.layers,
-    active: join(dataRoot, 'active'),
-    pool: workers,
-    trash: store.trash,
-  });
-  const needs = {
+  const emit = (subject: EventSubject) => events.emit(subject);
+
+  // Paths of sockets are bounded by 107 bytes: a short name that still tells data roots apart.
+  const run = join(options.runRoot, hexOf(digestOf(dataRoot)).slice(0, 12));
+  const cgroups = detectCgroups();
+  const runtime = new Runtime(
+    () => findRuntime(join(options.runRoot, 'trial'), { signal }),
+    join(run, 'runtime'),
+    cgroups,
+  );
+  const networks = scope.use(
+    new Networks({ stateFolder: join(dataRoot, 'network'), tasks: options.quickWorkers, log }),
+  );
+  scope.use(becomeReaper());
+  const parts = { store, snapshots, runtime, cgroups, networks, log, runFolder: join(run, 'sockets') };
+  const containers = scope.use(await openContainers({ ...parts, emit }, { signal }));
+  await networks.cleanLeftovers();
+
+  const containerCases = new ContainerCases(store, containers);
+  const needs: ImageNeeds = {
     store,
-    emit: (subject: Parameters<EventLog['emit']>[0]) => events.emit(subject),
-    containersOf: () => [],
+    emit,
+    containersOf: (image) => containerCases.usersOf(image),
     receiveLayer: snapshots.receive.bind(snapshots),
     applyChanges,
   };
-  const images = new Images(needs);
-  const vertices = new Vertices(stepCache(store));
-  let building = 0;
-  const build = {
-    async build(request: BuildImageRequest) {
-      building++;
-      try {
-        const parts = {
-          store,
-          workers,
-          snapshots,
-          vertices,
-          images: imageSource(store),
-          runner: undefined as never,
-          tag: giveName.bind(undefined, needs),
-        };
-        return await buildImage(parts, request);
-      } finally {
-        building--;
-      }
-    },
-    async pruneCache() {
-      const keys = store.cache.prune();
-      return { CachesDeleted: keys.length === 0 ? null : keys, SpaceReclaimed: collect(store).bytes };
-    },
-  };
-  const system = {
-    version: async () => versionInfo(),
-    info: async () =>
-      systemInfo({
-        dataRoot,
-        images: store.images.list().length,
-        containers: { running: 0, paused: 0, stopped: 0 },
-        runtime: undefined,
-        cgroupVersion: '1',
-        warnings: [],
-      }),
-    events: (query: EventQuery) => events.read(query),
-  };
+  const build = new BuildCases({
+    store,
+    workers,
+    snapshots,
+    vertices: new Vertices(stepCache(store)),
+    images: imageSource(store),
+    runner: runExecutor(containers, events),
+    tag: (image, name) => giveName(needs, image, name),
+    settled: durability.note,
+  });
   const owned = scope.move();
   return {
-    backends: { system, images, build },
-    isBusy: () => building > 0,
+    backends: {
+      system: systemCases({ store, containers, runtime, cgroups, events }),
+      images: new Images(needs),
+      build,
+      containers: containerBackend(containers, containerCases),
+      pause: pauseBackend(containers),
+      logs: logBackend(containers),
+      exec: execBackend(containers),
+    },
+    /** True while a build or a container needs the host. */
+    isBusy: () => build.isBusy || containers.isBusy(),
     [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose](),
   };
 }

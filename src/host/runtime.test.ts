@@ -28,14 +28,14 @@ describe('containers of the OCI runtime', { skip }, () => {
     scratch = makeScratchFolder(tmpdir(), 'runtime');
     reaper = becomeReaper();
     runtime = new Runtime(
-      await findRuntime(join(scratch.path, 'memory'), { signal }),
+      () => findRuntime(join(scratch.path, 'memory'), { signal }),
       join(scratch.path, 'state'),
       cgroups,
     );
   });
   after(async () => {
     reaper[Symbol.dispose]();
-    removeCgroup(cgroups, '/strake-test');
+    await removeCgroup(cgroups, '/strake-test');
     await scratch[Symbol.asyncDispose]();
   });
   const bundle = (args: string[], changes: Parameters<typeof writeTestBundle>[2] = {}) => {

@@ -29,16 +29,25 @@ export interface StartOptions {
  * (reaper.ts) and waits for the process IDs that `run` and `exec` return.
  */
 export class Runtime {
-  readonly program: RuntimeProgram;
+  readonly #find: () => Promise<RuntimeProgram>;
+  #found: RuntimeProgram | undefined;
   readonly #stateRoot: string;
   readonly #cgroups: Cgroups;
 
-  /** `stateRoot` is the runtime's own folder, on a file system that is empty after a boot. */
-  constructor(program: RuntimeProgram, stateRoot: string, cgroups: Cgroups) {
-    this.program = program;
+  /**
+   * `find` is asked until it finds one, so that a host without a runtime works but for containers, and needs no restart
+   * when one is installed. `stateRoot` is the runtime's own folder, on a file system that is empty after a boot.
+   */
+  constructor(find: () => Promise<RuntimeProgram>, stateRoot: string, cgroups: Cgroups) {
+    this.#find = find;
     this.#stateRoot = stateRoot;
     this.#cgroups = cgroups;
     mkdirSync(stateRoot, { recursive: true, mode: 0o711 });
+  }
+
+  async program(): Promise<RuntimeProgram> {
+    this.#found ??= await this.#find();
+    return this.#found;
   }
 
   /**
@@ -61,8 +70,10 @@ export class Runtime {
    */
   async remove(id: string, cgroupsPath: string, options: { readonly signal: AbortSignal }): Promise<void> {
     // What `delete` of the runtime does, less the start of a program. With processes left it is the runtime's task.
-    if (!removeCgroup(this.#cgroups, cgroupsPath)) await this.forceRemove(id, options);
-    removeCgroup(this.#cgroups, cgroupsPath);
+    if (!(await removeCgroup(this.#cgroups, cgroupsPath))) {
+      await this.forceRemove(id, options);
+      await removeCgroup(this.#cgroups, cgroupsPath);
+    }
     rmSync(join(this.#stateRoot, id), { recursive: true, force: true });
   }
 
@@ -97,31 +108,33 @@ export class Runtime {
     const console = options.consoleSocket === undefined ? [] : ['--console-socket', options.consoleSocket];
     const args = [...this.#global(log), ...command, '--pid-file', pidFile, ...console, options.id];
     const { stdin, stdout, stderr } = options.stdio;
-    const code = await this.#spawn(args, [stdin, stdout, stderr]);
+    const program = await this.program();
+    const code = await this.#spawn(program, args, [stdin, stdout, stderr]);
     const messages = readRuntimeLog(log);
     rmSync(log, { force: true });
-    if (code !== 0) throw startFailure(this.program.name, what, messages, code);
+    if (code !== 0) throw startFailure(program.name, what, messages, code);
     const pid = Number(readFileSync(pidFile, 'utf8'));
     rmSync(pidFile);
     return pid;
   }
 
   /** Not stopped by an abort: a container that is half made is the runtime's to undo, and it is soon done. */
-  #spawn(args: readonly string[], stdio: (number | 'ignore')[]): Promise<number> {
+  #spawn(program: RuntimeProgram, args: readonly string[], stdio: (number | 'ignore')[]): Promise<number> {
     return new Promise((resolve, reject) => {
       // The host's environment could pass things on to the container (NOTIFY_SOCKET, LISTEN_FDS).
-      const child = spawn(this.program.path, args, { stdio, env: { PATH: process.env['PATH'] } });
-      child.on('error', (error) => reject(systemCode(error) === 'ENOENT' ? gone(this.program) : error));
+      const child = spawn(program.path, args, { stdio, env: { PATH: process.env['PATH'] } });
+      child.on('error', (error) => reject(systemCode(error) === 'ENOENT' ? gone(program) : error));
       child.on('exit', (code) => resolve(code ?? 255));
     });
   }
 
   async #command(args: readonly string[], signal: AbortSignal, stdin?: string): Promise<void> {
     const all = ['--root', this.#stateRoot, ...args];
-    const result = await runProgram(this.program.path, all, { signal, ...(stdin === undefined ? {} : { stdin }) });
+    const program = await this.program();
+    const result = await runProgram(program.path, all, { signal, ...(stdin === undefined ? {} : { stdin }) });
     if (result.exitCode === 0) return;
     const text = result.stderr.trim().split('\n').at(-1) ?? '';
-    throw new Failure('internal', 'RUNTIME_FAILED', `${this.program.name} ${args[0]} failed: ${text}`);
+    throw new Failure('internal', 'RUNTIME_FAILED', `${program.name} ${args[0]} failed: ${text}`);
   }
 
   #global(log: string): string[] {

@@ -101,6 +101,7 @@ export class ActiveSnapshot implements AsyncDisposable {
 
   /** Unmounts and removes everything. */
   discard(): void {
+    if (this.#state === 'ended') return;
     this.unmount();
     this.#state = 'ended';
     this.#parts.discard(this.#parts.folder);

@@ -1,3 +1,4 @@
+import { syncFileSystem } from '../host/file-system-calls.ts';
 import type { TaskContext } from '../lib/worker-task.ts';
 import { applyTask } from './apply-tar.ts';
 import { type ScanRequest, scanTree } from './scan-tree.ts';
@@ -7,5 +8,6 @@ import { verifyTree } from './verify-tree.ts';
 export const layerTasks = {
   'apply-tar': applyTask,
   'scan-tree': (request: ScanRequest, context: TaskContext) => scanTree(request, context),
+  'sync-layers': ({ folder }: { readonly folder: string }) => syncFileSystem(folder),
   'verify-tree': (request: Parameters<typeof verifyTree>[0], context: TaskContext) => verifyTree(request, context),
 };

@@ -1,0 +1,75 @@
+import type { EndedRun, RunExecutor, RunRequest } from '../../build/needs.ts';
+import type { Containers } from '../../container/containers.ts';
+import { cancelled } from '../../lib/error.ts';
+import type { HostConfig } from '../../wire/container.ts';
+import type { EventLog } from '../event-log.ts';
+
+/** How long the removal of a step's container may take after its build was cancelled. */
+const CLEANUP_MS = 30_000;
+
+/** Runs the RUN steps of builds as containers that only this host process knows, unless they are kept. */
+export function runExecutor(containers: Containers, events: EventLog): RunExecutor {
+  return {
+    async run(request: RunRequest): Promise<EndedRun> {
+      const { signal } = request;
+      const { id } = await containers.create({
+        name: undefined,
+        image: { id: request.image, config: {}, layers: request.layers, diffIds: undefined },
+        config: {
+          Image: request.image ?? '',
+          Cmd: [...request.argv],
+          Env: [...request.env],
+          User: request.user,
+          WorkingDir: request.workdir,
+          AttachStdout: true,
+          AttachStderr: true,
+        },
+        hostConfig: hostConfigOf(request),
+        endpoints: {},
+      });
+      const remove = () =>
+        containers.remove(id, { force: true, volumes: true, signal: AbortSignal.timeout(CLEANUP_MS) });
+      try {
+        request.onStart(id);
+        containers.addSink(id, (name, chunk) => request.onOutput(name, chunk));
+        const { exit } = containers.wait(id, 'next-exit', { signal });
+        await containers.start(id, { signal });
+        const exitCode = await exit;
+        if (signal.aborted) throw cancelled(signal);
+        return {
+          exitCode,
+          container: id,
+          async commit() {
+            const container = containers.find(id);
+            const layer = container.snapshot.commit(signal);
+            events.emit({ type: 'container', action: 'commit', id, attributes: { name: container.name, comment: '' } });
+            await remove();
+            return layer;
+          },
+          remove,
+          keep: async () => containers.keep(id, await request.diffIds()),
+        };
+      } catch (error) {
+        await remove();
+        throw signal.aborted ? cancelled(signal) : error;
+      }
+    },
+  };
+}
+
+function hostConfigOf({ resources, network, extraHosts }: RunRequest): HostConfig {
+  return {
+    NetworkMode: network,
+    ExtraHosts: [...extraHosts],
+    Memory: resources.memory,
+    MemorySwap: resources.memorySwap,
+    CpuShares: resources.cpuShares,
+    CpuPeriod: resources.cpuPeriod,
+    CpuQuota: resources.cpuQuota,
+    CpusetCpus: resources.cpusetCpus,
+    CpusetMems: resources.cpusetMems,
+    ShmSize: resources.shmSize,
+    Ulimits: [...resources.ulimits],
+    CgroupParent: resources.cgroupParent,
+  };
+}
