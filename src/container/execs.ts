@@ -1,6 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { containerCapabilities } from '../host/capabilities.ts';
 import { processSpec } from '../host/spec.ts';
@@ -187,17 +185,14 @@ export class Execs {
     container.running();
     exec.phase = { status: 'starting' };
     this.#needs.emit(container, `exec_start: ${body.Cmd?.join(' ')}`, { execID: id });
-    const folder = join(container.folder, `exec-${id.slice(0, 12)}`);
     try {
-      mkdirSync(folder, { mode: 0o700 });
-      writeFileSync(join(folder, 'process.json'), JSON.stringify(this.#processOf(exec)));
       const process = await startProcess({
         start: (start) => this.#needs.runtime.exec(start),
         id: container.id,
-        bundle: folder,
+        document: { name: 'process.json', content: this.#processOf(exec) },
         tty: body.Tty ?? false,
         stdin: body.AttachStdin ?? false,
-        socketFolder: this.#needs.socketFolder,
+        runFolder: this.#needs.runFolder,
         signal: options.signal,
       });
       const size = options.size ?? sizeOf(body.ConsoleSize);
@@ -215,8 +210,6 @@ export class Execs {
       exec.phase = { status: 'exited', exitCode, at: Date.now() };
       input?.destroy();
       throw error;
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
     }
   }
 

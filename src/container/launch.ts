@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { hostname as machineName } from 'node:os';
-import { join } from 'node:path';
 import type { Cgroups } from '../host/cgroup.ts';
 import { devicesAt } from '../host/devices.ts';
 import { kindInside, openInside } from '../host/inside-root.ts';
+import { unmountInBackground } from '../host/mount.ts';
 import type { Attachment } from '../host/network/networks.ts';
 import type { Runtime } from '../host/runtime.ts';
 import { type Namespace, type ProcessOptions, runtimeSpec, type SpecMount } from '../host/spec.ts';
@@ -23,8 +23,8 @@ import { type ResolvedUser, resolveUser } from './user.ts';
 export interface LaunchNeeds {
   readonly runtime: Runtime;
   readonly cgroups: Cgroups;
-  /** Short path for sockets. */
-  readonly socketFolder: string;
+  /** See `startProcess`. */
+  readonly runFolder: string;
   /** Process ID of another container's first process. */
   readonly pidOf: (container: string) => number;
 }
@@ -54,29 +54,29 @@ export async function launch(
     const files = fileMounts(container.folder, taken);
     targets = makeMountTargets(root, snapshot.upper, mountTargets(mounts, files));
     writeFiles(container, attachment);
-    writeFileSync(
-      join(container.folder, 'config.json'),
-      JSON.stringify(specOf(container, root, attachment, files, needs)),
-    );
     const process = await startProcess({
       start: (start) => needs.runtime.run(start),
       id: container.id,
-      bundle: container.folder,
+      document: { name: 'config.json', content: specOf(container, root, attachment, files, needs) },
       tty: config.Tty ?? false,
       stdin: config.OpenStdin ?? false,
-      socketFolder: needs.socketFolder,
+      runFolder: needs.runFolder,
       signal: options.signal,
     });
     return { process, targets };
   } catch (error) {
-    leaveRoot(container, targets);
+    await leaveRoot(container, targets);
     throw error;
   }
 }
 
 /** Ends the use of the mounted root by the run. */
-export function leaveRoot(container: Container, targets: MadeTargets): void {
-  if (container.rootUses === 0) container.snapshot.unmount();
+export async function leaveRoot(container: Container, targets: MadeTargets): Promise<void> {
+  const { snapshot } = container;
+  if (container.rootUses === 0) {
+    await unmountInBackground(snapshot.merged);
+    snapshot.unmount();
+  }
   removeMountTargets(container.snapshot.upper, targets);
 }
 

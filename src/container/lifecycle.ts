@@ -1,4 +1,3 @@
-import { rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { countOutOfMemoryKills } from '../host/cgroup.ts';
 import type { Attachment, AttachRequest } from '../host/network/networks.ts';
@@ -112,7 +111,7 @@ async function settle(
   await log?.end();
 
   const oomKilled = countOutOfMemoryKills(needs.cgroups, container.cgroupsPath) > 0;
-  const release = async (what: string, work: () => void | Promise<void>) => {
+  const release = async (what: string, work: () => Promise<void>) => {
     try {
       await work();
     } catch (error) {
@@ -120,10 +119,11 @@ async function settle(
     }
   };
   const signal = AbortSignal.timeout(30_000);
-  await release('runtime state', () => needs.runtime.remove(container.id, container.cgroupsPath, { signal }));
-  await release('file system', () => leaveRoot(container, targets));
-  await release('network', () => needs.networks.release(container.id));
-  rmSync(`${container.folder}/config.json`, { force: true });
+  await Promise.all([
+    release('runtime state', () => needs.runtime.remove(container.id, container.cgroupsPath, { signal })),
+    release('file system', () => leaveRoot(container, targets)),
+    release('network', () => needs.networks.release(container.id)),
+  ]);
 
   const { phase } = container.record;
   container.run = undefined;

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, realpathSync } from 'node:fs';
+import { mkdirSync, readdirSync, realpathSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { removeLeftovers } from '../host/leftovers.ts';
 import { messageOf } from '../lib/error.ts';
@@ -23,7 +23,8 @@ export async function openContainers(
 ): Promise<Containers> {
   const { store, log } = needs;
   const containers = new Containers(needs);
-  mkdirSync(needs.socketFolder, { recursive: true, mode: 0o700 });
+  rmSync(needs.runFolder, { recursive: true, force: true });
+  mkdirSync(needs.runFolder, { recursive: true, mode: 0o700 });
   const rows = store.containers.list().reverse();
   const known = rows.map((row) => toContainer(row, needs));
   await removeLeftovers({

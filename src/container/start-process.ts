@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { listenForTerminal } from '../host/console-socket.ts';
@@ -23,24 +23,30 @@ export interface ProcessStart {
   /** `run` or `exec` of the runtime. */
   readonly start: (options: StartOptions) => Promise<number>;
   readonly id: string;
-  readonly bundle: string;
+  /** Name and content of the document that the runtime reads from its bundle. */
+  readonly document: { readonly name: 'config.json' | 'process.json'; readonly content: unknown };
   readonly tty: boolean;
   readonly stdin: boolean;
-  /** Short path for sockets. */
-  readonly socketFolder: string;
+  /** Bundles and sockets exist in it for the moment of the start. With a short path, in memory at best. */
+  readonly runFolder: string;
   readonly signal: AbortSignal;
 }
 
 /** Starts a process through the runtime with pipes or a terminal. When it cannot start, nothing is left open. */
-export function startProcess(options: ProcessStart): Promise<StartedProcess> {
-  return options.tty ? startOnTerminal(options) : startOnPipes(options);
+export async function startProcess(options: ProcessStart): Promise<StartedProcess> {
+  const bundle = mkdtempSync(join(options.runFolder, 'b-'));
+  try {
+    writeFileSync(join(bundle, options.document.name), JSON.stringify(options.document.content));
+    return await (options.tty ? startOnTerminal(options, bundle) : startOnPipes(options, bundle));
+  } finally {
+    rmSync(bundle, { recursive: true });
+  }
 }
 
-async function startOnTerminal({ start, id, bundle, socketFolder, signal }: ProcessStart): Promise<StartedProcess> {
-  const path = join(socketFolder, `${randomBytes(6).toString('hex')}.sock`);
-  using socket = listenForTerminal(path, { signal });
+async function startOnTerminal({ start, id, signal }: ProcessStart, bundle: string): Promise<StartedProcess> {
+  using socket = listenForTerminal(join(bundle, 'console'), { signal });
   const none = { stdin: 'ignore', stdout: 'ignore', stderr: 'ignore' } as const;
-  const pid = await start({ id, bundle, stdio: none, consoleSocket: path, signal });
+  const pid = await start({ id, bundle, stdio: none, consoleSocket: socket.path, signal });
   const exited = waitForExit(pid);
   const terminal = await socket.terminal;
   return {
@@ -52,7 +58,7 @@ async function startOnTerminal({ start, id, bundle, socketFolder, signal }: Proc
   };
 }
 
-async function startOnPipes({ start, id, bundle, stdin, signal }: ProcessStart): Promise<StartedProcess> {
+async function startOnPipes({ start, id, stdin, signal }: ProcessStart, bundle: string): Promise<StartedProcess> {
   using stdout = outputPipe();
   using stderr = outputPipe();
   using input = stdin ? inputPipe() : undefined;

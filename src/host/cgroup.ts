@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync, rmdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import { rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemCode } from '../lib/error.ts';
 
@@ -89,27 +90,22 @@ export function processesIn(cgroups: Cgroups, path: string): number[] {
 }
 
 /** Removes the group and those below it in every tree. False when one of them still has processes. */
-export function removeCgroup(cgroups: Cgroups, path: string): boolean {
-  let gone = true;
-  for (const tree of cgroups.trees)
-    for (const group of groupsBelow(join(tree, path)).reverse()) gone = removed(group) && gone;
-  return gone;
+export async function removeCgroup(cgroups: Cgroups, path: string): Promise<boolean> {
+  // Each may wait for the kernel a while: all at once, and not in this thread.
+  const gone = await Promise.all(cgroups.trees.map((tree) => removeTree(join(tree, path))));
+  return gone.every(Boolean);
 }
 
-/** Names of the groups directly below `path`, in any tree. */
-export function childGroups(cgroups: Cgroups, path: string): string[] {
-  return [...new Set(cgroups.trees.flatMap((tree) => childFolders(join(tree, path))))];
-}
-
-function removed(group: string): boolean {
-  try {
-    rmdirSync(group);
-    return true;
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return true;
-    if (systemCode(error) === 'EBUSY') return false;
-    throw error;
+async function removeTree(group: string): Promise<boolean> {
+  for (const folder of groupsBelow(group).reverse()) {
+    try {
+      await rmdir(folder);
+    } catch (error) {
+      if (systemCode(error) === 'EBUSY') return false;
+      if (systemCode(error) !== 'ENOENT') throw error;
+    }
   }
+  return true;
 }
 
 /** The folder itself and all below it, parents first. */

@@ -93,7 +93,7 @@ async function tryOut(memory: string, name: string, path: string, signal: AbortS
   });
   writeFileSync(join(bundle, 'config.json'), JSON.stringify(spec));
   const run = await runProgram(path, ['--root', join(bundle, 'state'), 'run', '--bundle', bundle, id], { signal });
-  removeCgroup(cgroups, `/${id}`);
+  await removeCgroup(cgroups, `/${id}`);
   const works = run.stderr.includes(program);
   const version = await runProgram(path, ['--version'], { signal });
   const trial: Trial = {

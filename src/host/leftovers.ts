@@ -24,7 +24,7 @@ export async function removeLeftovers(options: {
       .then(() => log.info('ended a container of the host before', { id }))
       .catch((error: unknown) => log.warn('cannot end a container of the host before', { id, why: messageOf(error) }));
   }
-  for (const group of options.groups) removeCgroup(cgroups, group);
+  for (const group of options.groups) await removeCgroup(cgroups, group);
   for (const folder of options.folders) {
     unmountAllUnder(folder);
     for (const point of mountsUnder(folder)) log.warn('cannot end a mount of the host before', { point });

@@ -16,6 +16,20 @@ export function bind<Call extends (...args: never[]) => unknown>(signature: stri
   return libc.func(signature) as unknown as Call; // stated by the caller beside the C declaration
 }
 
+/**
+ * As `bind`, for a call that may take long: it runs in another thread and resolves with its result. Why it failed cannot
+ * be known.
+ */
+export function bindInBackground<Arguments extends unknown[]>(
+  signature: string,
+): (...args: Arguments) => Promise<number> {
+  const call = libc.func(signature);
+  return (...args) =>
+    new Promise((resolve, reject) => {
+      call.async(...args, (error: Error | null, result: number) => (error ? reject(error) : resolve(result)));
+    });
+}
+
 /** Returns `result` unless it is -1, then throws a Node-like system error (`code`, `errno`, `syscall`, `path`). */
 export function check(result: number, syscall: string, path?: NativePath): number {
   if (result === -1) throw systemError(koffi.errno(), syscall, path);

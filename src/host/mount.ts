@@ -1,11 +1,15 @@
 import { readFileSync, statfsSync } from 'node:fs';
 import { Failure, systemCode } from '../lib/error.ts';
-import { bind, check, type NativePath, terminated } from './libc.ts';
+import { bind, bindInBackground, check, type NativePath, terminated } from './libc.ts';
 
 const mountCall = bind<
   (source: NativePath, target: NativePath, type: string | null, flags: number, data: string | null) => number
 >('int mount(const char *source, const char *target, const char *type, uint64_t flags, const char *data)');
 const umount2 = bind<(target: NativePath, flags: number) => number>('int umount2(const char *target, int flags)');
+
+const umount2Later = bindInBackground<[target: NativePath, flags: number]>(
+  'int umount2(const char *target, int flags)',
+);
 
 const MS_RDONLY = 0x1;
 const MS_REMOUNT = 0x20;
@@ -73,6 +77,15 @@ export function unmount(target: NativePath): boolean {
     }
   }
   return false;
+}
+
+/**
+ * As `unmount`, without holding up this thread: the kernel writes the whole file system of an overlay's upper folder to
+ * the disk first, unless the overlay is volatile.
+ */
+export async function unmountInBackground(target: NativePath): Promise<boolean> {
+  const result = await umount2Later(terminated(target), UMOUNT_NOFOLLOW);
+  return result === 0 || unmount(target);
 }
 
 /** Mount points at or below an absolute folder, in the order in which they were mounted. */
