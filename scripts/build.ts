@@ -9,15 +9,11 @@ const dist = join(root, 'dist');
 // Built aside and swapped, so that a command that starts meanwhile finds a whole bundle.
 const aside = mkdtempSync(join(root, '.dist-'));
 try {
-  await build({
+  const shared = {
     absWorkingDir: root,
-    entryPoints: ['src/bin/strake.ts', 'src/bin/host.ts', 'src/bin/worker.ts'],
     entryNames: '[name]',
-    chunkNames: 'chunk-[hash]',
     outdir: join(aside, 'new'),
     bundle: true,
-    splitting: true,
-    format: 'esm',
     platform: 'node',
     target: 'node24',
     packages: 'external',
@@ -25,6 +21,23 @@ try {
     sourcesContent: false,
     legalComments: 'none',
     logLevel: 'warning',
+  } as const;
+  await build({
+    ...shared,
+    entryPoints: ['src/bin/host.ts', 'src/bin/worker.ts'],
+    chunkNames: 'chunk-[hash]',
+    splitting: true,
+    format: 'esm',
+  });
+  // The command starts anew for every call. As one CommonJS file it is read at once, and a module in it, with the parts
+  // of Node that it needs, is loaded only when the command that uses it is called.
+  await build({
+    ...shared,
+    entryPoints: ['src/bin/strake.ts'],
+    format: 'cjs',
+    outExtension: { '.js': '.cjs' },
+    banner: { js: "const import_meta_url = require('node:url').pathToFileURL(__filename).href;" },
+    define: { 'import.meta.url': 'import_meta_url' },
   });
   try {
     renameSync(dist, join(aside, 'old'));

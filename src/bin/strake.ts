@@ -9,4 +9,4 @@ for (const output of [process.stdout, process.stderr])
   });
 
 // Exits even when a terminal's input is still being read.
-process.exit(await main(process.argv.slice(2), siblingScript(import.meta.url, 'host')));
+main(process.argv.slice(2), siblingScript(import.meta.url, 'host')).then((code) => process.exit(code));

@@ -1,5 +1,5 @@
 import { Failure, isFailure, messageOf } from '../lib/error.ts';
-import { connectOrStart } from './client/autostart.ts';
+import { connectOrStart } from './client/connect.ts';
 import type { EngineClient } from './client/engine-client.ts';
 import { chooseHost, type HostChoice } from './client/host-choice.ts';
 import { findCommand } from './command-table.ts';

@@ -1,5 +1,5 @@
-import type { ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
-import type { Socket } from 'node:net';
+import type { ClientRequest, IncomingMessage } from 'node:http';
+import { connect, isIP, type Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { cancelled, type ErrorKind, Failure, isFailure, systemCode } from '../../lib/error.ts';
 import { VERSION_HEADER } from '../../wire/build.ts';
@@ -135,22 +135,32 @@ function send(endpoint: Endpoint, method: string, path: string, input: RequestIn
 }
 
 function open(endpoint: Endpoint, method: string, path: string, input: RequestInput): ClientRequest {
-  const headers: Record<string, string> = { 'User-Agent': 'strake', ...input.headers };
-  if (input.json !== undefined) headers['Content-Type'] = 'application/json';
-  if (endpoint.kind === 'unix') headers['Host'] = 'strake';
-  const options: RequestOptions = {
+  const host = endpoint.kind === 'unix' ? 'strake' : `${endpoint.host}:${endpoint.port}`;
+  return http.request({
     method,
     path: path + queryString(input.query ?? {}),
-    headers,
-    agent: false,
+    headers: {
+      Host: host,
+      'User-Agent': 'strake',
+      ...(input.json !== undefined && { 'Content-Type': 'application/json' }),
+      ...input.headers,
+    },
     signal: input.signal,
-  };
-  if (endpoint.kind === 'unix') return http.request({ ...options, socketPath: endpoint.path });
-  const place = { ...options, host: endpoint.host, port: endpoint.port };
-  if (!endpoint.tls) return http.request(place);
-  const { ca, cert, key, verify } = endpoint.tls;
+    // Without an agent: it would cost more than the connection does.
+    createConnection: () => connectTo(endpoint),
+  });
+}
+
+function connectTo(endpoint: Endpoint): Socket {
+  if (endpoint.kind === 'unix') return connect(endpoint.path);
+  const { host, port, tls } = endpoint;
+  if (!tls) return connect(port, host);
+  const { ca, cert, key, verify } = tls;
   const secrets = { ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) };
-  return process.getBuiltinModule('node:https').request({ ...place, ...secrets, rejectUnauthorized: verify });
+  const servername = isIP(host) === 0 ? host : '';
+  return process
+    .getBuiltinModule('node:tls')
+    .connect({ host, port, servername, ...secrets, rejectUnauthorized: verify });
 }
 
 function finish(request: ClientRequest, input: RequestInput): void {

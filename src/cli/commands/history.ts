@@ -28,7 +28,7 @@ export const history = defineCommand({
     const created = flags.human ? 'CreatedSince' : 'CreatedAt';
     const columns = ['ID', created, 'CreatedBy', 'Size', 'Comment'];
     const quiet = flags.quiet ? 'ID' : undefined;
-    session.stdout.write(renderRows(rows, { titles: TITLES, columns, format: flags.format, quiet }));
+    session.stdout.write(await renderRows(rows, { titles: TITLES, columns, format: flags.format, quiet }));
     return 0;
   },
 });

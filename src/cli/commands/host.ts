@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { hostEnvironment } from '../client/autostart.ts';
+import { hostEnvironment } from '../client/host-environment.ts';
 import type { Command } from '../command.ts';
 
 /** Becomes the host: same process, other program. It reads its own flags and prints its own help. */

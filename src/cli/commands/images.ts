@@ -29,7 +29,7 @@ export const images = defineCommand({
     });
     const digests = flags.digests || flags.format.includes('.Digest');
     const rows = summaries.flatMap((summary) => imageRows(summary, { digests, whole: flags.noTrunc }));
-    session.stdout.write(renderRows(rows, listSpec(flags)));
+    session.stdout.write(await renderRows(rows, listSpec(flags)));
     return 0;
   },
 });
@@ -74,7 +74,7 @@ export function imageRows(
     Tag: tag,
     Digest: digest,
     CreatedSince: timeAgo(summary.Created, now),
-    CreatedAt: goTime(summary.Created),
+    CreatedAt: () => goTime(summary.Created),
     Size: humanSize(summary.Size, 3),
     Containers: known(summary.Containers) ? String(summary.Containers) : 'N/A',
     VirtualSize: humanSize(summary.Size),

@@ -48,7 +48,7 @@ export const ps = defineCommand({
       ...(flags.size ? ['Size'] : []),
     ];
     const quiet = flags.quiet ? 'ID' : undefined;
-    session.stdout.write(renderRows(rows, { titles: TITLES, columns, format: flags.format, quiet }));
+    session.stdout.write(await renderRows(rows, { titles: TITLES, columns, format: flags.format, quiet }));
     return 0;
   },
 });
@@ -81,7 +81,7 @@ export function containerRow(summary: ContainerSummary, options: { whole: boolea
     Names: (options.whole ? names : names.filter((name) => !name.includes('/'))).join(','),
     Image: imageName(summary, options.whole),
     Command: quoted(options.whole ? summary.Command : ellipsis(summary.Command, 20)),
-    CreatedAt: goTime(summary.Created),
+    CreatedAt: () => goTime(summary.Created),
     RunningFor: timeAgo(summary.Created, now),
     Ports: showPorts(summary.Ports),
     State: summary.State,

@@ -41,7 +41,7 @@ export const search = defineCommand({
       IsAutomated: 'AUTOMATED',
     };
     const columns = ['Name', 'Description', 'StarCount', 'IsOfficial'];
-    session.stdout.write(renderRows(rows, { titles, columns, format: flags.format }));
+    session.stdout.write(await renderRows(rows, { titles, columns, format: flags.format }));
     return 0;
   },
 });

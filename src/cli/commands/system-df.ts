@@ -38,8 +38,8 @@ export const systemDf = defineCommand({
   async run(session, { flags }) {
     const client = await session.client();
     const usage = await client.json<DiskUsage>('GET', '/system/df', { signal: session.signal });
-    if (flags.verbose && flags.format === '') session.stdout.write(verboseText(usage));
-    else session.stdout.write(renderRows(summaryRows(usage), { ...SUMMARY, format: flags.format }));
+    if (flags.verbose && flags.format === '') session.stdout.write(await verboseText(usage));
+    else session.stdout.write(await renderRows(summaryRows(usage), { ...SUMMARY, format: flags.format }));
     return 0;
   },
 });
@@ -96,7 +96,7 @@ function summaryRow(type: string, total: number, active: number, size: number, r
   };
 }
 
-function verboseText(usage: DiskUsage): string {
+async function verboseText(usage: DiskUsage): Promise<string> {
   const images = (usage.Images ?? []).flatMap((image) =>
     imageRows(image, { digests: false, whole: false }).slice(0, 1),
   );
@@ -112,10 +112,10 @@ function verboseText(usage: DiskUsage): string {
   const cache = usage.BuildCache ?? [];
   const cacheSize = cache.reduce((sum, { Size, Shared }) => sum + (Shared ? 0 : Size), 0);
   return [
-    `Images space usage:\n\n${table(images, IMAGE_TITLES)}`,
-    `Containers space usage:\n\n${table(containers, CONTAINER_TITLES)}`,
-    `Local Volumes space usage:\n\n${table(volumes, { Name: 'VOLUME NAME', Links: 'LINKS', Size: 'SIZE' })}`,
-    `Build cache usage: ${humanSize(cacheSize)}\n\n${table(cache.map(cacheRow), CACHE_TITLES)}`,
+    `Images space usage:\n\n${await table(images, IMAGE_TITLES)}`,
+    `Containers space usage:\n\n${await table(containers, CONTAINER_TITLES)}`,
+    `Local Volumes space usage:\n\n${await table(volumes, { Name: 'VOLUME NAME', Links: 'LINKS', Size: 'SIZE' })}`,
+    `Build cache usage: ${humanSize(cacheSize)}\n\n${await table(cache.map(cacheRow), CACHE_TITLES)}`,
   ].join('\n');
 }
 
@@ -132,7 +132,7 @@ function cacheRow(record: CacheRecord): Row {
   };
 }
 
-function table(rows: readonly Row[], titles: Readonly<Record<string, string>>): string {
+function table(rows: readonly Row[], titles: Readonly<Record<string, string>>): Promise<string> {
   return renderRows(rows, { titles, columns: Object.keys(titles), format: 'table' });
 }
 

@@ -1,9 +1,10 @@
-import { compileTemplate } from '../gotemplate/evaluate.ts';
-import { ROW } from '../gotemplate/go-json.ts';
-import type { Value, ValueMap } from '../gotemplate/value.ts';
+import type { Value } from '../gotemplate/value.ts';
 import { alignTabs } from './tabwriter.ts';
 
-/** A row of a list, as templates see it: names as in Docker's formats, values as text; methods take arguments. */
+/**
+ * A row of a list, as templates see it: names as in Docker's formats, values as text. A function without parameters is
+ * a value that costs something; one with parameters is a method (`{{.Label "x"}}`).
+ */
 export type Row = Readonly<Record<string, Value>>;
 
 export interface ListSpec {
@@ -13,49 +14,30 @@ export interface ListSpec {
   readonly columns: readonly string[];
   /** Value of `--format`. */
   readonly format: string;
-  /** `-q`: only the IDs. */
+  /** `-q`: the field that is shown alone. */
   readonly quiet?: string | undefined;
 }
 
 /** Prints rows as `--format` asks: a table (`table`, `table TEMPLATE`), JSON lines (`json`), or a template a row. */
-export function renderRows(rows: readonly Row[], spec: ListSpec): string {
-  const { table, template } = wanted(spec);
-  const marked = rows.map((row): ValueMap => Object.assign({ [ROW]: true }, row));
-  const missing = (name: string) => `can't evaluate field ${name} in type row`;
-  const print = compileTemplate(template, { missing });
-  const lines = marked.map((row) => `${print(row)}\n`);
-  if (!table) return lines.join('');
-  const header = compileTemplate(template, { missing, functions: HEADER_FUNCTIONS });
-  const titles = Object.fromEntries(Object.keys(spec.titles).map((name) => [name, titleOf(spec.titles, name)]));
-  return alignTabs(`${header(titles)}\n${lines.join('')}`, { minWidth: 10, padding: 3 });
-}
-
-/** A title that also answers when a template calls it as a method, with the last part of its argument: `{{.Label "a.b"}}`. */
-function titleOf(titles: Readonly<Record<string, string>>, name: string): Value {
-  const title = titles[name] ?? '';
-  return (...args) => (args.length > 0 ? (String(args[0]).split('.').at(-1) ?? '').replace(/[-_]/g, ' ') : title);
-}
-
-/** In a table's header, functions that change text leave titles alone. */
-const HEADER_FUNCTIONS: Readonly<Record<string, (...args: readonly Value[]) => Value>> = Object.fromEntries(
-  ['json', 'title', 'lower', 'upper', 'pad', 'truncate', 'split', 'join', 'println'].map((name) => [
-    name,
-    (value) => value,
-  ]),
-);
-
-function wanted(spec: ListSpec): { table: boolean; template: string } {
+export async function renderRows(rows: readonly Row[], spec: ListSpec): Promise<string> {
   const format = spec.format.trim();
-  if (spec.quiet !== undefined && (format === '' || format === 'table'))
-    return { table: false, template: `{{.${spec.quiet}}}` };
-  if (format === '' || format === 'table')
-    return { table: true, template: spec.columns.map((name) => `{{.${name}}}`).join('\t') };
-  if (format === 'json') return { table: false, template: '{{json .}}' };
-  const table = /^table(\s|\\t)/.test(format);
-  return { table, template: withEscapes(table ? format.slice('table'.length).trim() : format) };
+  if (format !== '' && format !== 'table') {
+    const { renderTemplate } = await import('./template-rows.ts');
+    return renderTemplate(rows, spec.titles, format);
+  }
+  const { quiet } = spec;
+  if (quiet !== undefined) return rows.map((row) => `${cell(row[quiet])}\n`).join('');
+  return alignRows([
+    spec.columns.map((name) => spec.titles[name] ?? ''),
+    ...rows.map((row) => spec.columns.map((name) => cell(row[name]))),
+  ]);
 }
 
-/** `\t` and `\n` as people write them in a shell. */
-function withEscapes(template: string): string {
-  return template.replace(/\\t/g, '\t').replace(/\\n/g, '\n');
+/** Lines of cells as an aligned table. */
+export function alignRows(lines: readonly (readonly string[])[]): string {
+  return alignTabs(`${lines.map((cells) => cells.join('\t')).join('\n')}\n`, { minWidth: 10, padding: 3 });
+}
+
+function cell(value: Value): string {
+  return String(typeof value === 'function' ? value() : value);
 }

@@ -3,15 +3,20 @@ import { isList, isMap, NIL_LIST, NIL_MAP, NIL_POINTER, type Value } from './val
 /** Rows of tables print themselves as JSON with sorted keys and escaped angle brackets; this marks them. */
 export const ROW: unique symbol = Symbol('row');
 
-/** JSON as Go's encoder writes it, without a space. Members that are methods are left out. */
+/** JSON as Go's encoder writes it, without a space. Of the members of a row, computed ones count, and methods that take arguments are left out. */
 export function goJson(value: Value): string {
   if (isMap(value) && ROW in value) {
     const sorted = Object.keys(value)
-      .filter((key) => typeof value[key] !== 'function')
-      .sort();
-    return escapeAngles(encode(Object.fromEntries(sorted.map((key) => [key, value[key]]))));
+      .sort()
+      .map((key) => [key, memberOf(value[key])] as const);
+    return escapeAngles(encode(Object.fromEntries(sorted.filter(([, member]) => typeof member !== 'function'))));
   }
   return encode(value);
+}
+
+/** A computed member is a function without parameters. */
+function memberOf(member: Value): Value {
+  return typeof member === 'function' && member.length === 0 ? member() : member;
 }
 
 function encode(value: Value): string {
