@@ -24,10 +24,10 @@ export function parseDirectives(lines: Iterable<string>, file: string): Directiv
   let line = 0;
   for (const text of lines) {
     line++;
-    const match = /^\s*#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*$/.exec(text);
+    const match = /^\s*#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=(.*)/.exec(text);
     const name = NAMES.find((known) => known === match?.[1]?.toLowerCase());
-    const value = match?.[2];
-    if (name === undefined || value === undefined) break;
+    const value = match?.[2]?.trim() ?? '';
+    if (name === undefined || value === '') break;
     const source = { file, line, endLine: line };
     if (found[name]) throw parseFault(source, 'DIRECTIVE_REPEATED', `only one ${name} parser directive can be used`);
     if (name === 'escape' && value !== '\\' && value !== '`')

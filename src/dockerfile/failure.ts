@@ -1,8 +1,11 @@
 import { Failure, isFailure, type SourceRange } from '../lib/error.ts';
 
-/** A fault in a Dockerfile at a known place. */
+const MESSAGE_LIMIT = 1_000;
+
+/** A fault in a Dockerfile at a known place. A message that quotes a very long word is cut. */
 export function faultAt(source: SourceRange, code: string, message: string, hint?: string): Failure {
-  return new Failure('invalid', code, message, hint === undefined ? { source } : { source, hint });
+  const text = message.length > MESSAGE_LIMIT ? `${message.slice(0, MESSAGE_LIMIT)}...` : message;
+  return new Failure('invalid', code, text, hint === undefined ? { source } : { source, hint });
 }
 
 /** A fault of syntax, in the words of Docker's answer. */

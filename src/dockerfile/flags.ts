@@ -67,7 +67,8 @@ export function checkFlags(flags: readonly FlagWord[], known: Readonly<Record<st
       throw new FlagFault(flag.at, `missing a value on flag: --${flag.name}`);
     if (kind === 'boolean' && !/^(true|false)?$/i.test(flag.value ?? ''))
       throw new FlagFault(flag.at, `expecting boolean value for flag --${flag.name}, not: ${flag.value}`);
-    seen.set(flag.name, [...values, flag.value ?? 'true']);
+    values.push(flag.value ?? 'true');
+    seen.set(flag.name, values);
   }
   return {
     text: (name) => seen.get(name)?.[0],

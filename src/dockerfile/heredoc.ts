@@ -1,10 +1,11 @@
 import type { Heredoc } from './instruction.ts';
+import { trimStart } from './text.ts';
 import { expandWord, type WordOptions } from './word.ts';
 
 /** What `<<NAME` in a line announces; the body follows the line. */
 export type HeredocMark = Omit<Heredoc, 'content'>;
 
-const HEREDOC = /^(\d*)<<(-?)[\t\n\f\r ]*([^<]*)$/;
+const MARK = /^(\d*)<<(-?)/;
 const unset = () => undefined;
 
 /** The heredocs that a line announces, in order. https://docs.docker.com/reference/dockerfile/#here-documents */
@@ -17,9 +18,9 @@ export function heredocsOfLine(line: string): HeredocMark[] {
 
 /** Reads one word such as `<<EOF`, `3<<-"EOF"`; undefined when it is none. */
 export function parseHeredocMark(word: string): HeredocMark | undefined {
-  const match = HEREDOC.exec(word);
-  const rest = match?.[3] ?? '';
-  if (!match || rest === '') return undefined;
+  const match = MARK.exec(word);
+  const rest = match ? trimStart(word.slice(match[0].length)) : '';
+  if (!match || rest === '' || rest.includes('<')) return undefined;
   const [name, ...others] = wordsOf(rest, { keepUnset: true });
   if (name === undefined || others.length > 0) return undefined;
   const [written = ''] = wordsOf(rest, { keepUnset: true, keepQuotes: true });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { isFailure } from '../lib/error.ts';
+import { lint } from './lint/lint.ts';
 import { parseDockerfile } from './parse.ts';
 import { parseTrigger } from './trigger.ts';
 
@@ -105,3 +106,32 @@ test('any text either parses or is refused with a place inside the file', () => 
     { numRuns: 3000 },
   );
 });
+
+/** Files that made some pattern or loop cost the square of its input. */
+const HOSTILE: readonly (readonly [name: string, text: string])[] = [
+  ['white space in a directive', `# syntax=a${' '.repeat(900_000)}b\nFROM a\n`],
+  ['white space in a heredoc mark', `FROM a\nRUN <<${' '.repeat(400_000)}a<b\n`],
+  ['escapes', `FROM a\nRUN ${'\\\\ '.repeat(300_000)}x\n`],
+  ['flags', `FROM a\nRUN ${'--mount=x '.repeat(90_000)}y\n`],
+  ['fields of a mount', `FROM a\nRUN --mount=${'a=b,'.repeat(200_000)} y\n`],
+  ['pairs', `FROM a\nENV ${'a=b '.repeat(200_000)}\n`],
+  ['dashes', `FROM a\nRUN ${'a-'.repeat(450_000)}\n`],
+  ['open quotes', `FROM a\nRUN ${'"\'`$('.repeat(180_000)}\n`],
+  ['an unknown instruction', `FROM a\n${'X'.repeat(900_000)}\n`],
+  ['a JSON array', `FROM a\nCMD ${'['.repeat(900_000)}\n`],
+  ['comments', `${'#\n'.repeat(500_000)}FROM a\n`],
+  ['empty lines', `FROM a\nRUN x \\\n${'\n'.repeat(500_000)}`],
+  ['heredocs', `FROM a\nRUN ${'<<A '.repeat(50_000)}\n${'A\n'.repeat(50_000)}`],
+];
+
+for (const [name, text] of HOSTILE)
+  test(`hostile ${name} cost little time`, () => {
+    const started = performance.now();
+    try {
+      lint(parse(text));
+    } catch (error) {
+      if (!isFailure(error)) throw error;
+      assert.ok(error.message.length < 2_000);
+    }
+    assert.ok(performance.now() - started < 5_000, `${performance.now() - started} ms`);
+  });
