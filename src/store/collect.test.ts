@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Digest, digestOf } from '../oci/digest.ts';
-import { parseReference } from '../oci/reference.ts';
 import { collect } from './collect.ts';
 import { newContainerId } from './containers.ts';
 import type { Store } from './open-store.ts';
 import { addImage, addLayer, openTestStore, testDiffId } from './test-store.ts';
 
 const options = { limit: 1 << 20, signal: new AbortController().signal };
+const layerBlob = (digest: Digest) => ({ mediaType: 'application/x', digest, size: 4 });
 const cacheRecord = { key: 'k', site: 's', components: [], result: 'r' };
 
 async function withContent(work: (store: Store, blob: Digest) => void): Promise<void> {
@@ -43,11 +43,21 @@ for (const [root, make, keepsLayer, keepsBlob] of [
     false,
     false,
   ],
+  ['the manifest of an image', (store, blob) => store.shipped.addManifest(addImage(store, []).id, blob), false, true],
   [
-    'a manifest name',
-    (store, blob) => store.images.names.addDigest(parseReference('x'), blob, addImage(store, []).id),
-    false,
+    'the blob of a layer that an image has',
+    (store, blob) => {
+      store.shipped.addBlob(testDiffId('a'), layerBlob(blob));
+      addImage(store, ['a']);
+    },
     true,
+    true,
+  ],
+  [
+    'the blob of a layer that goes',
+    (store, blob) => store.shipped.addBlob(testDiffId('a'), layerBlob(blob)),
+    false,
+    false,
   ],
   [
     'a lease on both',

@@ -13,8 +13,8 @@ export interface Collected {
 
 /**
  * Removes what nothing refers to. Roots are images (named or not: only people remove images), containers, cache records
- * (drop them first with `cache.prune`), `repository@digest` names for manifests, and leases. The decision and the
- * renames happen in one turn of the event loop, so nothing can begin to use what goes.
+ * (drop them first with `cache.prune`) and leases. Blobs stay as long as the layer or image that they are another form of.
+ * The decision and the renames happen in one turn of the event loop, so nothing can begin to use what goes.
  */
 export function collect(store: Store): Collected {
   const layers = store.database
@@ -36,7 +36,7 @@ export function collect(store: Store): Collected {
   let bytes = layers.reduce((sum, layer) => sum + layer.size, 0);
   const blobs: Digest[] = [];
   for (const digest of store.content.list()) {
-    if (store.leases.isBlobHeld(digest) || store.images.names.hasDigest(digest)) continue;
+    if (store.leases.isBlobHeld(digest) || store.shipped.names(digest)) continue;
     bytes += store.content.size(digest) ?? 0;
     store.content.delete(digest);
     blobs.push(digest);

@@ -75,10 +75,10 @@ export class ContentStore {
     return bytes;
   }
 
-  /** A stream of a blob that was verified when it was written. The caller ends or destroys it. */
-  open(digest: Digest): Readable {
+  /** A stream of a blob, from an offset on, that was verified when it was written. The caller ends or destroys it. */
+  open(digest: Digest, start = 0): Readable {
     this.#sizeOrThrow(digest);
-    return createReadStream(this.#path(digest), { highWaterMark: BATCH });
+    return createReadStream(this.#path(digest), { highWaterMark: BATCH, start });
   }
 
   has(digest: Digest): boolean {

@@ -119,11 +119,6 @@ export class ImageNames {
       .map((row) => ({ tag: row.tag, image: row.image }));
   }
 
-  /** Whether some name has this manifest digest. */
-  hasDigest(digest: Digest): boolean {
-    return this.#database.get('SELECT 1 FROM repo_digests WHERE digest = ? LIMIT 1', digest) !== undefined;
-  }
-
   /** Forgets every `repository@digest` of an image. */
   dropDigests(id: ImageId): void {
     this.#database.run('DELETE FROM repo_digests WHERE image = ?', id);

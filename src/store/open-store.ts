@@ -13,6 +13,7 @@ import { ImageRecords } from './images.ts';
 import { LayerRecords } from './layers.ts';
 import { Leases } from './leases.ts';
 import { migrate } from './schema.ts';
+import { ShippedRecords } from './shipped.ts';
 import { Trash } from './trash.ts';
 import { VolumeRecords } from './volumes.ts';
 
@@ -24,6 +25,7 @@ export interface Store extends AsyncDisposable {
   readonly content: ContentStore;
   readonly layers: LayerRecords;
   readonly images: ImageRecords;
+  readonly shipped: ShippedRecords;
   readonly cache: CacheRecords;
   readonly containers: ContainerRecords;
   readonly volumes: VolumeRecords;
@@ -74,6 +76,7 @@ export async function openStore(root: string, options: { readonly log: Log }): P
       content: new ContentStore({ root: folder('content/sha256'), scratch: folder('tmp'), trash, leases }),
       layers,
       images: new ImageRecords({ database, layers, names }),
+      shipped: new ShippedRecords(database),
       cache: new CacheRecords({ database, leases }),
       containers: new ContainerRecords(database),
       volumes,

@@ -110,6 +110,34 @@ const STEPS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX volume_refs_by_container ON volume_refs (container);
   `,
+  `
+  -- Blobs that are known to hold a layer: what Strake compressed, or unpacked and verified. The blob itself may be
+  -- stored or not. Newest last.
+  CREATE TABLE layer_blobs (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    diff_id TEXT NOT NULL REFERENCES layers (diff_id) ON DELETE CASCADE,
+    digest TEXT NOT NULL,
+    media_type TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    UNIQUE (diff_id, digest)
+  ) STRICT;
+  CREATE INDEX layer_blobs_by_digest ON layer_blobs (digest);
+  -- Repositories that had such a blob when it was pulled or pushed.
+  CREATE TABLE layer_blob_places (
+    repository TEXT NOT NULL,
+    blob INTEGER NOT NULL REFERENCES layer_blobs (seq) ON DELETE CASCADE,
+    PRIMARY KEY (repository, blob)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX layer_blob_places_by_blob ON layer_blob_places (blob);
+  -- Manifests under which an image was pulled or pushed; their bytes are in the content store. Newest last.
+  CREATE TABLE image_manifests (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    image TEXT NOT NULL REFERENCES images (id) ON DELETE CASCADE,
+    digest TEXT NOT NULL,
+    UNIQUE (image, digest)
+  ) STRICT;
+  CREATE INDEX image_manifests_by_digest ON image_manifests (digest);
+  `,
 ];
 
 /** Brings the database to the newest shape. A database of a newer Strake is refused as `unsupported`. */
