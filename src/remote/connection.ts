@@ -1,0 +1,111 @@
+import { Failure, isFailure } from '../lib/error.ts';
+import type { RegistryAuth } from '../wire/auth.ts';
+import { answerFailure } from './answer-failure.ts';
+import { Authenticator } from './authenticator.ts';
+import { discard, type HttpAnswer, type HttpClient, type HttpRequest } from './http.ts';
+import { retry } from './retry.ts';
+import type { Endpoint, RegistrySettings } from './settings.ts';
+
+export interface RegistryRequest extends Omit<HttpRequest, 'url'> {
+  /** Relative to the registry's base, or a complete URL that it gave. */
+  readonly url: string | URL;
+  /** What the request must be allowed to do. */
+  readonly scopes: readonly string[];
+  /** Answers that are no failure. */
+  readonly expect: readonly number[];
+  /** False for what must not be sent twice: the caller begins it anew. Default true. */
+  readonly retry?: boolean;
+}
+
+export interface ConnectOptions {
+  readonly auth: RegistryAuth | undefined;
+  readonly signal: AbortSignal;
+  /** Milliseconds before a second try, see `RetryOptions`. */
+  readonly retryDelay?: number;
+}
+
+/** One endpoint of a registry as one caller with their credentials sees it, for one operation. */
+export class RegistryConnection {
+  readonly base: URL;
+  readonly authenticator: Authenticator;
+  readonly #http: HttpClient;
+  readonly #retryDelay: number | undefined;
+
+  constructor(http: HttpClient, settings: RegistrySettings, endpoint: Endpoint, options: ConnectOptions) {
+    const auth = endpoint.isMirror ? undefined : options.auth;
+    this.base = endpoint.base;
+    this.authenticator = new Authenticator({ http, settings, base: endpoint.base, auth });
+    this.#http = http;
+    this.#retryDelay = options.retryDelay;
+  }
+
+  /** Asks whether this is a registry and how it wants to be asked. */
+  async ping(signal: AbortSignal): Promise<void> {
+    const answer = await this.#http.send({ method: 'GET', url: new URL('v2/', this.base), signal });
+    if (answer.status === 401) this.authenticator.learn(answer, undefined);
+    discard(answer);
+  }
+
+  /** Sends a request with what authorizes it. An answer that is not expected is thrown as what it tells. */
+  async send(request: RegistryRequest): Promise<HttpAnswer> {
+    const { signal } = request;
+    const delay = this.#retryDelay === undefined ? {} : { delay: this.#retryDelay };
+    return await retry(() => this.#authorized(request), { signal, tries: request.retry === false ? 1 : 5, ...delay });
+  }
+
+  get retryOptions(): { readonly delay?: number } {
+    return this.#retryDelay === undefined ? {} : { delay: this.#retryDelay };
+  }
+
+  async #authorized(request: RegistryRequest): Promise<HttpAnswer> {
+    const { scopes, signal, expect, method } = request;
+    const url = new URL(request.url, this.base);
+    for (let attempt = 0; ; attempt++) {
+      // Where the registry sends uploads may be another host, which its credentials do not concern.
+      const authorization = url.origin === this.base.origin ? await this.#authorization(request, url) : undefined;
+      const headers = { ...request.headers, ...(authorization !== undefined && { authorization }) };
+      const answer = await this.#http.send({ ...request, url, headers });
+      if (expect.includes(answer.status)) return answer;
+      if (answer.status === 401 && attempt === 0 && this.authenticator.learn(answer, authorization)) {
+        discard(answer);
+        await this.authenticator.authorization(scopes, signal).catch((error) => this.#explain(error, method, url));
+        continue;
+      }
+      throw await answerFailure(method, answer, signal);
+    }
+  }
+
+  async #authorization({ scopes, signal, method }: RegistryRequest, url: URL): Promise<string | undefined> {
+    return await this.authenticator.authorization(scopes, signal).catch((error) => this.#explain(error, method, url));
+  }
+
+  #explain(error: unknown, method: string, url: URL): never {
+    if (!isFailure(error, 'unauthenticated')) throw error;
+    const verb = method.slice(0, 1) + method.slice(1).toLowerCase();
+    throw new Failure('unauthenticated', error.code, `${verb} "${url.origin}${url.pathname}": ${error.message}`, {
+      cause: error,
+    });
+  }
+}
+
+/** The first endpoint that answers, of those that mean the same registry; else the failure of the last. */
+export async function connect(
+  http: HttpClient,
+  settings: RegistrySettings,
+  endpoints: readonly Endpoint[],
+  options: ConnectOptions,
+): Promise<RegistryConnection> {
+  let problem: unknown;
+  for (const endpoint of endpoints) {
+    const connection = new RegistryConnection(http, settings, endpoint, options);
+    try {
+      const again = { ...connection.retryOptions, signal: options.signal, tries: endpoints.length === 1 ? 3 : 1 };
+      await retry(() => connection.ping(options.signal), again);
+      return connection;
+    } catch (error) {
+      if (!isFailure(error, 'unavailable')) throw error;
+      problem = error;
+    }
+  }
+  throw problem;
+}

@@ -1,0 +1,197 @@
+import { Failure, isFailure } from '../lib/error.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
+import { type Digest, isDigest } from '../oci/digest.ts';
+import { decodeManifest, type ImageIndex, type ImageManifest, MANIFEST_LIMIT } from '../oci/manifest.ts';
+import { MediaType } from '../oci/media-type.ts';
+import { isTag } from '../oci/reference.ts';
+import type { RegistryConnection } from './connection.ts';
+import { discard, type HttpAnswer, readAll } from './http.ts';
+import { readBlob } from './read-blob.ts';
+import { uploadBlob } from './upload-blob.ts';
+
+const ACCEPT = [MediaType.ociIndex, MediaType.ociManifest, MediaType.dockerList, MediaType.dockerManifest].join(', ');
+const TAGS_LIMIT = 8 << 20;
+const TAG_PAGES = 1000;
+
+export interface UploadRequest {
+  readonly descriptor: Pick<Descriptor, 'digest' | 'size'>;
+  /** The bytes from an offset on. Called again when a transfer has to go on or begin anew. */
+  open(from: number): AsyncIterable<Uint8Array>;
+  /** Another repository of the same registry that may have the blob. */
+  readonly mountFrom?: string | undefined;
+  /** Bytes sent so far. */
+  readonly onProgress?: (sent: number) => void;
+  readonly signal: AbortSignal;
+}
+
+/** One repository at one endpoint. https://github.com/opencontainers/distribution-spec/blob/main/spec.md */
+export class Repository {
+  readonly path: string;
+  readonly #connection: RegistryConnection;
+  readonly #scopes: readonly string[];
+
+  constructor(connection: RegistryConnection, path: string, access: 'pull' | 'pull,push') {
+    this.#connection = connection;
+    this.path = path;
+    this.#scopes = [`repository:${path}:${access}`];
+  }
+
+  /** The digest that a tag has now, or undefined when the registry does not say: ask with `manifest` then. */
+  async headDigest(reference: string, signal: AbortSignal): Promise<Digest | undefined> {
+    const answer = await this.#send('HEAD', `manifests/${reference}`, { accept: ACCEPT }, signal).catch((error) => {
+      // An answer to HEAD carries no words of the registry: GET brings them.
+      if (isFailure(error, 'not-found', 'denied', 'unsupported', 'invalid')) return undefined;
+      throw error;
+    });
+    if (!answer) return undefined;
+    discard(answer);
+    const digest = String(answer.headers['docker-content-digest'] ?? '');
+    return isDigest(digest) ? digest : undefined;
+  }
+
+  /** The manifest or index of a tag or digest. Its bytes are those that the digest names, else `data-loss`. */
+  async manifest(reference: string, signal: AbortSignal): Promise<ImageManifest | ImageIndex> {
+    const answer = await this.#send('GET', `manifests/${reference}`, { accept: ACCEPT }, signal);
+    const bytes = await readAll(answer, MANIFEST_LIMIT, signal);
+    const manifest = decodeManifest(bytes, answer.headers['content-type']);
+    if (isDigest(reference) && manifest.digest !== reference)
+      throw new Failure(
+        'data-loss',
+        'MANIFEST_DIGEST',
+        `manifest verification failed for digest ${reference}: its bytes have the digest ${manifest.digest}`,
+      );
+    return manifest;
+  }
+
+  /** A whole blob of at most `limit` bytes, verified. */
+  async readBlob(descriptor: Descriptor, limit: number, signal: AbortSignal): Promise<Buffer> {
+    if (descriptor.size > limit)
+      throw new Failure(
+        'invalid',
+        'BLOB_TOO_LARGE',
+        `blob ${descriptor.digest} of ${descriptor.size} bytes is over the limit of ${limit}`,
+      );
+    const bytes = Buffer.allocUnsafe(descriptor.size);
+    let length = 0;
+    for await (const chunk of this.blob(descriptor, { signal })) {
+      bytes.set(chunk, length);
+      length += chunk.length;
+    }
+    return bytes;
+  }
+
+  /**
+   * The bytes of a blob. A transfer that breaks off goes on where it was. The end comes only when size and digest are
+   * right, otherwise a Failure of kind `data-loss`.
+   */
+  blob(
+    descriptor: Descriptor & { readonly urls?: readonly string[] },
+    options: { readonly signal: AbortSignal },
+  ): AsyncGenerator<Buffer> {
+    const places = descriptor.urls ?? [this.#url(`blobs/${descriptor.digest}`)];
+    return readBlob(this.#connection, descriptor, { ...options, places, scopes: this.#scopes });
+  }
+
+  async hasBlob(digest: Digest, signal: AbortSignal): Promise<boolean> {
+    try {
+      discard(await this.#send('HEAD', `blobs/${digest}`, {}, signal));
+      return true;
+    } catch (error) {
+      if (isFailure(error, 'not-found')) return false;
+      throw error;
+    }
+  }
+
+  /** Has the registry take a blob from another of its repositories; false when it does not. */
+  async mountBlob(digest: Digest, from: string, signal: AbortSignal): Promise<boolean> {
+    const answer = await this.#connection.send({
+      method: 'POST',
+      url: this.#url(`blobs/uploads/?mount=${encodeURIComponent(digest)}&from=${encodeURIComponent(from)}`),
+      scopes: [...this.#scopes, `repository:${from}:pull`],
+      headers: { 'content-length': '0' },
+      expect: [201, 202],
+      signal,
+    });
+    discard(answer);
+    const { location } = answer.headers;
+    if (answer.status === 201) return true;
+    // It opened an upload instead.
+    if (location !== undefined)
+      await this.#connection
+        .send({
+          method: 'DELETE',
+          url: new URL(location, answer.url),
+          scopes: this.#scopes,
+          expect: [204, 202, 404],
+          signal,
+        })
+        .then(discard, () => {}); // it expires by itself
+    return false;
+  }
+
+  /** Sends a blob that the registry does not have. */
+  async uploadBlob(request: UploadRequest): Promise<void> {
+    await uploadBlob(this.#connection, this.#url('blobs/uploads/'), this.#scopes, request);
+  }
+
+  /** Gives a manifest to the registry under a tag or its digest. */
+  async putManifest(reference: string, manifest: ImageManifest, signal: AbortSignal): Promise<void> {
+    const answer = await this.#connection.send({
+      method: 'PUT',
+      url: this.#url(`manifests/${reference}`),
+      headers: { 'content-type': manifest.mediaType },
+      body: {
+        length: manifest.bytes.length,
+        async *open() {
+          yield manifest.bytes;
+        },
+      },
+      scopes: this.#scopes,
+      expect: [200, 201, 202],
+      signal,
+    });
+    discard(answer);
+  }
+
+  /** All tags, in the registry's order. */
+  async tags(signal: AbortSignal): Promise<string[]> {
+    const tags: string[] = [];
+    let url: string | URL | undefined = this.#url('tags/list');
+    for (let page = 0; url !== undefined; page++) {
+      if (page >= TAG_PAGES) throw new Failure('invalid', 'TAGS_ENDLESS', `the tags of ${this.path} do not end`);
+      const answer: HttpAnswer = await this.#connection.send({
+        method: 'GET',
+        url,
+        scopes: this.#scopes,
+        expect: [200],
+        signal,
+      });
+      const document: unknown = JSON.parse((await readAll(answer, TAGS_LIMIT, signal)).toString('utf8'));
+      const listed = (document as { tags?: unknown } | null)?.tags; // checked in the next line
+      for (const tag of Array.isArray(listed) ? listed : []) if (typeof tag === 'string' && isTag(tag)) tags.push(tag);
+      const next = /<([^>]+)>\s*;\s*rel="?next"?/.exec(String(answer.headers['link'] ?? ''))?.[1];
+      url = next === undefined ? undefined : new URL(next, answer.url);
+    }
+    return tags;
+  }
+
+  #send(
+    method: 'GET' | 'HEAD',
+    name: string,
+    headers: Record<string, string>,
+    signal: AbortSignal,
+  ): Promise<HttpAnswer> {
+    return this.#connection.send({
+      method,
+      url: this.#url(name),
+      headers,
+      scopes: this.#scopes,
+      expect: [200],
+      signal,
+    });
+  }
+
+  #url(name: string): string {
+    return `v2/${this.path}/${name}`;
+  }
+}
