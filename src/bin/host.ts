@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { ApiServer, type Listener } from '../api/server.ts';
 import { openEngine } from '../engine/engine.ts';
 import { STRAKE_VERSION } from '../engine/system-info.ts';
+import { returnFreedMemory } from '../host/memory.ts';
 import { Failure, isFailure, messageOf } from '../lib/error.ts';
 import { makeLog } from '../lib/log.ts';
 import { Scope } from '../lib/scope.ts';
@@ -28,6 +29,7 @@ async function runHost(argv: readonly string[]): Promise<number> {
       stop.abort(new Failure('unavailable', 'HOST_CLOSING', `the host was told to stop by ${name}`)),
     );
   process.umask(0o022);
+  returnFreedMemory();
 
   await using scope = new Scope();
   const workers = scope.use(new WorkerPool(siblingScript(import.meta.url, 'worker'), WORKERS));
