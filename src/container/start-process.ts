@@ -45,8 +45,7 @@ export async function startProcess(options: ProcessStart): Promise<StartedProces
 
 async function startOnTerminal({ start, id, signal }: ProcessStart, bundle: string): Promise<StartedProcess> {
   using socket = listenForTerminal(join(bundle, 'console'), { signal });
-  const none = { stdin: 'ignore', stdout: 'ignore', stderr: 'ignore' } as const;
-  const pid = await start({ id, bundle, stdio: none, consoleSocket: socket.path, signal });
+  const pid = await start({ id, bundle, stdio: ['ignore', 'ignore', 'ignore'], consoleSocket: socket.path, signal });
   const exited = waitForExit(pid);
   const terminal = await socket.terminal;
   return {
@@ -63,7 +62,7 @@ async function startOnPipes({ start, id, stdin, signal }: ProcessStart, bundle: 
   using stderr = outputPipe();
   using input = stdin ? inputPipe() : undefined;
   try {
-    const stdio = { stdin: input?.fd ?? 'ignore', stdout: stdout.fd, stderr: stderr.fd } as const;
+    const stdio = [input?.fd ?? 'ignore', stdout.fd, stderr.fd] as const;
     const pid = await start({ id, bundle, stdio, signal });
     return {
       pid,

@@ -1,4 +1,4 @@
-import { getSystemErrorMap } from 'node:util';
+import { getSystemErrorMessage, getSystemErrorName } from 'node:util';
 import koffi from 'koffi';
 import { Failure } from '../lib/error.ts';
 
@@ -45,9 +45,9 @@ export function lastError(): number {
 export const ERRNO: Readonly<Record<string, number>> = koffi.os.errno;
 
 export function systemError(errno: number, syscall: string, path?: NativePath): NodeJS.ErrnoException {
-  const [code, text] = getSystemErrorMap().get(-errno) ?? [`E${errno}`, 'unknown error'];
+  const code = getSystemErrorName(-errno);
   const place = path === undefined ? '' : ` '${path.toString()}'`;
-  const error: NodeJS.ErrnoException = new Error(`${code}: ${text}, ${syscall}${place}`);
+  const error: NodeJS.ErrnoException = new Error(`${code}: ${getSystemErrorMessage(-errno)}, ${syscall}${place}`);
   error.code = code;
   error.errno = -errno;
   error.syscall = syscall;

@@ -10,13 +10,14 @@ import { listenForTerminal } from './console-socket.ts';
 import { findRuntime } from './find-runtime.ts';
 import { inputPipe, outputPipe } from './pipes.ts';
 import { becomeReaper, waitForExit } from './reaper.ts';
-import { type ProgramStdio, Runtime } from './runtime.ts';
+import { Runtime } from './runtime.ts';
+import type { ProgramStdio } from './spawn-program.ts';
 import { processSpec } from './spec.ts';
 import { writeTestBundle } from './test-bundle.ts';
 
 const skip = process.getuid?.() === 0 ? false : 'needs root';
 const signal = new AbortController().signal;
-const silent: ProgramStdio = { stdin: 'ignore', stdout: 'ignore', stderr: 'ignore' };
+const silent: ProgramStdio = ['ignore', 'ignore', 'ignore'];
 
 describe('containers of the OCI runtime', { skip }, () => {
   const cgroups = detectCgroups();
@@ -56,7 +57,7 @@ describe('containers of the OCI runtime', { skip }, () => {
     const pid = await runtime.run({
       id,
       bundle: folder,
-      stdio: { stdin: 'ignore', stdout: out.fd, stderr: err.fd },
+      stdio: ['ignore', out.fd, err.fd],
       signal,
     });
     out[Symbol.dispose]();
@@ -88,7 +89,7 @@ describe('containers of the OCI runtime', { skip }, () => {
       oomScoreAdj: 0,
     });
     writeFileSync(join(folder, 'process.json'), JSON.stringify(process_));
-    const stdio = { stdin: input.fd, stdout: out.fd, stderr: out.fd };
+    const stdio = [input.fd, out.fd, out.fd] as const;
     const second = await runtime.exec({ id, bundle: folder, stdio, signal });
     input[Symbol.dispose]();
     out[Symbol.dispose]();

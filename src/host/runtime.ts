@@ -1,23 +1,18 @@
-import { spawn } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { cancelled, Failure, systemCode } from '../lib/error.ts';
 import { runProgram } from '../lib/run-program.ts';
 import { type Cgroups, removeCgroup } from './cgroup.ts';
+import { waitForExit } from './reaper.ts';
 import { type RuntimeProgram, readRuntimeLog, startFailure } from './runtime-log.ts';
+import { type ProgramStdio, spawnProgram } from './spawn-program.ts';
 import { type Resources, resourceSpec } from './spec.ts';
-
-/** Where a container's first three descriptors go. They are given to it as they are. */
-export interface ProgramStdio {
-  readonly stdin: number | 'ignore';
-  readonly stdout: number | 'ignore';
-  readonly stderr: number | 'ignore';
-}
 
 export interface StartOptions {
   readonly id: string;
   /** Folder that holds config.json (of a container) or process.json (of an exec). Scratch files go there. */
   readonly bundle: string;
+  /** Given to the process as they are. */
   readonly stdio: ProgramStdio;
   /** For a process with a terminal: where the runtime sends it (console-socket.ts). */
   readonly consoleSocket?: string;
@@ -107,9 +102,8 @@ export class Runtime {
     const log = join(options.bundle, 'runtime.log');
     const console = options.consoleSocket === undefined ? [] : ['--console-socket', options.consoleSocket];
     const args = [...this.#global(log), ...command, '--pid-file', pidFile, ...console, options.id];
-    const { stdin, stdout, stderr } = options.stdio;
     const program = await this.program();
-    const code = await this.#spawn(program, args, [stdin, stdout, stderr]);
+    const code = await this.#spawn(program, args, options.stdio);
     const messages = readRuntimeLog(log);
     rmSync(log, { force: true });
     if (code !== 0) throw startFailure(program.name, what, messages, code);
@@ -119,13 +113,18 @@ export class Runtime {
   }
 
   /** Not stopped by an abort: a container that is half made is the runtime's to undo, and it is soon done. */
-  #spawn(program: RuntimeProgram, args: readonly string[], stdio: (number | 'ignore')[]): Promise<number> {
-    return new Promise((resolve, reject) => {
-      // The host's environment could pass things on to the container (NOTIFY_SOCKET, LISTEN_FDS).
-      const child = spawn(program.path, args, { stdio, env: { PATH: process.env['PATH'] } });
-      child.on('error', (error) => reject(systemCode(error) === 'ENOENT' ? gone(program) : error));
-      child.on('exit', (code) => resolve(code ?? 255));
-    });
+  async #spawn(program: RuntimeProgram, args: readonly string[], stdio: ProgramStdio): Promise<number> {
+    try {
+      // Not the host's whole environment: parts of it (NOTIFY_SOCKET, LISTEN_FDS) would go on to the container.
+      const pid = spawnProgram(program.path, args, [`PATH=${process.env['PATH'] ?? ''}`], stdio);
+      return (await waitForExit(pid)).exitCode;
+    } catch (error) {
+      if (systemCode(error) !== 'ENOENT') throw error;
+      this.#found = undefined;
+      throw new Failure('unavailable', 'RUNTIME_MISSING', `the OCI runtime ${program.path} is gone`, {
+        hint: 'install it: apt-get install runc',
+      });
+    }
   }
 
   async #command(args: readonly string[], signal: AbortSignal, stdin?: string): Promise<void> {
@@ -140,10 +139,4 @@ export class Runtime {
   #global(log: string): string[] {
     return ['--root', this.#stateRoot, '--log', log, '--log-format', 'json'];
   }
-}
-
-function gone(program: RuntimeProgram): Failure {
-  return new Failure('unavailable', 'RUNTIME_MISSING', `the OCI runtime ${program.path} is gone`, {
-    hint: 'install it: apt-get install runc',
-  });
 }
