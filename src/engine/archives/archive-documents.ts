@@ -1,0 +1,139 @@
+import type { Descriptor } from '../../oci/descriptor.ts';
+import { chainIds, configDigest, type DiffId, type Digest, digestOf, hexOf, type ImageId } from '../../oci/digest.ts';
+import { MediaType } from '../../oci/media-type.ts';
+import { familiarName, familiarReference, repositoryName } from '../../oci/reference.ts';
+import type { LayerRecord } from '../../store/layers.ts';
+import { blobPath, DOCKER_MANIFEST, DOCKER_REPOSITORIES, OCI_INDEX, OCI_LAYOUT } from './archive-paths.ts';
+import { isStepOf } from './parent-link.ts';
+import type { SelectedImage } from './select-images.ts';
+
+/** An image with the layers of its chain, bottom first. */
+export interface SavedImage extends SelectedImage {
+  readonly layers: readonly LayerRecord[];
+}
+
+/** A file, or a symbolic link, beside the layers of an archive. */
+export type ArchiveDocument =
+  | { readonly path: string; readonly bytes: Uint8Array }
+  | { readonly path: string; readonly target: string };
+
+/**
+ * All that an archive says about its images, layers aside: the OCI layout, Docker's `manifest.json` and
+ * `repositories`, and for readers older than these a folder per layer (`VERSION`, `json`, and `layer.tar` as a link to the
+ * blob). The same images give the same bytes. What says where things are comes first, so that a reader can use layers
+ * as they arrive.
+ */
+export function archiveDocuments(images: readonly SavedImage[]): ArchiveDocument[] {
+  const described = images.map((image) => ({
+    ...image,
+    manifest: json(ociManifest(image)),
+    steps: legacySteps(image),
+  }));
+  const repositories = legacyRepositories(described);
+  const documents: ArchiveDocument[] = [
+    { path: OCI_LAYOUT, bytes: json({ imageLayoutVersion: '1.0.0' }) },
+    { path: OCI_INDEX, bytes: json(ociIndex(described)) },
+    { path: DOCKER_MANIFEST, bytes: json(dockerManifest(images)) },
+    ...(repositories ? [{ path: DOCKER_REPOSITORIES, bytes: json(repositories) }] : []),
+  ];
+  for (const { image, manifest, steps } of described)
+    documents.push(
+      { path: blobPath(digestOf(manifest)), bytes: manifest },
+      { path: blobPath(image.id), bytes: image.bytes },
+      ...steps.flatMap((step) => step.documents),
+    );
+  return [...new Map(documents.map((document) => [document.path, document])).values()];
+}
+
+function ociManifest({ image, layers }: SavedImage) {
+  const config: Descriptor = {
+    mediaType: MediaType.ociConfig,
+    digest: configDigest(image.id),
+    size: image.bytes.length,
+  };
+  return { schemaVersion: 2, mediaType: MediaType.ociManifest, config, layers: layers.map(layerDescriptor) };
+}
+
+function layerDescriptor({ diffId, tarSize }: LayerRecord): Descriptor {
+  return { mediaType: MediaType.ociLayer, digest: blobDigest(diffId), size: tarSize };
+}
+
+function ociIndex(images: readonly (SavedImage & { readonly manifest: Uint8Array })[]) {
+  const manifests = images.flatMap(({ names, manifest }) => {
+    const descriptor: Descriptor = {
+      mediaType: MediaType.ociManifest,
+      digest: digestOf(manifest),
+      size: manifest.length,
+    };
+    if (names.length === 0) return [descriptor];
+    return names.map((name) => ({
+      ...descriptor,
+      annotations: {
+        'io.containerd.image.name': `${repositoryName(name)}:${name.tag}`,
+        'org.opencontainers.image.ref.name': name.tag,
+      },
+    }));
+  });
+  return { schemaVersion: 2, mediaType: MediaType.ociIndex, manifests };
+}
+
+function dockerManifest(images: readonly SavedImage[]) {
+  const all = new Map(images.map(({ image }) => [image.id, image]));
+  return images.map(({ image, names, layers }) => {
+    const parent = image.parent === undefined ? undefined : all.get(image.parent);
+    return {
+      Config: blobPath(image.id),
+      RepoTags: names.length === 0 ? null : names.map(familiarReference),
+      Layers: layers.map(({ diffId }) => blobPath(diffId)),
+      ...(parent && isStepOf(image.config, parent.config) ? { Parent: parent.id } : {}),
+      LayerSources: Object.fromEntries(layers.map((layer) => [layer.diffId, layerDescriptor(layer)])),
+    };
+  });
+}
+
+interface LegacyStep {
+  readonly id: string;
+  readonly documents: readonly ArchiveDocument[];
+}
+
+/** The image as a chain of single layers, each with an ID and a config of its own: the format before `manifest.json`. */
+function legacySteps({ image, layers }: SavedImage): LegacyStep[] {
+  const chain = chainIds(layers.map(({ diffId }) => diffId));
+  const steps: LegacyStep[] = [];
+  for (const [position, { diffId }] of layers.entries()) {
+    const below = chain[position];
+    const isTop = position === layers.length - 1;
+    // Only the top has a config, so it is another one for each image.
+    const id = hexOf(digestOf(isTop ? `${below} ${image.id}` : `${below}`));
+    const parent = steps.at(-1);
+    const { rootfs: _, history: __, ...config } = image.config;
+    const own = isTop ? config : { created: '1970-01-01T00:00:00Z' };
+    steps.push({
+      id,
+      documents: [
+        { path: `${id}/VERSION`, bytes: Buffer.from('1.0') },
+        { path: `${id}/json`, bytes: json({ id, ...(parent && { parent: parent.id }), ...own }) },
+        { path: `${id}/layer.tar`, target: `../${blobPath(diffId)}` },
+      ],
+    });
+  }
+  return steps;
+}
+
+function legacyRepositories(
+  images: readonly (SavedImage & { readonly steps: readonly LegacyStep[] })[],
+): Record<string, Record<string, string>> | undefined {
+  const repositories: Record<string, Record<string, string>> = {};
+  for (const { names, steps } of images)
+    for (const name of names) {
+      const top = steps.at(-1);
+      if (!top || name.tag === undefined) continue;
+      repositories[familiarName(name)] = { ...repositories[familiarName(name)], [name.tag]: top.id };
+    }
+  return Object.keys(repositories).length > 0 ? repositories : undefined;
+}
+
+const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
+
+/** An uncompressed layer as a blob: its digest is its diff ID. */
+const blobDigest = (diffId: DiffId | ImageId): Digest => diffId as string as Digest;

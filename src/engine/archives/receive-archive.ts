@@ -1,0 +1,194 @@
+import { addAbortSignal, type Readable } from 'node:stream';
+import { Failure, isFailure } from '../../lib/error.ts';
+import { type DiffId, type Digest, Digester, shortId } from '../../oci/digest.ts';
+import { CONFIG_LIMIT } from '../../oci/image-config.ts';
+import type { Lease } from '../../store/leases.ts';
+import type { Store } from '../../store/open-store.ts';
+import { decompress, detectCompression } from '../../tar/compression.ts';
+import { BLOCK, isZeroBlock, parseHeaderBlock } from '../../tar/header-block.ts';
+import type { TarEntry } from '../../tar/tar-reader.ts';
+import type { ProgressLine } from '../../wire/progress.ts';
+import type { ReceiveLayer } from '../images/image-needs.ts';
+import { ArchiveContents, type ArchiveItem, archivePath } from './archive-contents.ts';
+import { promisedDigest } from './archive-paths.ts';
+import { ArchiveReader } from './archive-reader.ts';
+
+export interface ReceiveArchive {
+  readonly store: Store;
+  readonly receiveLayer: ReceiveLayer;
+  /** Keeps the layers. */
+  readonly lease: Lease;
+  readonly body: Readable;
+  /** Undefined: progress is not wanted. */
+  readonly emit: ((line: ProgressLine) => Promise<void>) | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** All documents of an archive together: they are kept in memory. */
+const DOCUMENTS_LIMIT = 128 << 20;
+const ENTRIES_LIMIT = 200_000;
+/** Bytes between two lines of progress. */
+const PROGRESS_STEP = 512 << 10;
+
+/**
+ * Takes an image archive in, in any compression. What files are is told by their first bytes, so they may come in any
+ * order: documents are kept in memory, layers are unpacked into the store as they arrive, once, and nothing is
+ * written aside. A layer that the store has is passed over when the name of the file tells its diff ID.
+ */
+export async function receiveArchive(request: ReceiveArchive): Promise<ArchiveContents> {
+  const { signal } = request;
+  addAbortSignal(signal, request.body); // a read that waits would not notice
+  const contents = new ArchiveContents();
+  await using archive = new ArchiveReader(decompress(request.body, { signal, limit: Number.POSITIVE_INFINITY }));
+  let left = DOCUMENTS_LIMIT;
+  let entries = 0;
+  for (let entry = await archive.next(); entry; entry = await archive.next()) {
+    if (++entries > ENTRIES_LIMIT)
+      throw new Failure('exhausted', 'ARCHIVE_LIMIT', `the archive has more than ${ENTRIES_LIMIT} entries`);
+    if (entry.type === 'directory') continue;
+    const path = archivePath(entry.path);
+    const item = linkOf(entry, path) ?? (await receiveFile(request, archive, entry, path));
+    if (item.kind === 'document') left -= item.bytes.length;
+    if (left < 0)
+      throw new Failure(
+        'exhausted',
+        'ARCHIVE_LIMIT',
+        `the archive has more than ${DOCUMENTS_LIMIT} bytes of documents`,
+      );
+    contents.add(path, item);
+  }
+  return contents;
+}
+
+function linkOf(entry: TarEntry, path: string): ArchiveItem | undefined {
+  const target = entry.linkTarget ?? '';
+  switch (entry.type) {
+    case 'symlink':
+      return { kind: 'link', target: archivePath(target.startsWith('/') ? target : `${path}/../${target}`) };
+    case 'hardlink':
+      return { kind: 'link', target: archivePath(target) };
+    case 'file':
+      return undefined;
+    default:
+      throw new Failure('invalid', 'ARCHIVE_ENTRY', `"${path}" in the archive is a ${entry.type}, not a file`);
+  }
+}
+
+async function receiveFile(
+  request: ReceiveArchive,
+  archive: ArchiveReader,
+  entry: TarEntry,
+  path: string,
+): Promise<ArchiveItem> {
+  const { store, lease } = request;
+  const promised = promisedDigest(path);
+  const known = promised && store.layers.byDiffId(asDiffId(promised));
+  if (promised && known && known.tarSize === entry.size) {
+    lease.keep({ diffIds: [known.diffId] });
+    return { kind: 'layer', diffId: known.diffId, digest: promised };
+  }
+  const { head, rest } = await peek(archive.content(), BLOCK);
+  if (looksLikeLayer(head)) return receiveLayer(request, rest, entry, path);
+  if (entry.size > CONFIG_LIMIT) {
+    const message = `"${path}" in the archive, ${entry.size} bytes, is neither a layer nor a document`;
+    return { kind: 'unusable', failure: new Failure('invalid', 'ARCHIVE_ENTRY', message) };
+  }
+  const bytes = Buffer.alloc(entry.size);
+  let fill = 0;
+  for await (const chunk of rest) fill += chunk.copy(bytes, fill);
+  return { kind: 'document', bytes };
+}
+
+async function receiveLayer(
+  request: ReceiveArchive,
+  content: AsyncIterable<Buffer>,
+  entry: TarEntry,
+  path: string,
+): Promise<ArchiveItem> {
+  const { emit, signal } = request;
+  const digester = new CompressedDigester();
+  const id = layerLabel(path);
+  const reading = Promise.withResolvers<void>();
+  async function* watched(): AsyncGenerator<Buffer> {
+    let current = 0;
+    let told = 0;
+    try {
+      for await (const chunk of content) {
+        digester.update(chunk);
+        current += chunk.length;
+        if (emit && (current - told >= PROGRESS_STEP || current === entry.size)) {
+          told = current;
+          await emit({ status: 'Loading layer', progressDetail: { current, total: entry.size }, id });
+        }
+        yield chunk;
+      }
+    } finally {
+      reading.resolve();
+    }
+  }
+  try {
+    const { diffId } = await request.receiveLayer(watched(), { signal });
+    return { kind: 'layer', diffId, digest: digester.digest() ?? asDigest(diffId) };
+  } catch (error) {
+    await reading.promise; // the unpacking has failed, and the reading stops at its next chunk
+    // A file that no image needs may be anything. An error of the archive itself comes again at its next entry.
+    if (!isFailure(error, 'invalid', 'unsupported', 'denied')) throw error;
+    const message = `layer "${path}" in the archive: ${error.message}`;
+    return { kind: 'unusable', failure: new Failure(error.kind, error.code, message, { cause: error }) };
+  }
+}
+
+/** The digest of bytes that are compressed. Of others it is the diff ID, which unpacking computes. */
+class CompressedDigester {
+  readonly #digester = new Digester();
+  #isCompressed: boolean | undefined;
+
+  update(chunk: Buffer): void {
+    this.#isCompressed ??= detectCompression(chunk) !== 'none';
+    if (this.#isCompressed) this.#digester.update(chunk);
+  }
+
+  digest(): Digest | undefined {
+    return this.#isCompressed ? this.#digester.digest() : undefined;
+  }
+}
+
+/** Compressed, or a tar, which an empty one is too. */
+function looksLikeLayer(head: Buffer): boolean {
+  if (detectCompression(head) !== 'none') return true;
+  if (head.length < BLOCK) return false;
+  if (isZeroBlock(head, 0)) return true;
+  try {
+    parseHeaderBlock(head, 0, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The first `length` bytes, or what there is, and a stream of all bytes with them. */
+async function peek(
+  content: AsyncGenerator<Buffer>,
+  length: number,
+): Promise<{ head: Buffer; rest: AsyncIterable<Buffer> }> {
+  let head = Buffer.alloc(0);
+  while (head.length < length) {
+    const { done, value } = await content.next();
+    if (done) break;
+    head = Buffer.concat([head, value]);
+  }
+  async function* all(): AsyncGenerator<Buffer> {
+    if (head.length > 0) yield head;
+    yield* content;
+  }
+  return { head, rest: all() };
+}
+
+/** How the lines of progress call a layer: by its digest, or by its folder in the oldest form. */
+function layerLabel(path: string): string {
+  const promised = promisedDigest(path);
+  return promised ? shortId(promised) : path.replace(/\/layer\.tar$/, '').slice(0, 12);
+}
+
+const asDiffId = (digest: Digest): DiffId => digest as string as DiffId; // a guess; only the store's own answer is used
+const asDigest = (diffId: DiffId): Digest => diffId as string as Digest; // of the uncompressed bytes, which these are
