@@ -14,6 +14,7 @@ import type { WorkerPool } from '../lib/worker-pool.ts';
 import { digestOf, hexOf } from '../oci/digest.ts';
 import { Snapshots } from '../snapshot/snapshots.ts';
 import { openStore } from '../store/open-store.ts';
+import { Archives } from './archives/archives.ts';
 import { BuildCases } from './build/build-cases.ts';
 import { imageSource } from './build/image-source.ts';
 import { runExecutor } from './build/run-executor.ts';
@@ -77,7 +78,11 @@ export async function openEngine(options: EngineOptions) {
     store,
     emit,
     containersOf: (image) => containerCases.usersOf(image),
-    receiveLayer: snapshots.receive.bind(snapshots),
+    async receiveLayer(source, receive) {
+      const layer = await snapshots.receive(source, receive);
+      durability.note();
+      return layer;
+    },
     applyChanges,
   };
   const build = new BuildCases({
@@ -95,6 +100,7 @@ export async function openEngine(options: EngineOptions) {
     backends: {
       system: systemCases({ store, containers, runtime, cgroups, events }),
       images: new Images(needs),
+      archives: new Archives(needs),
       build,
       containers: containerBackend(containers, containerCases),
       pause: pauseBackend(containers),
