@@ -1,12 +1,14 @@
 import { syncFileSystem } from '../host/file-system-calls.ts';
 import type { TaskContext } from '../lib/worker-task.ts';
 import { applyTask } from './apply-tar.ts';
+import { compressTask } from './compress-layer.ts';
 import { type ScanRequest, scanTree } from './scan-tree.ts';
 import { verifyTree } from './verify-tree.ts';
 
 /** What the snapshot room runs in worker threads; `bin/worker.ts` serves it. */
 export const layerTasks = {
   'apply-tar': applyTask,
+  'compress-layer': compressTask,
   'scan-tree': (request: ScanRequest, context: TaskContext) => scanTree(request, context),
   'sync-layers': ({ folder }: { readonly folder: string }) => syncFileSystem(folder),
   'verify-tree': (request: Parameters<typeof verifyTree>[0], context: TaskContext) => verifyTree(request, context),

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import {
   chmodSync,
   existsSync,
@@ -13,13 +14,14 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { gzipSync } from 'node:zlib';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { mountsUnder } from '../host/mount.ts';
 import { isFailure } from '../lib/error.ts';
 import { silentLog } from '../lib/log.ts';
 import { WorkerPool } from '../lib/worker-pool.ts';
 import { parseDiffId } from '../oci/digest.ts';
 import { openStore } from '../store/open-store.ts';
+import { gather } from '../store/test-store.ts';
 import { writeLayerIndex } from '../tar/layer-index.ts';
 import { packLayer } from '../tar/pack-layer.ts';
 import { type RawHeader, rawEntry, rawTar } from '../tar/tar-fixture.ts';
@@ -237,4 +239,29 @@ const pick = ({
   size,
   tarSize,
   entries,
+});
+
+test('a layer is compressed into the gzip of its very tar, the same each time', { skip }, async () => {
+  await using host = await open();
+  const content = Buffer.alloc(3 << 20, 'some content ');
+  const tar = rawTar(dir('./'), { name: 'big', content: content.toString() }, { name: 'small', content: 'x' });
+  const layer = await host.snapshots.receive(source(tar), { signal });
+  const compress = async () => Buffer.concat(await gather(host.snapshots.compress(layer.id, { signal })));
+  const bytes = await compress();
+  assert.deepEqual(gunzipSync(bytes), tar);
+  assert.deepEqual(await compress(), bytes);
+});
+
+test('compression of a damaged or abandoned layer ends, and its thread is free again', { skip }, async () => {
+  await using host = await open();
+  const tar = rawTar(dir('./'), { name: 'big', content: Buffer.alloc(9 << 20, randomBytes(99)).toString('latin1') });
+  const layer = await host.snapshots.receive(source(tar, 1 << 20), { signal });
+  for await (const bytes of host.snapshots.compress(layer.id, { signal })) if (bytes.length > 0) break;
+  const abort = new AbortController();
+  const compressing = host.snapshots.compress(layer.id, { signal: abort.signal });
+  await compressing.next();
+  abort.abort();
+  await assert.rejects(gather(compressing), (error) => isFailure(error, 'cancelled'));
+  rmSync(join(host.store.layers.folder(layer.id), 'diff/big'));
+  await assert.rejects(gather(host.snapshots.compress(layer.id, { signal })), (error) => isFailure(error, 'data-loss'));
 });

@@ -6,6 +6,7 @@ import type { AllottedLayer, LayerFacts, LayerId, LayerRecord, SealedLayer } fro
 import { ActiveSnapshot } from './active-snapshot.ts';
 import type { ApplyProgress } from './apply-stream.ts';
 import { applyTar } from './apply-tar.ts';
+import { compressLayer } from './compress-layer.ts';
 import { LayerTables, LayerView } from './layer-view.ts';
 import type { ScanRequest } from './scan-tree.ts';
 
@@ -41,21 +42,27 @@ export class Snapshots {
   readonly #layers: LayerStore;
   readonly #active: string;
   readonly #pool: WorkerPool;
+  readonly #receivers: WorkerPool;
   readonly #trash: FolderTrash;
   readonly #tables = new LayerTables();
   /** Layers whose index is still being made. */
   readonly #scans = new Map<LayerId, Promise<LayerFacts>>();
 
-  /** `active` is the folder for writable snapshots, on the file system of the layers. */
+  /**
+   * `active` is the folder for writable snapshots, on the file system of the layers. `receivers` are the threads for
+   * `receive`, which are held as long as the sender takes; those of `pool` when absent.
+   */
   constructor(parts: {
     readonly layers: LayerStore;
     readonly active: string;
     readonly pool: WorkerPool;
+    readonly receivers?: WorkerPool;
     readonly trash: FolderTrash;
   }) {
     this.#layers = parts.layers;
     this.#active = parts.active;
     this.#pool = parts.pool;
+    this.#receivers = parts.receivers ?? parts.pool;
     this.#trash = parts.trash;
   }
 
@@ -97,7 +104,7 @@ export class Snapshots {
     const { id } = this.#layers.allot();
     try {
       const request = { target: this.#tree(id), index: this.#index(id), form: 'layer' } as const;
-      const facts = await applyTar(this.#pool, source, request, options);
+      const facts = await applyTar(this.#receivers, source, request, options);
       if (options.expect !== undefined && options.expect !== facts.diffId)
         throw new Failure(
           'data-loss',
@@ -125,6 +132,11 @@ export class Snapshots {
       this.#layers.discard(allotted.id);
       throw error;
     }
+  }
+
+  /** The gzip of a sealed layer's tar. Equal layers give equal bytes. */
+  compress(id: LayerId, options: { readonly signal: AbortSignal }): AsyncGenerator<Buffer> {
+    return compressLayer(this.#pool, { index: this.#index(id), tree: this.#tree(id) }, options);
   }
 
   /** Looks into stacked layers, bottom first, without a mount; waits for the indexes that are still being made. */

@@ -1,0 +1,27 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { test } from 'node:test';
+import { gunzipSync } from 'node:zlib';
+import { gzipMembers } from './gzip-members.ts';
+
+async function compressed(pieces: readonly Uint8Array[]): Promise<Buffer> {
+  const out: Buffer[] = [];
+  for await (const bytes of gzipMembers(pieces)) out.push(bytes);
+  return Buffer.concat(out);
+}
+
+for (const [name, size] of [
+  ['nothing', 0],
+  ['one byte', 1],
+  ['exactly one member', 1 << 20],
+  ['one byte more', (1 << 20) + 1],
+  ['many members', (7 << 20) + 12_345],
+] as const)
+  test(`gzip of ${name} gives the same bytes back, and is the same however it is cut`, async () => {
+    const bytes = Buffer.concat([Buffer.alloc(size >> 1, 'strake '), randomBytes(size - (size >> 1))]);
+    const whole = await compressed([bytes]);
+    assert.deepEqual(gunzipSync(whole), bytes);
+    const cut: Buffer[] = [];
+    for (let at = 0; at < size; at += 99_991) cut.push(bytes.subarray(at, at + 99_991));
+    assert.deepEqual(await compressed(cut), whole);
+  });
