@@ -108,7 +108,7 @@ function requestOf(
     ({ name, content, expand }): CopySource => ({
       kind: 'inline',
       name,
-      content: expand ? scope.expand(content, source, { plainQuotes: true }).text : content,
+      content: expand ? scope.expand(content, source, { plainQuotes: true, escape: '\\' }).text : content,
     }),
   );
   return {

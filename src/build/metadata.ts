@@ -104,7 +104,7 @@ export function applyMetadata(
     case 'ONBUILD':
       return addTrigger(config, instruction.trigger);
     case 'MAINTAINER':
-      return { config, summary: ` MAINTAINER ${text(instruction.maintainer)}` };
+      return { config, summary: ` MAINTAINER ${instruction.maintainer}` };
   }
 }
 

@@ -92,8 +92,8 @@ export interface RunRequest {
 export interface EndedRun {
   readonly exitCode: number;
   readonly container: string;
-  /** Makes its changes a layer. */
-  commit(): Promise<MadeLayer>;
+  /** Makes its changes a layer. With `keep` the stopped container stays, standing on that layer. */
+  commit(options: { readonly keep: boolean }): Promise<MadeLayer>;
   /** Removes the container and its changes. */
   remove(): Promise<void>;
   /** Leaves the stopped container to the user. */

@@ -3,11 +3,14 @@ import { heredocText } from '../dockerfile/heredoc.ts';
 import type { RunInstruction } from '../dockerfile/instruction.ts';
 import type { StageScope } from '../dockerfile/stage-scope.ts';
 import { Failure } from '../lib/error.ts';
+import { shortId } from '../oci/digest.ts';
 import { formatPlatform } from '../oci/platform.ts';
 import { cacheKey, variableComponents } from './cache-key.ts';
 import { DEFAULT_SHELL } from './metadata.ts';
+import type { EndedRun } from './needs.ts';
 import type { BuildSession } from './session.ts';
 import type { StageState, StepResult } from './stage-state.ts';
+import type { StepImage } from './step-image.ts';
 import type { Execution } from './vertex.ts';
 
 /** RUN: a real container on the layers so far; what it changed becomes a layer. */
@@ -60,14 +63,9 @@ export async function runStep(
         await ended.remove();
         await removed();
       } else await ended.keep();
-      throw new Failure(
-        'invalid',
-        'RUN_FAILED',
-        `The command '${argv.join(' ')}' returned a non-zero code: ${ended.exitCode}`,
-        { exitCode: ended.exitCode, source: instruction.source },
-      );
+      throw runFailed(argv, ended, await state.image, instruction);
     }
-    const layer = await ended.commit();
+    const layer = await ended.commit({ keep: !session.options.remove });
     if (session.options.remove) await removed();
     return { layer };
   };
@@ -77,6 +75,17 @@ export async function runStep(
   });
   const prefix = args.length === 0 ? '' : `|${args.length} ${args.join(' ')} `;
   return { createdBy: `${prefix}${argv.join(' ')}`, vertex };
+}
+
+function runFailed(argv: readonly string[], ended: EndedRun, before: StepImage, instruction: RunInstruction): Failure {
+  const { exitCode } = ended;
+  const message = `The command '${argv.join(' ')}' returned a non-zero code: ${exitCode}`;
+  const look = before.id && `look at what was there before it with: strake run --rm -it ${shortId(before.id)} sh`;
+  return new Failure('invalid', 'RUN_FAILED', message, {
+    exitCode,
+    source: instruction.source,
+    ...(look === undefined ? {} : { hint: look }),
+  });
 }
 
 /** Argument vector. Heredocs go to the shell as they are written; a lone one is the script itself. */

@@ -109,9 +109,7 @@ function metadata(state: StageState, scope: StageScope, instruction: MetadataIns
   return {
     config,
     createdBy: nop(summary),
-    ...(instruction.kind === 'MAINTAINER'
-      ? { author: scope.expand(instruction.maintainer, instruction.source).text }
-      : {}),
+    ...(instruction.kind === 'MAINTAINER' ? { author: instruction.maintainer } : {}),
     ...(instruction.kind === 'CMD' ? { cmdIsInherited: false } : {}),
   };
 }

@@ -168,17 +168,18 @@ export class Containers implements AsyncDisposable {
     this.#containers.set(container.id, container);
   }
 
-  /** Makes a container lasting that was made without `diffIds`. */
+  /** Makes a container lasting that was made without `diffIds`. One whose changes were committed gets a new layer for more. */
   keep(ref: string, diffIds: readonly DiffId[]): void {
     const container = this.find(ref);
     if (container.recorded) return;
     this.#record(container, diffIds);
     // From now on it stands on what the record names, not on trees that only the one who made it keeps.
     const { layers } = this.#needs.store;
-    container.snapshot = this.#needs.snapshots.open(
-      container.id,
-      layers.chain(diffIds).map((layer) => layer.id),
-    );
+    const ids = layers.chain(diffIds).map((layer) => layer.id);
+    const { snapshots } = this.#needs;
+    container.snapshot = container.snapshot.isActive
+      ? snapshots.open(container.id, ids)
+      : snapshots.prepare(container.id, ids);
   }
 
   /** False when it was running already. A start that fails leaves its reason in the record, and removes `--rm` ones. */

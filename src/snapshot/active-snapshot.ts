@@ -43,6 +43,11 @@ export class ActiveSnapshot implements AsyncDisposable {
     return join(this.#parts.folder, 'merged');
   }
 
+  /** False when it was committed or discarded. */
+  get isActive(): boolean {
+    return this.#state !== 'ended';
+  }
+
   /** Makes the folders; the root directory looks like that of the layer below. */
   make(): void {
     const { folder, parents, key } = this.#parts;

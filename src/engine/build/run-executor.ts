@@ -39,11 +39,12 @@ export function runExecutor(containers: Containers, events: EventLog): RunExecut
         return {
           exitCode,
           container: id,
-          async commit() {
+          async commit({ keep }) {
             const container = containers.find(id);
             const layer = container.snapshot.commit(signal);
             events.emit({ type: 'container', action: 'commit', id, attributes: { name: container.name, comment: '' } });
-            await remove();
+            if (!keep) await remove();
+            else containers.keep(id, [...(await request.diffIds()), (await layer.sealed).diffId]);
             return layer;
           },
           remove,
