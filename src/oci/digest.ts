@@ -33,7 +33,6 @@ function parse(text: string, what: string): string {
 export const parseDigest = (text: string): Digest => parse(text, 'digest') as Digest;
 export const parseDiffId = (text: string): DiffId => parse(text, 'diff ID') as DiffId;
 export const parseImageId = (text: string): ImageId => parse(text, 'image ID') as ImageId;
-export const parseChainId = (text: string): ChainId => parse(text, 'chain ID') as ChainId;
 
 /** Digest of bytes in memory. */
 export function digestOf(bytes: string | Uint8Array): Digest {
