@@ -1,5 +1,5 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { threadId } from 'node:worker_threads';
 import { crc32 } from 'node:zlib';
 import { systemCode } from '../../lib/error.ts';
@@ -27,12 +27,15 @@ const SMALLEST = 1 << 10;
 const LARGEST = 1 << 20;
 /** A file that was not seen during so many changes of the memo goes when room is needed. */
 const FORGET_AFTER = 16;
+/** Memos kept in one folder. */
+const MEMO_LIMIT = 64;
 const IN_XATTRS = 0x8000_0000;
 
 /**
  * Remembers the digests of a folder's files, each by the file's state: device, inode, size, times of modification and
  * change to the nanosecond. A digest is remembered only when the state is older than a clock tick, so that whatever is
- * done to the file afterwards gives it another state: what is found here is never stale.
+ * done to the file afterwards gives it another state: what is found here is never stale. Memos have a folder of their
+ * own, in which the oldest make room for new ones.
  */
 export class DigestMemo {
   readonly #path: string | undefined;
@@ -98,6 +101,7 @@ export class DigestMemo {
       mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 });
       writeFileSync(temporary, Buffer.concat([bytesOf(head), rows]), { mode: 0o600 });
       renameSync(temporary, this.#path);
+      if (this.#identity === undefined) removeOldest(dirname(this.#path));
       this.#changed = false;
       this.#identity = identityOf(this.#path);
     } catch (error) {
@@ -210,9 +214,21 @@ function deviceOf(stamp: FileStamp): number {
   return ((stamp.deviceMajor << 20) | (stamp.deviceMinor & 0xfffff)) >>> 0;
 }
 
+/** Keeps the memos that changed last. */
+function removeOldest(folder: string): void {
+  const names = readdirSync(folder);
+  if (names.length <= MEMO_LIMIT) return;
+  const ages = names.map((name) => ({
+    path: join(folder, name),
+    time: statSync(join(folder, name), QUIET)?.mtimeMs ?? 0,
+  }));
+  for (const { path } of ages.sort((a, b) => b.time - a.time).slice(MEMO_LIMIT)) rmSync(path, { force: true });
+}
+
 function identityOf(path: string): string | undefined {
-  const stat = statSync(path, { throwIfNoEntry: false });
+  const stat = statSync(path, QUIET);
   return stat && `${stat.ino} ${stat.mtimeMs} ${stat.size}`;
 }
 
+const QUIET = { throwIfNoEntry: false } as const;
 const bytesOf = (words: Uint32Array): Buffer => Buffer.from(words.buffer, words.byteOffset, words.byteLength);

@@ -102,6 +102,7 @@ function decode(text: string): string {
 
 const isName = (name: string): boolean => name !== '' && name !== '.' && name !== '..' && !/[/\0]/.test(name);
 
-function withoutSecrets(url: string): string {
+/** A URL without user and password, for messages. */
+export function withoutSecrets(url: string): string {
   return url.replace(/^([a-z]+:\/\/)[^/@]*@/i, '$1');
 }

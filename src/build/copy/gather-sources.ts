@@ -1,3 +1,4 @@
+import { realpathSync } from 'node:fs';
 import { IgnoreMatcher, parseIgnore } from '../../dockerfile/ignore.ts';
 import { Failure } from '../../lib/error.ts';
 import { pathInFolder } from '../../tar/names.ts';
@@ -67,7 +68,7 @@ function openTree({ from }: LocalRequest): SourceTree {
   if (from.kind === 'layers') return new LayerTree(from.folders);
   const { folder, ignore, index } = from.context;
   const rules = ignore === undefined ? undefined : new IgnoreMatcher(parseIgnore(ignore));
-  return new ContextTree(folder, rules, index === undefined ? undefined : rowsByPath(index));
+  return new ContextTree(realpathSync(folder), rules, index === undefined ? undefined : rowsByPath(index));
 }
 
 function loneFile({ name, folder }: { name: string; folder: string }, attributes: CopyAttributes): Selection {

@@ -7,7 +7,7 @@ import type { CopyInputs } from '../context/copy-inputs.ts';
 import type { CopyTask } from './copy-files.ts';
 import type { CopiedLayer, CopyJob, CopyRequest, CopySource, CopyTarget } from './copy-request.ts';
 
-import { download, UNNAMED } from './download.ts';
+import { download, UNNAMED, withoutSecrets } from './download.ts';
 import type { LocalRequest, LocalSource } from './gather-sources.ts';
 import { closeRing, HELPER_FAILED, makeRing } from './write-ring.ts';
 
@@ -77,9 +77,14 @@ async function localSource(
   }
   const { name } = await download(source.url, folder, { checksum: source.checksum, signal });
   if (name === UNNAMED && /\/$/.test(request.destination))
-    throw new Failure('invalid', 'ADD_NAME', `ADD failed: cannot determine filename for source ${source.url}`, {
-      hint: 'give the destination a file name instead of a folder',
-    });
+    throw new Failure(
+      'invalid',
+      'ADD_NAME',
+      `ADD failed: cannot determine filename for source ${withoutSecrets(source.url)}`,
+      {
+        hint: 'give the destination a file name instead of a folder',
+      },
+    );
   return { kind: 'file', name, folder };
 }
 
