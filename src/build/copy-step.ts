@@ -80,7 +80,7 @@ async function solveCopy(
       return copied.facts;
     });
     const key = keyOf(inputs);
-    return { layer, key, result: key.digest };
+    return { layer, key, partialKey: partial, result: key.digest };
   };
   const vertex = await vertices.solve(announced ? keyOf(announced) : partial, {
     useCache: announced !== undefined,

@@ -77,3 +77,23 @@ test('two executions without a content identity never have the same result', asy
   const b = await vertices.solve(key, { useCache: false, execute });
   assert.notEqual(a.result, b.result);
 });
+
+test('a step that finds its key by working is remembered with its layer, whatever it was asked for', async () => {
+  const cache = memoryCache();
+  const vertices = new Vertices(cache);
+  const partialKey = cacheKey('COPY f', { base: 'b' });
+  const before = cacheKey('COPY f', { base: 'b', files: 'before' });
+  const found = cacheKey('COPY f', { base: 'b', files: 'found' });
+  const sealed = layer('x');
+  const execute = async () => ({
+    layer: { id: sealed.id, sealed: Promise.resolve(sealed) },
+    key: { ...found },
+    partialKey,
+    result: 'r',
+  });
+  assert.equal(vertices.mayBeKnown(partialKey), false);
+  for (const asked of [before, found]) await (await vertices.solve(asked, { useCache: false, execute })).sealed;
+  assert.equal(vertices.mayBeKnown(partialKey), true);
+  assert.deepEqual(cache.get(found.digest)?.layer, sealed);
+  assert.equal(cache.get(before.digest), undefined, 'a key whose files changed meanwhile has no result');
+});

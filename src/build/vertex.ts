@@ -23,6 +23,8 @@ export interface Execution {
   readonly result?: string;
   /** The key to remember it under, when the work itself found what it depends on. */
   readonly key?: CacheKey;
+  /** A part of the key that `mayBeKnown` is to know from now on. */
+  readonly partialKey?: CacheKey;
 }
 
 /**
@@ -61,12 +63,12 @@ export class Vertices {
   }
 
   async #execute(asked: CacheKey, execute: () => Promise<Execution>): Promise<SolvedVertex> {
-    const { layer, key = asked, result = `${key.digest} ${randomUUID()}` } = await execute();
+    const { layer, key = asked, partialKey, result = `${key.digest} ${randomUUID()}` } = await execute();
     const created = new Date().toISOString();
     const sealed = Promise.resolve(layer?.sealed).then((record) => {
       const kept = record && record.diffId !== EMPTY_DIFF ? record : undefined;
       this.#cache.put(key, { layer: kept, result, created });
-      if (key !== asked) this.#cache.put(asked, { layer: undefined, result, created }); // only its presence tells: mayBeKnown
+      if (partialKey) this.#cache.put(partialKey, { layer: undefined, result, created }); // only its presence tells
       return kept;
     });
     sealed.catch(() => {}); // whoever needs the layer awaits it and learns the reason
