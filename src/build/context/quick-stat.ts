@@ -1,4 +1,4 @@
-import { bind, lastError, type NativePath, systemError } from '../../host/libc.ts';
+import { bind, lastError, type NativePath, systemError, terminated } from '../../host/libc.ts';
 
 const statx = bind<(at: number, path: NativePath, flags: number, mask: number, into: Buffer) => number>(
   'int statx(int at, const char *path, int flags, uint32_t mask, void *into)',
@@ -58,7 +58,7 @@ export const Format = {
 
 /** lstat in numbers only: the walk of a large context is mostly this call. Undefined when there is no such file. */
 export function quickStat(path: NativePath): QuickStat | undefined {
-  if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, raw) === 0) return read();
+  if (statx(AT_FDCWD, terminated(path), AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, raw) === 0) return read();
   const error = lastError();
   if (error === NO_ENTRY || error === NOT_A_FOLDER) return undefined;
   throw systemError(error, 'statx', path);
