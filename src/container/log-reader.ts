@@ -59,21 +59,36 @@ export async function* readLog(
     const bytes = Buffer.concat([partial, block.subarray(0, bytesRead)]);
     const end = bytes.lastIndexOf(NEWLINE) + 1;
     partial = bytes.subarray(end);
-    const pieces: Buffer[] = [];
-    for (const line of bytes.toString('utf8', 0, end).split('\n')) {
-      const entry = line === '' ? undefined : parse(line);
-      if (!entry) continue;
-      if (query.until !== undefined && Date.parse(entry.time) > query.until) {
-        yield Buffer.concat(pieces);
-        return;
-      }
-      if (query[entry.stream] && (query.since === undefined || Date.parse(entry.time) >= query.since)) {
-        const text = Buffer.from(query.timestamps ? `${entry.time} ${entry.log}` : entry.log);
-        pieces.push(tty ? text : frame(entry.stream, text));
-      }
-    }
+    const { pieces, done } = select(bytes.toString('utf8', 0, end), tty, query);
     if (pieces.length > 0) yield Buffer.concat(pieces);
+    if (done) return;
   }
+}
+
+/** The wanted text of some complete lines, one piece for neighbours of the same stream; `done` when `until` is passed. */
+function select(lines: string, tty: boolean, query: LogQuery): { pieces: Buffer[]; done: boolean } {
+  const pieces: Buffer[] = [];
+  let stream: OutputName = 'stdout';
+  let text = '';
+  const flush = () => {
+    if (text !== '') pieces.push(tty ? Buffer.from(text) : frame(stream, Buffer.from(text)));
+    text = '';
+  };
+  const { since, until, timestamps } = query;
+  for (const line of lines.split('\n')) {
+    const entry = line === '' ? undefined : parse(line);
+    if (!entry) continue;
+    if (until !== undefined && Date.parse(entry.time) > until) {
+      flush();
+      return { pieces, done: true };
+    }
+    if (!query[entry.stream] || (since !== undefined && Date.parse(entry.time) < since)) continue;
+    if (entry.stream !== stream) flush();
+    stream = entry.stream;
+    text += timestamps ? `${entry.time} ${entry.log}` : entry.log;
+  }
+  flush();
+  return { pieces, done: false };
 }
 
 async function opened(

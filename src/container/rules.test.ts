@@ -1,0 +1,241 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { detectCgroups } from '../host/cgroup.ts';
+import { makeScratchFolder } from '../lib/scratch.ts';
+import type { RunConfig } from '../oci/image-config.ts';
+import type { ContainerConfig, HostConfig } from '../wire/container.ts';
+import { argumentsOf, mergeConfig } from './config.ts';
+import { containerEnvironment } from './environment.ts';
+import { hostsFile } from './files.ts';
+import { humanDuration, statusText } from './inspect.ts';
+import { checkName, randomName } from './names.ts';
+import { normaliseHostConfig, resourcesOf, securityOf } from './options.ts';
+import { restartDelay } from './restart-policy.ts';
+import { signalNumber } from './signals.ts';
+import { resolveUser } from './user.ts';
+
+const NONE = 'No command specified';
+const SHELL = ['/bin/sh', '-c', 'e'];
+const commands: [string, RunConfig, ContainerConfig, string[] | typeof NONE][] = [
+  ['nothing', {}, {}, NONE],
+  ['image command', { Cmd: ['c'] }, {}, ['c']],
+  ['own command', { Cmd: ['c'] }, { Cmd: ['x'] }, ['x']],
+  ['image entrypoint', { Entrypoint: ['e'] }, {}, ['e']],
+  ['image entrypoint and command', { Entrypoint: ['e'], Cmd: ['c'] }, {}, ['e', 'c']],
+  ['command becomes arguments', { Entrypoint: ['e'], Cmd: ['c'] }, { Cmd: ['x', 'y'] }, ['e', 'x', 'y']],
+  ['shell form of both', { Entrypoint: SHELL, Cmd: ['/bin/sh', '-c', 'c'] }, {}, [...SHELL, '/bin/sh', '-c', 'c']],
+  ['own entrypoint drops the command', { Entrypoint: ['e'], Cmd: ['c'] }, { Entrypoint: ['x'] }, ['x']],
+  ['entrypoint reset', { Entrypoint: ['e'], Cmd: ['c'] }, { Entrypoint: [''], Cmd: ['x'] }, ['x']],
+  ['entrypoint reset, no command', { Entrypoint: ['e'], Cmd: ['c'] }, { Entrypoint: [''] }, NONE],
+];
+for (const [name, image, asked, expected] of commands)
+  test(`command: ${name}`, () => {
+    const compose = () => argumentsOf(mergeConfig(image, asked));
+    if (expected === NONE) assert.throws(compose, { kind: 'invalid', message: NONE });
+    else assert.deepEqual(compose(), expected);
+  });
+
+test('the config of an image lies below what was asked for', () => {
+  const merged = mergeConfig(
+    {
+      Cmd: ['c'],
+      Env: ['A=image', 'B=image'],
+      Labels: { a: '1', b: '1' },
+      ExposedPorts: { '80/tcp': {} },
+      User: 'u',
+      Healthcheck: { Test: ['CMD', 'x'], Interval: 5 },
+    },
+    { Env: ['A=own'], Labels: { a: '2' }, ExposedPorts: { '81/tcp': {} }, Healthcheck: { Timeout: 7 } },
+  );
+  assert.deepEqual(merged.Env, ['A=own', 'B=image']);
+  assert.deepEqual(merged.Labels, { a: '2', b: '1' });
+  assert.deepEqual(Object.keys(merged.ExposedPorts ?? {}), ['80/tcp', '81/tcp']);
+  assert.deepEqual(merged.Healthcheck, { Test: ['CMD', 'x'], Interval: 5, Timeout: 7 });
+  assert.equal(merged.User, 'u');
+  assert.ok(!('Volumes' in merged));
+});
+
+test('environment: defaults are replaced, HOME comes last', () => {
+  const env = containerEnvironment({ env: ['PATH=/p', 'A=', 'A=2', 'bad'], hostname: 'h', home: '/root', tty: true });
+  assert.deepEqual(env, ['PATH=/p', 'HOSTNAME=h', 'TERM=xterm', 'A=2', 'HOME=/root']);
+});
+
+const PASSWD = '# comment\nroot:x:0:0:root:/root:/bin/sh\nweb:x:33:34::/var/www:/bin/sh\n7:x:70:71::/seven:\n';
+const GROUP = 'root:x:0:\nweb:x:34:\nlog:x:4:root,web\n';
+const users: [string, string, [number, number, number[], string] | RegExp][] = [
+  ['empty is root', '', [0, 0, [0, 4], '/root']],
+  ['name', 'web', [33, 34, [34, 4], '/var/www']],
+  ['number with an entry', '33', [33, 34, [34, 4], '/var/www']],
+  ['number without', '1000', [1000, 0, [0], '/']],
+  ['a name made of digits goes first', '7', [70, 71, [71], '/seven']],
+  ['name and group', 'web:log', [33, 4, [4], '/var/www']],
+  ['numbers', '5:6', [5, 6, [6], '/']],
+  ['unknown name', 'nobody', /^unable to find user nobody: no matching entries in passwd file$/],
+  ['unknown group', 'web:none', /^unable to find group none: no matching entries in group file$/],
+  ['too large', '4294967295', /^uids and gids must be in range 0-2147483647/],
+];
+for (const [name, user, expected] of users)
+  test(`user: ${name}`, async () => {
+    await using scratch = makeScratchFolder(tmpdir(), 'user');
+    mkdirSync(join(scratch.path, 'etc'));
+    writeFileSync(join(scratch.path, 'etc/passwd'), PASSWD);
+    writeFileSync(join(scratch.path, 'etc/group'), GROUP);
+    if (expected instanceof RegExp) return assert.throws(() => resolveUser(scratch.path, user), { message: expected });
+    const [uid, gid, additionalGids, home] = expected;
+    assert.deepEqual(resolveUser(scratch.path, user), { uid, gid, additionalGids, home });
+  });
+
+const cgroups = { ...detectCgroups(), swap: true };
+const hostConfigs: [string, HostConfig, Partial<HostConfig> | string][] = [
+  [
+    'defaults',
+    {},
+    { NetworkMode: 'bridge', ShmSize: 67108864, IpcMode: 'private', Memory: 0, MemorySwap: 0, PidsLimit: null },
+  ],
+  ['swap as much as memory', { Memory: 64 << 20 }, { Memory: 64 << 20, MemorySwap: 128 << 20 }],
+  ['unlimited swap', { Memory: 64 << 20, MemorySwap: -1 }, { MemorySwap: -1 }],
+  [
+    'client words for unset',
+    { MemorySwappiness: -1, PidsLimit: 0, NetworkMode: 'default' },
+    { MemorySwappiness: null, PidsLimit: null, NetworkMode: 'bridge' },
+  ],
+  ['memory', { Memory: 5 << 20 }, 'Minimum memory limit allowed is 6MB'],
+  [
+    'swap below memory',
+    { Memory: 64 << 20, MemorySwap: 32 << 20 },
+    'Minimum memoryswap limit should be larger than memory limit, see usage',
+  ],
+  [
+    'swap alone',
+    { MemorySwap: 1 << 30 },
+    'You should always set the Memory limit when using Memoryswap limit, see usage',
+  ],
+  [
+    'cpus and quota',
+    { NanoCpus: 1e9, CpuQuota: 5000 },
+    'Conflicting options: Nano CPUs and CPU Quota cannot both be set',
+  ],
+  ['oom score', { OomScoreAdj: 2000 }, 'Invalid value 2000, range for oom score adj is [-1000, 1000]'],
+  [
+    'restart and remove',
+    { AutoRemove: true, RestartPolicy: { Name: 'always' } },
+    "can't create 'AutoRemove' container with restart policy",
+  ],
+  ['log driver', { LogConfig: { Type: 'syslog', Config: {} } }, "logger: no log driver named 'syslog' is registered"],
+];
+for (const [name, asked, expected] of hostConfigs)
+  test(`host config: ${name}`, () => {
+    if (typeof expected === 'string')
+      return assert.throws(() => normaliseHostConfig(asked, cgroups), { kind: 'invalid', message: expected });
+    const { hostConfig } = normaliseHostConfig(asked, cgroups);
+    assert.partialDeepStrictEqual(hostConfig, expected);
+  });
+
+test('limits in the form of the runtime', () => {
+  assert.deepEqual(resourcesOf({ NanoCpus: 1.5e9, Memory: 8, MemorySwap: 16, PidsLimit: 5 }, cgroups), {
+    memory: 8,
+    memorySwap: 16,
+    cpuPeriod: 100_000,
+    cpuQuota: 150_000,
+    pids: 5,
+  });
+  assert.deepEqual(resourcesOf({}, cgroups), {});
+});
+
+test('security options', () => {
+  assert.deepEqual(securityOf([]), { seccomp: 'default', noNewPrivileges: false });
+  assert.deepEqual(securityOf(['seccomp=unconfined', 'no-new-privileges', 'label=disable']), {
+    seccomp: 'unconfined',
+    noNewPrivileges: true,
+  });
+  assert.throws(() => securityOf(['what=ever']), { kind: 'invalid' });
+});
+
+test('signals by name and number', () => {
+  for (const [text, number] of [
+    ['SIGTERM', 15],
+    ['term', 15],
+    ['9', 9],
+    ['RTMIN+3', 37],
+    ['SIGRTMAX-1', 63],
+  ] as const)
+    assert.equal(signalNumber(text), number);
+  for (const text of ['', 'NOPE', '0', '65', '-1']) assert.throws(() => signalNumber(text), { kind: 'invalid' });
+});
+
+test('durations and states as ps shows them', () => {
+  const second = 1000;
+  const hour = 3600 * second;
+  for (const [milliseconds, text] of [
+    [999, 'Less than a second'],
+    [second, '1 second'],
+    [59 * second, '59 seconds'],
+    [60 * second, 'About a minute'],
+    [59 * 60 * second, '59 minutes'],
+    [hour, 'About an hour'],
+    [47 * hour, '47 hours'],
+    [48 * hour, '2 days'],
+    [14 * 24 * hour, '2 weeks'],
+    [60 * 24 * hour, '2 months'],
+    [730 * 24 * hour, '2 years'],
+  ] as const)
+    assert.equal(humanDuration(milliseconds), text);
+  const now = Date.parse('2026-01-01T00:00:10Z');
+  const targets = { made: [], raised: [] };
+  const startedAt = '2026-01-01T00:00:05Z';
+  assert.equal(statusText({ status: 'created', error: '', exitCode: 0 }, now), 'Created');
+  assert.equal(statusText({ status: 'paused', pid: 1, startedAt, targets }, now), 'Up 5 seconds (Paused)');
+  const ended = { startedAt, finishedAt: startedAt, exitCode: 7, oomKilled: false, error: '' };
+  assert.equal(statusText({ status: 'exited', ...ended }, now), 'Exited (7) 5 seconds ago');
+});
+
+test('names are made and checked', () => {
+  for (let attempt = 0; attempt < 20; attempt++) {
+    const name = randomName(attempt);
+    assert.match(name, attempt === 0 ? /^[a-z]+_[a-z]+$/ : /^[a-z]+_[a-z]+\d+$/);
+    checkName(name);
+  }
+  for (const name of ['', 'a', '-ab', 'a b', 'a/b', `a${'b'.repeat(300)}`]) assert.throws(() => checkName(name));
+});
+
+test('the hosts file names the container, extra hosts and the gateway', () => {
+  const extraHosts = ['db:10.0.0.5', 'six:fe80::1', 'up:host-gateway'];
+  const text = hostsFile({
+    addresses: ['172.17.0.2'],
+    hostname: 'h',
+    domainname: 'd',
+    extraHosts,
+    gateway: '172.17.0.1',
+  });
+  assert.match(text, /^127\.0\.0\.1\tlocalhost\n/);
+  assert.match(text, /\n10\.0\.0\.5\tdb\nfe80::1\tsix\n172\.17\.0\.1\tup\n172\.17\.0\.2\th\.d h\n$/);
+});
+
+test('restart delays double, up to a minute, while the policy wants it', () => {
+  const record = (
+    RestartPolicy: HostConfig['RestartPolicy'],
+    restarts: number,
+    exitCode = 1,
+    stoppedByUser = false,
+  ) => ({
+    created: '',
+    image: undefined,
+    config: {},
+    hostConfig: RestartPolicy ? { RestartPolicy } : {},
+    endpoints: {},
+    mounts: [],
+    phase: { status: 'exited', startedAt: '', finishedAt: '', exitCode, oomKilled: false, error: '' } as const,
+    restarts,
+    stoppedByUser,
+  });
+  assert.equal(restartDelay(record(undefined, 0)), undefined);
+  assert.equal(restartDelay(record({ Name: 'always' }, 0, 0)), 100);
+  assert.equal(restartDelay(record({ Name: 'always' }, 3)), 800);
+  assert.equal(restartDelay(record({ Name: 'always' }, 100)), 60_000);
+  assert.equal(restartDelay(record({ Name: 'always' }, 0, 1, true)), undefined);
+  assert.equal(restartDelay(record({ Name: 'on-failure' }, 0, 0)), undefined);
+  assert.equal(restartDelay(record({ Name: 'on-failure', MaximumRetryCount: 2 }, 2)), undefined);
+});
