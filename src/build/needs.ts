@@ -80,6 +80,8 @@ export interface RunRequest {
   readonly env: readonly string[];
   readonly user: string;
   readonly workdir: string;
+  /** Folders that the step finds, made when they are missing: the image's volumes. */
+  readonly folders: readonly string[];
   readonly network: string;
   readonly extraHosts: readonly string[];
   readonly resources: BuildResources;

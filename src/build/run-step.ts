@@ -49,6 +49,7 @@ export async function runStep(
       env: scope.runEnvironment(),
       user: state.config.User ?? '',
       workdir: state.config.WorkingDir ?? '/',
+      folders: Object.keys(state.config.Volumes ?? {}),
       network,
       extraHosts: session.options.extraHosts,
       resources: session.options.resources,

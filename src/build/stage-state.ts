@@ -51,7 +51,12 @@ export function advance(session: BuildSession, state: StageState, step: StepResu
   const author = step.author ?? state.author;
   const created = vertex?.created ?? new Date().toISOString();
   const image = Promise.all([state.image, vertex?.sealed]).then(([parent, layer]) =>
-    addStep(session.stepImages, parent, { config, createdBy, author, created, diffId: layer?.diffId }),
+    addStep(
+      session.stepImages,
+      parent,
+      { config, createdBy, author, created, diffId: layer?.diffId },
+      !session.options.noCache,
+    ),
   );
   image.catch(() => {}); // the end of the stage awaits the last image, which fails with the same reason
   const made = vertex?.layer && { id: vertex.layer.id, sealed: vertex.sealed };

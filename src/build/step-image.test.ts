@@ -27,16 +27,24 @@ const step = {
 
 test('the same step on the same parent gives the same image, whenever it is made', () => {
   const images = memoryImages();
-  const first = addStep(images, scratch, step);
-  assert.equal(addStep(images, scratch, { ...step, created: '2027-01-01T00:00:00.000Z' }).id, first.id);
-  assert.notEqual(addStep(images, scratch, { ...step, createdBy: 'y' }).id, first.id);
+  const first = addStep(images, scratch, step, true);
+  assert.equal(addStep(images, scratch, { ...step, created: '2027-01-01T00:00:00.000Z' }, true).id, first.id);
+  assert.notEqual(addStep(images, scratch, { ...step, createdBy: 'y' }, true).id, first.id);
+});
+
+test('without reuse it is a new image', () => {
+  const images = memoryImages();
+  const first = addStep(images, scratch, step, true);
+  const later = addStep(images, scratch, { ...step, created: '2027-01-01T00:00:00.000Z' }, false);
+  assert.notEqual(later.id, first.id);
+  assert.equal(later.known, false);
 });
 
 test('metadata adds a history entry and no layer, files add both', () => {
   const images = memoryImages();
   const diffId = digestOf('layer') as string as DiffId;
-  const meta = addStep(images, scratch, step);
-  const files = addStep(images, meta, { ...step, diffId });
+  const meta = addStep(images, scratch, step, true);
+  const files = addStep(images, meta, { ...step, diffId }, true);
   assert.deepEqual(
     files.config.history?.map((entry) => entry.empty_layer),
     [true, undefined],
@@ -51,5 +59,5 @@ test('a base without history gets an entry for each layer', () => {
     id: undefined,
     config: { architecture: 'amd64', os: 'linux', rootfs: { type: 'layers' as const, diff_ids: [diffId] } },
   };
-  assert.equal(addStep(memoryImages(), base, step).config.history?.length, 2);
+  assert.equal(addStep(memoryImages(), base, step, true).config.history?.length, 2);
 });

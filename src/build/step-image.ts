@@ -38,9 +38,9 @@ export function emptyImage(platform: Platform): StepImage {
 
 /**
  * The image after `step` on `parent`. When the same step was made on the same parent before, that image is returned with
- * its old creation time, so that a warm build gives the IDs of the first one.
+ * its old creation time, so that a warm build gives the IDs of the first one; not so without `reuse`.
  */
-export function addStep(images: StepImages, parent: StepImage, step: ImageStep): StepImage {
+export function addStep(images: StepImages, parent: StepImage, step: ImageStep, reuse: boolean): StepImage {
   const { architecture, os, variant, author: inherited, rootfs, history = [] } = parent.config;
   const osFields = Object.fromEntries(
     ['os.version', 'os.features'].filter((key) => key in parent.config).map((key) => [key, parent.config[key]]),
@@ -67,7 +67,7 @@ export function addStep(images: StepImages, parent: StepImage, step: ImageStep):
     ...(variant === undefined ? {} : { variant }),
   };
   const stepKey = digestOf(JSON.stringify([step.createdBy, author, step.config, step.diffId ?? null]));
-  const known = images.childByStep(parent.id, stepKey);
+  const known = reuse ? images.childByStep(parent.id, stepKey) : undefined;
   if (known) return { ...known, known: true };
   return { id: images.put({ config, parent: parent.id, stepKey }), config, known: false };
 }

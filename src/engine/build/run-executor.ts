@@ -1,5 +1,6 @@
 import type { EndedRun, RunExecutor, RunRequest } from '../../build/needs.ts';
 import type { Containers } from '../../container/containers.ts';
+import { makeInside } from '../../host/inside-root.ts';
 import { cancelled } from '../../lib/error.ts';
 import type { HostConfig } from '../../wire/container.ts';
 import type { EventLog } from '../event-log.ts';
@@ -30,6 +31,7 @@ export function runExecutor(containers: Containers, events: EventLog): RunExecut
       const remove = () =>
         containers.remove(id, { force: true, volumes: true, signal: AbortSignal.timeout(CLEANUP_MS) });
       try {
+        makeFolders(containers, id, request.folders);
         request.onStart(id);
         containers.addSink(id, (name, chunk) => request.onOutput(name, chunk));
         const { exit } = containers.wait(id, 'next-exit', { signal });
@@ -56,6 +58,12 @@ export function runExecutor(containers: Containers, events: EventLog): RunExecut
       }
     },
   };
+}
+
+function makeFolders(containers: Containers, id: string, folders: readonly string[]): void {
+  if (folders.length === 0) return;
+  using root = containers.openRoot(id);
+  for (const folder of folders) makeInside(root.path, folder, 'folder');
 }
 
 function hostConfigOf({ resources, network, extraHosts }: RunRequest): HostConfig {
