@@ -1,3 +1,4 @@
+import { closeSync, openSync } from 'node:fs';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { Failure } from '../lib/error.ts';
 
@@ -22,6 +23,7 @@ export class Database implements Disposable {
   /** Throws `conflict` DATABASE_LOCKED when another process has it. */
   constructor(path: string) {
     this.path = path;
+    closeSync(openSync(path, 'a', 0o600)); // image configs may hold secrets; SQLite's other files get the same mode
     this.#connection = new DatabaseSync(path, { timeout: 250 });
     try {
       this.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL');

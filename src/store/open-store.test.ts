@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -135,4 +135,16 @@ test('a database of a newer version and a damaged one are refused with the reaso
   } finally {
     rmSync(root, { recursive: true });
   }
+});
+
+test('metadata is for its owner alone, also under a data root that others may enter', async () => {
+  const root = temporaryRoot();
+  chmodSync(root, 0o755);
+  {
+    await using _store = await openStore(root, { log: silentLog });
+    const files = readdirSync(root).filter((name) => name.startsWith('strake.db'));
+    assert.ok(files.length > 0);
+    for (const name of files) assert.equal(statSync(join(root, name)).mode & 0o077, 0, name);
+  }
+  rmSync(root, { recursive: true });
 });
