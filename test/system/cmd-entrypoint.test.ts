@@ -28,7 +28,8 @@ for (const [entrypoint, entryLine] of Object.entries(ENTRYPOINTS)) {
       await host.ok(['build', '-q', '-t', name, context]);
       const expected = EXPECTED[entrypoint as keyof typeof ENTRYPOINTS][cmd as keyof typeof CMDS]; // keys of the same tables
       const result = await host.strake(['run', '--rm', name]);
-      if (typeof expected === 'string') assert.deepEqual([result.code, result.stdout, result.stderr], [0, `${expected}\n`, '']);
+      if (typeof expected === 'string')
+        assert.deepEqual([result.code, result.stdout, result.stderr], [0, `${expected}\n`, '']);
       else {
         assert.match(result.stderr, expected);
         assert.ok([125, 127].includes(result.code), `exit ${result.code}`);
@@ -55,7 +56,8 @@ test('the last CMD and the last ENTRYPOINT win', async () => {
 
 test('exec form of RUN and CMD expands nothing, shell form does', async () => {
   const context = makeContext(host.folder, {
-    Dockerfile: 'FROM busybox\nENV WHO=me\nRUN ["/bin/touch", "/$WHO"]\nRUN touch "/shell-$WHO"\nCMD ["ls", "-d", "/$WHO", "/shell-me"]\n',
+    Dockerfile:
+      'FROM busybox\nENV WHO=me\nRUN ["/bin/touch", "/$WHO"]\nRUN touch "/shell-$WHO"\nCMD ["ls", "-d", "/$WHO", "/shell-me"]\n',
   });
   await host.ok(['build', '-q', '-t', 'forms', context]);
   assert.equal(await host.ok(['run', '--rm', 'forms']), '/$WHO\n/shell-me');

@@ -6,12 +6,15 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import {
+  closeSync,
   cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
+  rmdirSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -20,6 +23,12 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { Failure } from '../../src/lib/error.ts';
+import { silentLog } from '../../src/lib/log.ts';
+import { verifyTree } from '../../src/snapshot/verify-tree.ts';
+import { checkStore } from '../../src/store/check.ts';
+import type { LayerRecord } from '../../src/store/layers.ts';
+import { openStore } from '../../src/store/open-store.ts';
 
 const checkout = fileURLToPath(new URL('../..', import.meta.url));
 export const STRAKE = join(checkout, 'bin/strake');
@@ -64,6 +73,16 @@ export function run(file: string, args: readonly string[], options: RunOptions =
   });
 }
 
+export interface HostSettings {
+  /** Where socket, log and data root go (default a new temporary folder, removed at the end). */
+  readonly folder?: string;
+  readonly dataRoot?: string;
+  /** More flags of `strake host`. */
+  readonly flags?: readonly string[];
+  /** Program and arguments to start the command with: `['unshare', '-m', ...]`. */
+  readonly through?: readonly string[];
+}
+
 export interface TestHost extends AsyncDisposable {
   readonly folder: string;
   readonly dataRoot: string;
@@ -75,6 +94,12 @@ export interface TestHost extends AsyncDisposable {
   docker(args: readonly string[], options?: RunOptions): Promise<Result>;
   /** `strake`, with exit code 0 expected; its stdout without the last newline. */
   ok(args: readonly string[], options?: RunOptions): Promise<string>;
+  /** Builds a context with this Dockerfile and these files as `name`; gives what `build` printed. */
+  build(name: string, dockerfile: string, files?: Files, flags?: readonly string[]): Promise<string>;
+  /** `inspect --format`. */
+  inspect(object: string, format: string): Promise<string>;
+  /** `run --rm image sh -c command`; its output. */
+  sh(image: string, command: string): Promise<string>;
   /** Ends the host with this signal and waits. */
   stop(signal?: NodeJS.Signals): Promise<void>;
   /** Starts a host again on the same data root. */
@@ -82,8 +107,11 @@ export interface TestHost extends AsyncDisposable {
   log(): string;
 }
 
-/** Starts the built host on a private socket and data root. `folder`: where (default a new temporary folder). */
-export async function startHost(options: { folder?: string; dataRoot?: string } = {}): Promise<TestHost> {
+/**
+ * Starts the built host on a private socket and data root. Its disposal stops it and fails when it left a mount, a
+ * process or a kernel object, or when its store is not sound.
+ */
+export async function startHost(options: HostSettings = {}): Promise<TestHost> {
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'strake-test-'));
   const dataRoot = options.dataRoot ?? join(folder, 'data');
   const socket = join(folder, 'host.sock');
@@ -92,13 +120,11 @@ export async function startHost(options: { folder?: string; dataRoot?: string } 
   let child = await launch();
 
   async function launch(): Promise<ChildProcess> {
-    const started = spawn(
-      'sh',
-      ['-c', `exec "$0" "$@" >>${logFile} 2>&1`, STRAKE, 'host', '-H', address, '--data-root', dataRoot],
-      {
-        stdio: 'ignore',
-      },
-    );
+    const log = openSync(logFile, 'a');
+    const words = [...(options.through ?? []), STRAKE, 'host', '-H', address, '--data-root', dataRoot];
+    const [program = '', ...args] = [...words, ...(options.flags ?? [])];
+    const started = spawn(program, args, { stdio: ['ignore', log, log] });
+    closeSync(log);
     const deadline = Date.now() + 20_000;
     for (;;) {
       const ping = await run('curl', ['-fsS', '--unix-socket', socket, 'http://host/_ping']).catch(() => undefined);
@@ -130,6 +156,10 @@ export async function startHost(options: { folder?: string; dataRoot?: string } 
       );
       return result.stdout.replace(/\n$/, '');
     },
+    build: (name, dockerfile, files = {}, flags = []) =>
+      host.ok(['build', '-t', name, ...flags, makeContext(folder, { Dockerfile: dockerfile, ...files })]),
+    inspect: (object, format) => host.ok(['inspect', '--format', format, object]),
+    sh: (image, command) => host.ok(['run', '--rm', '--entrypoint', 'sh', image, '-c', command]),
     async stop(signal = 'SIGTERM') {
       if (child.exitCode !== null || child.signalCode !== null) return;
       const ended = new Promise((resolve) => child.once('exit', resolve));
@@ -142,33 +172,77 @@ export async function startHost(options: { folder?: string; dataRoot?: string } 
     log: () => (existsSync(logFile) ? readFileSync(logFile, 'utf8') : ''),
     async [Symbol.asyncDispose]() {
       await host.stop();
-      assert.deepEqual(leftovers(folder), [], 'the host left something behind');
+      assert.deepEqual(leftovers(folder, dataRoot), [], 'the host left something behind');
+      assert.deepEqual(await storeProblems(dataRoot), [], 'the store is not sound');
       if (!options.folder) rmSync(folder, { recursive: true, force: true });
     },
   };
   return host;
 }
 
-/** Mounts and processes that still mention `folder`. */
-export function leftovers(folder: string): string[] {
+/** What `checkStore` and a comparison of every layer with its index find in the store of a host that is stopped. */
+export async function storeProblems(dataRoot: string): Promise<string[]> {
+  const { signal } = new AbortController();
+  await using store = await openStore(dataRoot, { log: silentLog });
+  const verifyLayer = async ({ id }: LayerRecord) => {
+    const folder = store.layers.folder(id);
+    const request = { tree: join(folder, 'diff'), index: join(folder, 'index'), limit: 3 };
+    const [difference] = verifyTree(request, { signal });
+    if (difference) throw new Failure('data-loss', 'LAYER_DAMAGED', `${difference.path}: ${difference.problem}`);
+  };
+  const problems: string[] = [];
+  for await (const { code, subject, message } of checkStore(store, { signal, verifyLayer }))
+    problems.push(`${code} ${subject}: ${message}`);
+  return problems;
+}
+
+/** Mounts below `folders` and processes whose command line names one of them. */
+export function leftovers(...folders: string[]): string[] {
   const mounts = readFileSync('/proc/self/mountinfo', 'utf8')
     .split('\n')
-    .filter((line) => line.includes(folder));
+    .filter((line) => folders.some((folder) => line.split(' ')[4]?.startsWith(`${folder}/`)));
   const processes = readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
     .flatMap((pid) => {
       try {
         const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
-        return command.includes(folder) ? [`process ${pid}: ${command}`] : [];
+        return folders.some((folder) => command.includes(folder)) ? [`process ${pid}: ${command}`] : [];
       } catch {
-        return [];
+        return []; // gone meanwhile
       }
     });
   return [...mounts, ...processes];
 }
 
-/** A folder of files for a build. Values are contents; a name that ends in `/` makes a folder, `-> x` a symlink. */
-export function makeContext(folder: string, files: Readonly<Record<string, string | Buffer>>): string {
+/** Waits until `condition` holds; fails after `seconds`. */
+export async function until(condition: () => boolean | Promise<boolean>, seconds = 10): Promise<void> {
+  const deadline = Date.now() + seconds * 1000;
+  while (!(await condition())) {
+    assert.ok(Date.now() < deadline, `still not so after ${seconds} s: ${condition}`);
+    await sleep(20);
+  }
+}
+
+/** A folder with a file system of its own of so many MiB, kept in memory. */
+export function smallDisk(size: number): { readonly path: string } & Disposable {
+  const path = mkdtempSync(join(tmpdir(), 'strake-disk-'));
+  const made = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${size}m`, 'tmpfs', path], { encoding: 'utf8' });
+  assert.equal(made.status, 0, made.stderr);
+  return {
+    path,
+    [Symbol.dispose]() {
+      const ended = spawnSync('umount', [path], { encoding: 'utf8' });
+      assert.equal(ended.status, 0, ended.stderr);
+      rmdirSync(path);
+    },
+  };
+}
+
+/** Files by name. Values are contents; a name that ends in `/` makes a folder, `-> x` a symlink. */
+type Files = Readonly<Record<string, string | Buffer>>;
+
+/** A folder of files for a build. */
+export function makeContext(folder: string, files: Files): string {
   const context = mkdtempSync(join(folder, 'context-'));
   for (const [name, content] of Object.entries(files)) {
     const path = join(context, name);
