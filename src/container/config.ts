@@ -15,14 +15,16 @@ export function mergeConfig(image: RunConfig, asked: ContainerConfig): Container
   const env = asked.Env ?? [];
   const names = new Set(env.map(nameOf));
   const healthcheck = mergeHealthcheck(image.Healthcheck, asked.Healthcheck);
+  const volumes = { ...image.Volumes, ...asked.Volumes };
   return {
+    ...UNSET,
     ...asked,
     User: asked.User || image.User || '',
     ...optional('ExposedPorts', { ...image.ExposedPorts, ...asked.ExposedPorts }),
     Env: [...env, ...(image.Env ?? []).filter((entry) => !names.has(nameOf(entry)))],
     Cmd,
     Entrypoint,
-    ...optional('Volumes', { ...image.Volumes, ...asked.Volumes }),
+    Volumes: Object.keys(volumes).length > 0 ? volumes : null,
     WorkingDir: asked.WorkingDir || image.WorkingDir || '',
     Labels: { ...image.Labels, ...asked.Labels },
     ...optional('StopSignal', asked.StopSignal || image.StopSignal),
@@ -30,6 +32,19 @@ export function mergeConfig(image: RunConfig, asked: ContainerConfig): Container
     ...optional('Healthcheck', healthcheck),
   };
 }
+
+/** What Docker shows for settings that were not given. */
+const UNSET: ContainerConfig = {
+  Hostname: '',
+  Domainname: '',
+  AttachStdin: false,
+  AttachStdout: false,
+  AttachStderr: false,
+  Tty: false,
+  OpenStdin: false,
+  StdinOnce: false,
+  OnBuild: null,
+};
 
 /** What is executed: entrypoint and command as one list. */
 export function argumentsOf(config: ContainerConfig): string[] {

@@ -17,6 +17,7 @@ export function normaliseHostConfig(
   const warnings: string[] = [];
   const { Memory: memory = 0 } = asked;
   const hostConfig: HostConfig = {
+    ...UNSET,
     ...asked,
     Binds: asked.Binds ?? null,
     LogConfig: { Type: asked.LogConfig?.Type || 'json-file', Config: asked.LogConfig?.Config ?? {} },
@@ -61,6 +62,28 @@ export function normaliseHostConfig(
     throw invalid('ulimit soft limit must be less than or equal to hard limit');
   return { hostConfig, warnings };
 }
+
+/** What Docker shows for options that were not given. */
+const UNSET: HostConfig = {
+  ContainerIDFile: '',
+  VolumesFrom: null,
+  ExtraHosts: null,
+  GroupAdd: null,
+  Links: null,
+  SecurityOpt: null,
+  Isolation: '',
+  CpuShares: 0,
+  NanoCpus: 0,
+  CgroupParent: '',
+  BlkioWeight: 0,
+  CpuPeriod: 0,
+  CpuQuota: 0,
+  CpusetCpus: '',
+  CpusetMems: '',
+  Devices: [],
+  MemoryReservation: 0,
+  Ulimits: [],
+};
 
 /** Checks what is free text in a container's own config. */
 export function checkConfig(config: ContainerConfig): void {

@@ -55,7 +55,7 @@ test('the config of an image lies below what was asked for', () => {
   assert.deepEqual(Object.keys(merged.ExposedPorts ?? {}), ['80/tcp', '81/tcp']);
   assert.deepEqual(merged.Healthcheck, { Test: ['CMD', 'x'], Interval: 5, Timeout: 7 });
   assert.equal(merged.User, 'u');
-  assert.ok(!('Volumes' in merged));
+  assert.equal(merged.Volumes, null);
 });
 
 test('environment: defaults are replaced, HOME comes last', () => {
