@@ -1,0 +1,229 @@
+import assert from 'node:assert/strict';
+import { Readable } from 'node:stream';
+import { test } from 'node:test';
+import { isFailure } from '../../lib/error.ts';
+import { frame, startTestHost } from '../test-host.ts';
+import { parseEndpoint } from './endpoint.ts';
+import { EngineClient, filtersQuery, isNotFound } from './engine-client.ts';
+import { readFrames } from './frames.ts';
+import { chooseHost } from './host-choice.ts';
+import { readJsonLines } from './json-lines.ts';
+
+const { signal } = new AbortController();
+
+async function* pieces(bytes: Buffer, size: number): AsyncGenerator<Buffer> {
+  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
+}
+
+test('requests carry version, query and JSON; answers come back', async () => {
+  await using host = await startTestHost({ routes: { 'POST /containers/create': { Id: 'x' } } });
+  const client = await EngineClient.connect(host.endpoint, signal);
+  const query = { name: 'a b', all: true, force: undefined, n: 3, t: ['x', 'y'] };
+  assert.deepEqual(await client.json('POST', '/containers/create', { query, json: { Image: 'i' }, signal }), {
+    Id: 'x',
+  });
+  const [seen] = host.received;
+  assert.equal(seen?.url, '/v1.51/containers/create?name=a+b&all=1&n=3&t=x&t=y');
+  assert.equal(seen?.headers['content-type'], 'application/json');
+  assert.equal(seen?.body.toString(), '{"Image":"i"}');
+});
+
+test('an older host is spoken to in its version', async () => {
+  await using host = await startTestHost({ routes: { 'GET /info': {} }, headers: { 'Api-Version': '1.41' } });
+  const client = await EngineClient.connect(host.endpoint, signal);
+  await client.json('GET', '/info', { signal });
+  assert.equal(host.received[0]?.url, '/v1.41/info');
+  assert.equal(client.strakeVersion, undefined);
+  assert.equal(client.speaks('1.42'), false);
+});
+
+test('an error answer is a Failure of its kind, with the words of the host', async () => {
+  const answer = (status: number, body: string) => (response: { statusCode: number; end(text: string): void }) => {
+    response.statusCode = status;
+    response.end(body);
+  };
+  await using host = await startTestHost({
+    routes: {
+      'GET /a': answer(404, '{"message":"No such image: x"}'),
+      'GET /b': answer(409, '{"message":"in use"}'),
+      'GET /c': answer(500, 'plain text\n'),
+      'GET /d': answer(503, ''),
+    },
+  });
+  const client = await EngineClient.connect(host.endpoint, signal);
+  const rows = [
+    ['/a', 'not-found', 'Error response from daemon: No such image: x'],
+    ['/b', 'conflict', 'Error response from daemon: in use'],
+    ['/c', 'internal', 'Error response from daemon: plain text'],
+    ['/d', 'unavailable', 'Error response from daemon: request returned status 503'],
+  ];
+  for (const [path = '', kind, message] of rows)
+    await assert.rejects(client.request('GET', path, { signal }), { kind, message });
+  await assert.rejects(client.request('GET', '/a', { signal }), (error) => isNotFound(error));
+});
+
+test('a body streams, and one that fails fails the request', async () => {
+  await using host = await startTestHost({ routes: { 'POST /images/load': { ok: true } } });
+  const client = await EngineClient.connect(host.endpoint, signal);
+  const body = Readable.from(pieces(Buffer.alloc(300_000, 7), 1000));
+  await client.json('POST', '/images/load', { body, signal });
+  assert.equal(host.received[0]?.body.length, 300_000);
+  async function* broken(): AsyncGenerator<Buffer> {
+    yield Buffer.from('x');
+    throw new Error('disk is gone');
+  }
+  await assert.rejects(client.json('POST', '/images/load', { body: Readable.from(broken()), signal }), /disk is gone/);
+});
+
+test('a taken over connection keeps early bytes, and each direction ends alone', async () => {
+  await using host = await startTestHost({
+    routes: {},
+    onUpgrade(_url, socket, head) {
+      socket.write(
+        'HTTP/1.1 101 UPGRADED\r\nContent-Type: application/x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\nearly ',
+      );
+      let got = head.toString();
+      socket.on('data', (chunk) => {
+        got += chunk;
+      });
+      socket.on('end', () => socket.end(`then ${got}`));
+    },
+  });
+  const client = await EngineClient.connect(host.endpoint, signal);
+  const { socket, head, contentType } = await client.hijack('/containers/x/attach', { signal });
+  assert.equal(contentType, 'application/x');
+  socket.end('input');
+  let output = head.toString();
+  for await (const chunk of socket) output += chunk;
+  assert.equal(output, 'early then input');
+});
+
+test('a refused take-over is a Failure', async () => {
+  await using host = await startTestHost({
+    routes: {},
+    onUpgrade: (_url, socket) =>
+      socket.end('HTTP/1.1 409 Conflict\r\nContent-Length: 23\r\n\r\n{"message":"is paused"}'),
+  });
+  const client = await EngineClient.connect(host.endpoint, signal);
+  await assert.rejects(client.hijack('/x', { signal }), {
+    kind: 'conflict',
+    message: 'Error response from daemon: is paused',
+  });
+});
+
+test('nobody listening is unavailable, an aborted request is cancelled', async () => {
+  const nowhere = parseEndpoint('unix:///nonexistent/host.sock', {});
+  await assert.rejects(EngineClient.connect(nowhere, signal), { kind: 'unavailable', code: 'HOST_UNREACHABLE' });
+  await using host = await startTestHost({ routes: { 'GET /events': () => {} } });
+  const client = await EngineClient.connect(host.endpoint, signal);
+  const controller = new AbortController();
+  const request = client.request('GET', '/events', { signal: controller.signal });
+  setTimeout(() => controller.abort(), 20);
+  await assert.rejects(request, (error) => isFailure(error, 'cancelled'));
+});
+
+for (const size of [1, 3, 8, 9, 1000]) {
+  test(`frames in pieces of ${size} bytes`, async () => {
+    const bytes = Buffer.concat([frame(1, 'hello '), frame(2, 'oops'), frame(1, ''), frame(1, 'world')]);
+    const text = { stdout: '', stderr: '' };
+    for await (const { stream, payload } of readFrames(pieces(bytes, size))) text[stream] += payload;
+    assert.deepEqual(text, { stdout: 'hello world', stderr: 'oops' });
+  });
+}
+
+test('frames that are none are refused, an error frame ends as a Failure', async () => {
+  const read = async (bytes: Buffer) => {
+    for await (const _ of readFrames(pieces(bytes, 5)));
+  };
+  await assert.rejects(read(Buffer.from('HTTP/1.1 200')), { code: 'FRAME_INVALID' });
+  await assert.rejects(read(frame(3, 'host failed')), /error from daemon in stream: host failed/);
+});
+
+test('JSON lines, whole and cut', async () => {
+  const bytes = Buffer.from('{"a":1}\r\n\r\n{"b":"é"}\n{"c":3}');
+  const values: unknown[] = [];
+  for await (const value of readJsonLines(pieces(bytes, 2))) values.push(value);
+  assert.deepEqual(values, [{ a: 1 }, { b: 'é' }, { c: 3 }]);
+  await assert.rejects(
+    async () => {
+      for await (const _ of readJsonLines(pieces(Buffer.from('{"a":\n'), 9)));
+    },
+    { kind: 'data-loss' },
+  );
+});
+
+test('filters', () => {
+  assert.equal(filtersQuery([]), undefined);
+  assert.equal(
+    filtersQuery(['label=a=b', 'Label=c', 'dangling=true']),
+    '{"label":{"a=b":true,"c":true},"dangling":{"true":true}}',
+  );
+});
+
+const endpoints: readonly [text: string, expected: string][] = [
+  ['unix:///run/x.sock', 'unix:///run/x.sock'],
+  ['/run/x.sock', 'unix:///run/x.sock'],
+  ['tcp://h:1', 'tcp://h:1'],
+  ['tcp://h', 'tcp://h:2375'],
+  ['h:1', 'tcp://h:1'],
+  ['tcp://:1', 'tcp://127.0.0.1:1'],
+  ['http://h:1/', 'tcp://h:1'],
+  ['tcp://[::1]:1', 'tcp://[::1]:1'],
+  ['unix://relative', 'invalid'],
+  ['ftp://h', 'invalid'],
+  ['tcp://h:99999', 'invalid'],
+  ['tcp://', 'invalid'],
+  [`unix:///${'x'.repeat(120)}`, 'invalid'],
+];
+for (const [text, expected] of endpoints) {
+  test(`host ${text.slice(0, 30)}`, () => {
+    if (expected === 'invalid') assert.throws(() => parseEndpoint(text, {}), { code: 'HOST_INVALID' });
+    else assert.equal(parseEndpoint(text, {}).text, expected);
+  });
+}
+
+const NO_FLAGS = { host: [], dataRoot: '', tls: false, tlsverify: false, tlscacert: '', tlscert: '', tlskey: '' };
+const choices: readonly [what: string, flags: object, env: NodeJS.ProcessEnv, uid: number, expected: string][] = [
+  ['nothing', {}, {}, 0, 'unix:///run/strake.sock /var/lib/strake start'],
+  [
+    'a flag over all',
+    { host: ['unix:///f'] },
+    { STRAKE_HOST: 'unix:///s', DOCKER_HOST: 'unix:///d' },
+    0,
+    'unix:///f /var/lib/strake start',
+  ],
+  [
+    'STRAKE_HOST over DOCKER_HOST',
+    {},
+    { STRAKE_HOST: 'unix:///s', DOCKER_HOST: 'unix:///d' },
+    0,
+    'unix:///s /var/lib/strake start',
+  ],
+  ['DOCKER_HOST', {}, { DOCKER_HOST: 'tcp://h:1' }, 0, 'tcp://h:1 /var/lib/strake'],
+  [
+    "dockerd's own socket",
+    {},
+    { DOCKER_HOST: 'unix:///var/run/docker.sock' },
+    0,
+    'unix:///var/run/docker.sock /var/lib/strake',
+  ],
+  ['a data root', { dataRoot: '/d' }, { STRAKE_ROOT: '/e' }, 0, 'unix:///run/strake.sock /d start'],
+  ['STRAKE_ROOT', {}, { STRAKE_ROOT: '/e' }, 0, 'unix:///run/strake.sock /e start'],
+  [
+    'a user',
+    {},
+    { HOME: '/home/u', XDG_RUNTIME_DIR: '/run/user/5' },
+    5,
+    'unix:///run/user/5/strake.sock /home/u/.local/share/strake start',
+  ],
+];
+for (const [what, flags, env, uid, expected] of choices) {
+  test(`choice of host: ${what}`, () => {
+    const { endpoint, dataRoot, mayStart } = chooseHost({ ...NO_FLAGS, ...flags }, env, uid);
+    assert.equal([endpoint.text, dataRoot, ...(mayStart ? ['start'] : [])].join(' '), expected);
+  });
+}
+
+test('two hosts are one too many', () => {
+  assert.throws(() => chooseHost({ ...NO_FLAGS, host: ['/a', '/b'] }, {}, 0), { message: 'specify only one -H' });
+});
