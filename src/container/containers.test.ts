@@ -7,7 +7,9 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { mountsUnder } from '../host/mount.ts';
 import { makeScratchFolder } from '../lib/scratch.ts';
+import { gather } from '../store/test-store.ts';
 import type { ContainerConfig, HostConfig } from '../wire/container.ts';
+import { containerStats, processTable } from './monitor.ts';
 import { openTestHost, signal, type TestHost, unframed } from './test-host.ts';
 
 const skip = process.getuid?.() === 0 ? false : 'containers need root';
@@ -238,6 +240,26 @@ describe('containers', { skip }, () => {
     assert.deepEqual(await run(['sh', '-c', 'sleep 100 & echo started']), ['started\n', 0]);
     await remove(id);
     assert.throws(() => execs.create(container, { Cmd: ['true'] }), { message: /is not running$/ });
+  });
+
+  test('top and stats', { skip: existsSync('/bin/ps') ? false : 'needs ps' }, async () => {
+    const { id } = await host.containers.create(
+      host.request({ Cmd: ['sleep', '100'] }, { NetworkMode: 'bridge', Memory: 32 << 20 }),
+    );
+    await host.containers.start(id, { signal });
+    const container = host.containers.find(id);
+    const { Titles, Processes } = await processTable(container, host.cgroups, { psArgs: '', signal });
+    assert.deepEqual([Titles.at(-1), Processes.map((row) => row.at(-1))], ['CMD', ['sleep 100']]);
+    await assert.rejects(processTable(container, host.cgroups, { psArgs: '-o comm', signal }), {
+      message: /PID field/,
+    });
+    const samples = containerStats(container, host.cgroups, { stream: false, oneShot: false, signal });
+    const [only, more] = await gather(samples);
+    assert.equal(more, undefined);
+    assert.equal(only?.memory_stats.limit, 32 << 20);
+    assert.ok((only?.cpu_stats.cpu_usage.total_usage ?? 0) > 0 && only?.preread !== '0001-01-01T00:00:00Z');
+    assert.deepEqual(Object.keys(only?.networks ?? {}), ['eth0']);
+    await remove(id);
   });
 
   test('health: starting, healthy, unhealthy', async () => {

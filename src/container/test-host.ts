@@ -2,7 +2,7 @@
 import { mkdirSync, realpathSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { detectCgroups, removeCgroup } from '../host/cgroup.ts';
+import { type Cgroups, detectCgroups, removeCgroup } from '../host/cgroup.ts';
 import { findRuntime } from '../host/find-runtime.ts';
 import { type NetworkTaskRunner, networkTasks } from '../host/network/network-tasks.ts';
 import { Networks } from '../host/network/networks.ts';
@@ -27,6 +27,7 @@ export interface TestHost extends AsyncDisposable {
   readonly containers: Containers;
   readonly events: ContainerEvent[];
   readonly root: string;
+  readonly cgroups: Cgroups;
   /** What `create` takes, for the busybox image. */
   request(config: ContainerConfig, hostConfig?: HostConfig, image?: RunConfig): NewContainer;
   /** Creates and starts; all output as text by stream, and the exit code. */
@@ -86,6 +87,7 @@ export async function openTestHost(options: { readonly root?: string } = {}): Pr
     containers,
     events,
     root,
+    cgroups,
     request,
     run: async (config, hostConfig, image) => {
       const { id } = await containers.create(request({ Tty: false, ...config }, hostConfig, image));
