@@ -1,10 +1,12 @@
 import { parseArgs } from 'node:util';
 import { Failure, messageOf } from '../lib/error.ts';
+import { type RegistrySettings, registrySettings } from '../remote/settings.ts';
 
 export interface HostOptions {
   /** `unix:///path` and `tcp://address:port`. */
   readonly listen: readonly string[];
   readonly dataRoot: string;
+  readonly registry: RegistrySettings;
   /** Milliseconds without a request and without a running container until the host leaves; undefined: never. */
   readonly idleExit: number | undefined;
 }
@@ -19,11 +21,20 @@ Options:
   -H, --host list          Address to listen on: unix:///path or tcp://address:port
       --data-root string   Folder of the store (default /var/lib/strake)
       --idle-exit[=seconds]  Leave after so long with nothing to do (default 300; without the flag: never)
+      --registry-mirror list    URL of a mirror of docker.io, tried first
+      --insecure-registry list  Registry (host[:port] or CIDR) that may have a false certificate or plain HTTP
       --help               Print this text`;
 
 /** Reads the host's flags; STRAKE_HOST and STRAKE_ROOT fill in what is absent. */
 export function parseHostOptions(argv: readonly string[], env: NodeJS.ProcessEnv): HostOptions | 'help' {
-  let values: { host?: string[]; 'data-root'?: string; 'idle-exit'?: string; help?: boolean };
+  let values: {
+    host?: string[];
+    'data-root'?: string;
+    'idle-exit'?: string;
+    'registry-mirror'?: string[];
+    'insecure-registry'?: string[];
+    help?: boolean;
+  };
   try {
     ({ values } = parseArgs({
       args: argv.map((word) => (word === '--idle-exit' ? `--idle-exit=${IDLE_SECONDS}` : word)),
@@ -31,6 +42,8 @@ export function parseHostOptions(argv: readonly string[], env: NodeJS.ProcessEnv
         host: { type: 'string', short: 'H', multiple: true },
         'data-root': { type: 'string' },
         'idle-exit': { type: 'string' },
+        'registry-mirror': { type: 'string', multiple: true },
+        'insecure-registry': { type: 'string', multiple: true },
         help: { type: 'boolean' },
       },
     }));
@@ -45,6 +58,7 @@ export function parseHostOptions(argv: readonly string[], env: NodeJS.ProcessEnv
   return {
     listen: values.host ?? [env['STRAKE_HOST'] ?? fallback],
     dataRoot: values['data-root'] ?? env['STRAKE_ROOT'] ?? (root ? '/var/lib/strake' : `${dataHome}/strake`),
+    registry: registrySettings(values['registry-mirror'] ?? [], values['insecure-registry'] ?? []),
     idleExit: values['idle-exit'] === undefined ? undefined : milliseconds(values['idle-exit']),
   };
 }

@@ -13,6 +13,8 @@ import { WorkerPool } from '../lib/worker-pool.ts';
 import { HOST_USAGE, parseHostOptions } from './host-options.ts';
 
 const WORKERS = 2;
+/** Layers that arrive at the same time: started when needed. */
+const RECEIVERS = 3;
 const IDLE_CHECK_MS = 1000;
 
 /** Runs the host until a signal or idleness ends it. Returns the exit code. */
@@ -34,9 +36,19 @@ async function runHost(argv: readonly string[]): Promise<number> {
   await using scope = new Scope();
   const workers = scope.use(new WorkerPool(siblingScript(import.meta.url, 'worker'), WORKERS));
   const quickWorkers = scope.use(new WorkerPool(siblingScript(import.meta.url, 'worker'), 1));
+  const receivers = scope.use(new WorkerPool(siblingScript(import.meta.url, 'worker'), RECEIVERS));
   const runRoot = process.getuid?.() === 0 ? '/run/strake' : join(process.env['XDG_RUNTIME_DIR'] ?? '/tmp', 'strake');
   const engine = scope.use(
-    await openEngine({ dataRoot: resolve(options.dataRoot), runRoot, workers, quickWorkers, log, signal: stop.signal }),
+    await openEngine({
+      dataRoot: resolve(options.dataRoot),
+      runRoot,
+      workers,
+      quickWorkers,
+      receivers,
+      registry: options.registry,
+      log,
+      signal: stop.signal,
+    }),
   );
   const server = scope.use(new ApiServer({ backends: engine.backends, version: STRAKE_VERSION, log }));
   for (const address of options.listen) log.info('listening', { address: await server.listen(parseListener(address)) });

@@ -12,6 +12,8 @@ import type { Log } from '../lib/log.ts';
 import { Scope } from '../lib/scope.ts';
 import type { WorkerPool } from '../lib/worker-pool.ts';
 import { digestOf, hexOf } from '../oci/digest.ts';
+import { Registries } from '../remote/registries.ts';
+import type { RegistrySettings } from '../remote/settings.ts';
 import { Snapshots } from '../snapshot/snapshots.ts';
 import { openStore } from '../store/open-store.ts';
 import { Archives } from './archives/archives.ts';
@@ -27,6 +29,7 @@ import { Images } from './images/images.ts';
 import { giveName } from './images/tag-image.ts';
 import { settleLayers } from './settle-layers.ts';
 import { systemCases } from './system-cases.ts';
+import { Transfers } from './transfer/transfers.ts';
 
 export interface EngineOptions {
   readonly dataRoot: string;
@@ -36,6 +39,9 @@ export interface EngineOptions {
   readonly workers: WorkerPool;
   /** Serves them too, for short ones that must not wait behind a long one. */
   readonly quickWorkers: WorkerPool;
+  /** Serves them too, for layers that come over the network: their threads wait for it. */
+  readonly receivers: WorkerPool;
+  readonly registry: RegistrySettings;
   readonly log: Log;
   readonly signal: AbortSignal;
 }
@@ -52,7 +58,8 @@ export async function openEngine(options: EngineOptions) {
   process.chdir(store.layers.root); // mounts name their layers relative to it
   scope.defer(() => process.chdir('/'));
   const active = join(dataRoot, 'active');
-  const snapshots = new Snapshots({ layers: store.layers, active, pool: workers, trash: store.trash });
+  const { layers, trash } = store;
+  const snapshots = new Snapshots({ layers, active, pool: workers, receivers: options.receivers, trash });
   const durability = scope.use(await settleLayers(store, { workers, log, signal }));
   const events = new EventLog();
   const emit = (subject: EventSubject) => events.emit(subject);
@@ -74,23 +81,27 @@ export async function openEngine(options: EngineOptions) {
   await networks.cleanLeftovers();
 
   const containerCases = new ContainerCases(store, containers);
+  const receiveLayer = async (...args: Parameters<Snapshots['receive']>) => {
+    const layer = await snapshots.receive(...args);
+    durability.note();
+    return layer;
+  };
   const needs: ImageNeeds = {
     store,
     emit,
     containersOf: (image) => containerCases.usersOf(image),
-    async receiveLayer(source, receive) {
-      const layer = await snapshots.receive(source, receive);
-      durability.note();
-      return layer;
-    },
+    receiveLayer,
     applyChanges,
   };
+  const registries = scope.use(new Registries(options.registry));
+  const compressLayer = snapshots.compress.bind(snapshots);
+  const transfers = new Transfers({ store, registries, emit, receiveLayer, compressLayer });
   const build = new BuildCases({
     store,
     workers,
     snapshots,
     vertices: new Vertices(stepCache(store)),
-    images: imageSource(store),
+    images: (auth) => imageSource(store, transfers, auth),
     runner: runExecutor(containers, events),
     tag: (image, name) => giveName(needs, image, name),
     settled: durability.note,
@@ -98,8 +109,9 @@ export async function openEngine(options: EngineOptions) {
   const owned = scope.move();
   return {
     backends: {
-      system: systemCases({ store, containers, runtime, cgroups, events }),
+      system: systemCases({ store, containers, runtime, cgroups, events, registry: options.registry }),
       images: new Images(needs),
+      registry: transfers,
       archives: new Archives(needs),
       build,
       containers: containerBackend(containers, containerCases),
@@ -107,8 +119,8 @@ export async function openEngine(options: EngineOptions) {
       logs: logBackend(containers),
       exec: execBackend(containers),
     },
-    /** True while a build or a container needs the host. */
-    isBusy: () => build.isBusy || containers.isBusy(),
+    /** True while a build, a transfer or a container needs the host. */
+    isBusy: () => build.isBusy || transfers.isBusy || containers.isBusy(),
     [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose](),
   };
 }

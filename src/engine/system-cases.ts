@@ -2,6 +2,7 @@ import type { Containers } from '../container/containers.ts';
 import type { Cgroups } from '../host/cgroup.ts';
 import type { Runtime } from '../host/runtime.ts';
 import { isFailure } from '../lib/error.ts';
+import type { RegistrySettings } from '../remote/settings.ts';
 import type { Store } from '../store/open-store.ts';
 import type { SystemInfo } from '../wire/system.ts';
 import type { EventLog, EventQuery } from './event-log.ts';
@@ -13,10 +14,11 @@ export interface SystemParts {
   readonly runtime: Runtime;
   readonly cgroups: Cgroups;
   readonly events: EventLog;
+  readonly registry: RegistrySettings;
 }
 
 /** What the host tells of itself. */
-export function systemCases({ store, containers, runtime, cgroups, events }: SystemParts) {
+export function systemCases({ store, containers, runtime, cgroups, events, registry }: SystemParts) {
   return {
     version: async () => versionInfo(),
     events: (query: EventQuery) => events.read(query),
@@ -40,6 +42,7 @@ export function systemCases({ store, containers, runtime, cgroups, events }: Sys
         runtime: program,
         cgroupVersion: cgroups.mode === 'v2' ? '2' : '1',
         warnings,
+        registry,
       });
     },
   };

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { cpus, hostname, release, totalmem } from 'node:os';
 import { digestOf, hexOf } from '../oci/digest.ts';
 import { hostPlatform } from '../oci/platform.ts';
+import type { RegistrySettings } from '../remote/settings.ts';
 import type { SystemInfo, VersionInfo } from '../wire/system.ts';
 
 /** The version that Strake announces. */
@@ -28,6 +29,7 @@ export interface SystemFacts {
   readonly runtime: { readonly name: string; readonly path: string } | undefined;
   readonly cgroupVersion: '1' | '2';
   readonly warnings: readonly string[];
+  readonly registry: RegistrySettings;
 }
 
 export function systemInfo(facts: SystemFacts): SystemInfo {
@@ -75,13 +77,25 @@ export function systemInfo(facts: SystemFacts): SystemInfo {
       Error: '',
       RemoteManagers: null,
     },
-    RegistryConfig: { InsecureRegistryCIDRs: ['127.0.0.0/8'], IndexConfigs: {}, Mirrors: [] },
+    RegistryConfig: registryConfig(facts.registry),
     IndexServerAddress: 'https://index.docker.io/v1/',
     ExperimentalBuild: false,
     LiveRestoreEnabled: false,
     SystemTime: new Date().toISOString(),
     Labels: [],
     Warnings: facts.warnings.length === 0 ? null : [...facts.warnings],
+  };
+}
+
+function registryConfig({ mirrors, insecure }: RegistrySettings): Record<string, unknown> {
+  const isNetwork = (entry: string) => entry.includes('/');
+  const hosts = insecure.filter((entry) => !isNetwork(entry));
+  const hub = { Name: 'docker.io', Mirrors: mirrors, Secure: true, Official: true };
+  const others = hosts.map((Name) => [Name, { Name, Mirrors: [], Secure: false, Official: false }] as const);
+  return {
+    InsecureRegistryCIDRs: ['::1/128', '127.0.0.0/8', ...insecure.filter(isNetwork)],
+    IndexConfigs: { 'docker.io': hub, ...Object.fromEntries(others) },
+    Mirrors: mirrors,
   };
 }
 

@@ -13,6 +13,9 @@ export async function answerFailure(method: string, answer: HttpAnswer, signal: 
   const { status, url } = answer;
   const told = method === 'HEAD' ? undefined : await readError(answer, signal);
   if (method === 'HEAD') answer.message.resume();
+  // A token that lacks a right: logging in again would not help.
+  if (status === 401 && /error="?insufficient_scope/.test(answer.headers['www-authenticate'] ?? ''))
+    return new Failure('denied', 'DENIED', defaultWords(403, url));
   const shown = told?.text ?? defaultWords(status, url);
   if (status === 429 || status === 408 || status >= 500) return new RegistryBusy(shown, retryAfter(answer));
   return new Failure(kindOf(status), told?.code ?? defaultCode(status), shown);

@@ -51,7 +51,10 @@ export class Repository {
 
   /** The manifest or index of a tag or digest. Its bytes are those that the digest names, else `data-loss`. */
   async manifest(reference: string, signal: AbortSignal): Promise<ImageManifest | ImageIndex> {
-    const answer = await this.#send('GET', `manifests/${reference}`, { accept: ACCEPT }, signal);
+    const answer = await this.#send('GET', `manifests/${reference}`, { accept: ACCEPT }, signal).catch((error) => {
+      if (!isFailure(error, 'not-found') || error.code !== 'NOT_FOUND') throw error;
+      throw new Failure('not-found', 'MANIFEST_UNKNOWN', 'manifest unknown: manifest unknown', { cause: error });
+    });
     const bytes = await readAll(answer, MANIFEST_LIMIT, signal);
     const manifest = decodeManifest(bytes, answer.headers['content-type']);
     if (isDigest(reference) && manifest.digest !== reference)

@@ -1,4 +1,5 @@
 import { BlockList, isIP } from 'node:net';
+import { Failure } from '../lib/error.ts';
 
 /** How this host talks to registries. */
 export interface RegistrySettings {
@@ -9,6 +10,24 @@ export interface RegistrySettings {
   /** Folder with one folder per registry host that holds its certificates, as Docker keeps them. */
   readonly certificates: string;
 }
+
+/** Settings from what a person wrote; throws `invalid` for a mirror that is no URL and a network that is none. */
+export function registrySettings(mirrors: readonly string[], insecure: readonly string[]): RegistrySettings {
+  for (const mirror of mirrors)
+    if (!/^https?:\/\//.test(mirror) || !URL.canParse(mirror))
+      throw new Failure('invalid', 'MIRROR_INVALID', `invalid mirror "${mirror}": expected a URL https://host[:port]`);
+  for (const entry of insecure) {
+    const [network = '', bits] = entry.split('/');
+    const most = isIP(network) === 6 ? 128 : 32;
+    if (bits === undefined ? !HOST.test(entry) : isIP(network) === 0 || !/^\d+$/.test(bits) || Number(bits) > most)
+      throw new Failure('invalid', 'INSECURE_INVALID', `invalid insecure registry "${entry}"`, {
+        hint: 'write host, host:port or a network as 10.0.0.0/8',
+      });
+  }
+  return { mirrors, insecure, certificates: '/etc/docker/certs.d' };
+}
+
+const HOST = /^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+)(:\d+)?$/;
 
 /** Where a registry can be reached. */
 export interface Endpoint {

@@ -14,6 +14,7 @@ import { hostPlatform, parsePlatform } from '../../oci/platform.ts';
 import { familiarReference, parseReference, type Reference, withDefaultTag } from '../../oci/reference.ts';
 import type { Snapshots } from '../../snapshot/snapshots.ts';
 import type { Store } from '../../store/open-store.ts';
+import type { RegistryAuth } from '../../wire/auth.ts';
 import type { BuildEvent, BuildOptions } from '../../wire/build.ts';
 import { type ContextSource, openContext } from './build-context.ts';
 import { stepImages } from './step-images.ts';
@@ -21,6 +22,8 @@ import { stepImages } from './step-images.ts';
 export interface BuildImageRequest {
   readonly options: BuildOptions;
   readonly context: ContextSource;
+  /** By registry host. */
+  readonly registryAuth: Readonly<Record<string, RegistryAuth>>;
   readonly emit: (event: BuildEvent) => Promise<void>;
   readonly signal: AbortSignal;
 }
@@ -30,7 +33,7 @@ export interface BuildParts {
   readonly workers: WorkerPool;
   readonly snapshots: Snapshots;
   readonly vertices: Vertices;
-  readonly images: ImageSource;
+  readonly images: (auth: BuildImageRequest['registryAuth']) => ImageSource;
   readonly runner: RunExecutor;
   readonly tag: (image: ImageId, name: Reference) => void;
 }
@@ -65,7 +68,7 @@ export async function buildImage(parts: BuildParts, request: BuildImageRequest):
     store: parts.store,
     snapshots: parts.snapshots,
     workers: parts.workers,
-    images: parts.images,
+    images: parts.images(request.registryAuth),
     stepImages: stepImages(parts.store),
     vertices: parts.vertices,
     runner: parts.runner,

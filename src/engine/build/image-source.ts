@@ -1,33 +1,68 @@
 import type { ImageSource } from '../../build/needs.ts';
 import { Failure, isFailure } from '../../lib/error.ts';
+import { hostPlatform, type Platform } from '../../oci/platform.ts';
+import { parseReference, type Reference, withDefaultTag } from '../../oci/reference.ts';
+import { registryOf } from '../../remote/login.ts';
+import type { ImageRecord } from '../../store/images.ts';
 import type { Store } from '../../store/open-store.ts';
+import type { RegistryAuth } from '../../wire/auth.ts';
+import type { ProgressLine } from '../../wire/progress.ts';
+import type { Transfers } from '../transfer/transfers.ts';
 
-/** Base images from the store. */
-export function imageSource(store: Store): ImageSource {
+/** Base images: from the store, else, or with `pull` first of all, from their registries. `auth` is by registry host. */
+export function imageSource(
+  store: Store,
+  transfers: Pick<Transfers, 'pull'>,
+  auth: Readonly<Record<string, RegistryAuth>>,
+): ImageSource {
   return {
-    async resolve(name, { pull }) {
-      if (pull)
-        throw new Failure(
-          'unsupported',
-          'PULL_UNSUPPORTED',
-          `cannot look for a newer ${name}: this host does not pull from registries yet`,
-          {
-            hint: 'build without --pull to use the image in the store',
-          },
-        );
-      const image = find(store, name);
+    async resolve(name, { pull, platform, signal, report }) {
+      let image = pull ? undefined : find(store, name, platform);
+      if (!image) {
+        const reference = referenceOf(store, name);
+        const emit = async (line: ProgressLine) => {
+          const text = lineText(line);
+          if (text !== undefined) report(text);
+        };
+        const wanted = isHostPlatform(platform) ? undefined : platform;
+        await transfers.pull({ reference, platform: wanted, auth: authFor(auth, reference), emit, signal });
+        image = store.images.resolve(name);
+      }
       return { id: image.id, config: image.config, layers: store.layers.chain(image.config.rootfs.diff_ids) };
     },
   };
 }
 
-function find(store: Store, name: string) {
+/** The image in the store, when it is for the platform that is asked for. */
+function find(store: Store, name: string, platform: Platform): ImageRecord | undefined {
   try {
-    return store.images.resolve(name);
+    const image = store.images.resolve(name);
+    const isRight = isHostPlatform(platform) || image.config.architecture === platform.architecture;
+    return isRight ? image : undefined;
   } catch (error) {
-    if (!isFailure(error, 'not-found')) throw error;
-    throw new Failure('not-found', 'BASE_NOT_FOUND', error.message, {
-      hint: `this host does not pull from registries yet; make the image with: tar -C root -c . | strake import - ${name}`,
-    });
+    if (isFailure(error, 'not-found')) return undefined;
+    throw error;
   }
+}
+
+/** The name to pull. What is an ID can only be in the store. */
+function referenceOf(store: Store, name: string): Reference {
+  const meaning = store.images.names.interpret(name);
+  if (meaning.id !== undefined) throw new Failure('not-found', 'IMAGE_NOT_FOUND', `No such image: ${meaning.shown}`);
+  return withDefaultTag(parseReference(name));
+}
+
+function isHostPlatform({ os, architecture }: Platform): boolean {
+  const host = hostPlatform();
+  return os === host.os && architecture === host.architecture;
+}
+
+function authFor(auth: Readonly<Record<string, RegistryAuth>>, { registry }: Reference): RegistryAuth | undefined {
+  return Object.entries(auth).find(([server]) => registryOf(server) === registry)?.[1];
+}
+
+/** A line of progress as text; the moving ones have none. */
+function lineText({ id, status, progressDetail }: ProgressLine): string | undefined {
+  if (status === undefined || progressDetail?.current !== undefined) return undefined;
+  return `${id === undefined ? '' : `${id}: `}${status}\n`;
 }

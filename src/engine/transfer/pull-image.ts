@@ -1,0 +1,188 @@
+import { Failure, isFailure } from '../../lib/error.ts';
+import { type ImageId, parseImageId } from '../../oci/digest.ts';
+import { CONFIG_LIMIT, decodeConfig, type StoredConfig } from '../../oci/image-config.ts';
+import { chooseEntry, type ImageIndex, type ImageManifest, isImageConfig, MANIFEST_LIMIT } from '../../oci/manifest.ts';
+import { formatPlatform, hostPlatform, type Platform } from '../../oci/platform.ts';
+import { familiarName, familiarReference, type Reference } from '../../oci/reference.ts';
+import type { Repository } from '../../remote/repository.ts';
+import { eventAttributes } from '../images/references.ts';
+import { pullLayers } from './pull-layers.ts';
+import type { Transfer, TransferNeeds, TransferRequest } from './transfer-needs.ts';
+
+/** Indexes inside indexes are allowed, without end they are not. */
+const INDEX_DEPTH = 4;
+
+/**
+ * POST /images/create?fromImage: brings an image, or all tags of a repository, and says what it does in Docker's lines.
+ * What the store has already is not fetched again. The image appears whole at the end; after a failure or abort nothing
+ * of it remains. An image that is pulled by digest keeps its compressed layers, so that it can be pushed anywhere under
+ * the same digest.
+ */
+export async function pullImage(needs: TransferNeeds, request: TransferRequest): Promise<void> {
+  const { reference, signal, emit } = request;
+  if (familiarName(reference) === 'scratch')
+    throw new Failure('invalid', 'SCRATCH_RESERVED', "'scratch' is a reserved name");
+  using kept = needs.store.leases.begin();
+  const pull: Transfer = { ...request, kept };
+  try {
+    const isNew = await needs.registries.readFrom(reference, request, async (repository) => {
+      if (reference.tag !== undefined || reference.digest !== undefined) return await pullOne(needs, repository, pull);
+      let any = false;
+      for (const tag of await repository.tags(signal))
+        any = (await pullOne(needs, repository, { ...pull, reference: { ...reference, tag } })) || any;
+      return any;
+    });
+    const status = isNew ? 'Downloaded newer image for' : 'Image is up to date for';
+    await emit({ status: `Status: ${status} ${familiarReference(reference)}` });
+  } catch (error) {
+    throw pullFailure(error, reference);
+  }
+}
+
+/** Returns whether the name now means another image than before. */
+async function pullOne(needs: TransferNeeds, repository: Repository, pull: Transfer): Promise<boolean> {
+  const { store } = needs;
+  const { reference, signal, emit } = pull;
+  const wanted = reference.digest ?? reference.tag ?? 'latest';
+  const platform = pull.platform ?? hostPlatform();
+  const head = await repository.headDigest(wanted, signal);
+  const known = head && store.images.names.find({ ...reference, digest: head });
+  const greeting = { status: `Pulling from ${repository.path}`, id: wanted };
+  let digest = head;
+  let id: ImageId;
+  if (known && isFor(needs, known, platform)) {
+    id = known;
+    await emit(greeting);
+  } else {
+    const top = await repository.manifest(head ?? wanted, signal);
+    const manifest = await manifestFor(repository, top, platform, signal);
+    await emit(greeting);
+    digest = top.digest;
+    id = await bringImage(needs, repository, manifest, pull);
+  }
+  if (!digest) throw new Failure('internal', 'PULL_DIGEST', 'a pulled image has no digest');
+
+  const isNew = nameImage(needs, reference, { ...reference, digest }, id);
+  const image = store.images.demand(id);
+  const name = familiarReference(reference);
+  needs.emit({ type: 'image', action: 'pull', id: name, attributes: eventAttributes(image, familiarName(reference)) });
+  await emit({ status: `Digest: ${digest}` });
+  return isNew;
+}
+
+function isFor(needs: TransferNeeds, id: ImageId, platform: Platform): boolean {
+  const { os, architecture } = needs.store.images.demand(id).config;
+  return os === platform.os && architecture === platform.architecture;
+}
+
+/** Gives the image its tag and its `repository@digest`; true when the name that was asked for meant something else. */
+function nameImage(needs: TransferNeeds, asked: Reference, pinned: Reference, id: ImageId): boolean {
+  const { store } = needs;
+  const { names } = store.images;
+  return store.transaction(() => {
+    const before = names.find(asked);
+    if (pinned.digest) names.addDigest(pinned, pinned.digest, id);
+    if (asked.digest === undefined && before !== id) names.tag(asked, id);
+    return before !== id;
+  });
+}
+
+/** The image manifest for a platform, from an index where there is one. */
+async function manifestFor(
+  repository: Repository,
+  top: ImageManifest | ImageIndex,
+  platform: Platform,
+  signal: AbortSignal,
+): Promise<ImageManifest> {
+  let document = top;
+  for (let depth = 0; document.kind === 'index'; depth++) {
+    const entry = chooseEntry(document, platform);
+    if (!entry)
+      throw new Failure(
+        'not-found',
+        'PLATFORM_NOT_FOUND',
+        `no matching manifest for ${formatPlatform(platform)} in the manifest list entries`,
+      );
+    if (depth >= INDEX_DEPTH || entry.size > MANIFEST_LIMIT)
+      throw new Failure('invalid', 'MANIFEST_INVALID', 'the index leads to no image manifest');
+    document = await repository.manifest(entry.digest, signal);
+  }
+  if (!isImageConfig(document.config.mediaType))
+    throw new Failure(
+      'unsupported',
+      'NOT_AN_IMAGE',
+      `unsupported media type "${document.config.mediaType}": this is no container image`,
+    );
+  return document;
+}
+
+/** Config and layers, when the store has not got them, and the record of the manifest. */
+async function bringImage(
+  needs: TransferNeeds,
+  repository: Repository,
+  manifest: ImageManifest,
+  pull: Transfer,
+): Promise<ImageId> {
+  const { store } = needs;
+  const { signal } = pull;
+  const id = parseImageId(manifest.config.digest);
+  let config: StoredConfig | undefined = store.images.get(id);
+  if (!config) {
+    config = decodeConfig(await repository.readBlob(manifest.config, CONFIG_LIMIT, signal));
+    checkConfig(config, manifest, pull);
+    await pullLayers(needs, repository, { manifest, config, pull });
+  } else checkConfig(config, manifest, pull);
+  await store.content.write(manifest.bytes, { expected: manifest.digest, limit: MANIFEST_LIMIT, signal });
+  const image = config;
+  store.transaction(() => {
+    store.images.put({ config: image });
+    store.shipped.addManifest(id, manifest.digest);
+  });
+  return id;
+}
+
+function checkConfig({ config }: StoredConfig, { layers }: ImageManifest, pull: Transfer): void {
+  const name = familiarReference(pull.reference);
+  const { os, architecture } = config;
+  if (config.rootfs.diff_ids.length !== layers.length)
+    throw new Failure(
+      'invalid',
+      'MANIFEST_INVALID',
+      `the manifest of ${name} has ${layers.length} layers, its config ${config.rootfs.diff_ids.length}`,
+    );
+  if (os !== '' && os !== 'linux')
+    throw new Failure(
+      'unsupported',
+      'OS_UNSUPPORTED',
+      `image operating system "${os}" cannot be used on this platform`,
+    );
+  const { platform } = pull;
+  const actual = { os, architecture };
+  if (platform && (platform.os !== os || platform.architecture !== architecture))
+    throw new Failure(
+      'not-found',
+      'PLATFORM_NOT_FOUND',
+      `image with reference ${name} was found but does not match the specified platform: ` +
+        `wanted ${formatPlatform(platform)}, actual: ${formatPlatform(actual)}`,
+    );
+}
+
+/** The words that Docker's clients look for. */
+function pullFailure(error: unknown, reference: Reference): unknown {
+  if (!isFailure(error)) return error;
+  if (error.code === 'MANIFEST_UNKNOWN')
+    return new Failure(
+      'not-found',
+      'MANIFEST_UNKNOWN',
+      `manifest for ${familiarReference(reference)} not found: ${error.message}`,
+      { cause: error },
+    );
+  if (error.kind === 'denied' || error.code === 'NAME_UNKNOWN')
+    return new Failure(
+      'not-found',
+      'PULL_DENIED',
+      `pull access denied for ${familiarName(reference)}, repository does not exist or may require 'docker login': ${error.message}`,
+      { cause: error },
+    );
+  return error;
+}

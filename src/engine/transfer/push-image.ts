@@ -1,0 +1,135 @@
+import { Failure } from '../../lib/error.ts';
+import { limiter } from '../../lib/limiter.ts';
+import { configDigest, type DiffId, type ImageId } from '../../oci/digest.ts';
+import {
+  decodeManifest,
+  encodeManifest,
+  type ImageManifest,
+  type LayerDescriptor,
+  MANIFEST_LIMIT,
+} from '../../oci/manifest.ts';
+import { familiarName, repositoryName } from '../../oci/reference.ts';
+import type { Repository } from '../../remote/repository.ts';
+import type { ImageRecord } from '../../store/images.ts';
+import { eventAttributes } from '../images/references.ts';
+import { beginLayer, pushLayer } from './push-layer.ts';
+import type { Transfer, TransferNeeds, TransferRequest } from './transfer-needs.ts';
+
+/** Docker's number of uploads at a time. */
+const UPLOADS = 5;
+
+/**
+ * POST /images/{name}/push: gives an image, or all tags of a repository, to its registry and says what it does in Docker's
+ * lines. Only what the registry has not got is sent. An image that was pulled goes back under the same manifest when its
+ * layers can be had as that manifest names them.
+ */
+export async function pushImage(needs: TransferNeeds, request: TransferRequest): Promise<void> {
+  const { store } = needs;
+  const { reference, emit } = request;
+  if (reference.digest !== undefined) throw new Failure('invalid', 'PUSH_DIGEST', 'cannot push a digest reference');
+  using kept = store.leases.begin();
+  await emit({ status: `The push refers to repository [${repositoryName(reference)}]` });
+  const names = store.images.names.inRepository(reference);
+  const wanted = names.filter(({ tag }) => reference.tag === undefined || tag === reference.tag);
+  if (wanted.length === 0)
+    throw new Failure(
+      'not-found',
+      'IMAGE_NOT_FOUND',
+      `An image does not exist locally with the tag: ${familiarName(reference)}`,
+    );
+  const repository = await needs.registries.openForPush(reference, request);
+  for (const { tag, image } of wanted)
+    await pushOne(needs, repository, image, { ...request, kept, reference: { ...reference, tag } });
+}
+
+async function pushOne(needs: TransferNeeds, repository: Repository, id: ImageId, push: Transfer): Promise<void> {
+  const { store } = needs;
+  const { reference, emit, signal } = push;
+  const image = store.images.demand(id);
+  push.kept.keep({ diffIds: image.config.rootfs.diff_ids });
+  const known = await knownManifests(needs, image, signal);
+  const layers = await pushLayers(needs, repository, image, known, push);
+  const manifest =
+    known.find((candidate) => layers.every(({ digest }, index) => candidate.layers[index]?.digest === digest)) ??
+    encodeManifest({ digest: configDigest(id), size: image.bytes.length }, layers);
+  await pushConfig(repository, image, signal);
+  await repository.putManifest(reference.tag ?? 'latest', manifest, signal);
+
+  const { digest, size } = manifest;
+  await store.content.write(manifest.bytes, { expected: digest, limit: MANIFEST_LIMIT, signal });
+  store.transaction(() => {
+    if (!store.images.has(id)) return; // removed meanwhile
+    store.shipped.addManifest(id, digest);
+    store.images.names.addDigest(reference, digest, id);
+  });
+  const tag = reference.tag ?? 'latest';
+  needs.emit({
+    type: 'image',
+    action: 'push',
+    id: `${familiarName(reference)}:${tag}`,
+    attributes: eventAttributes(image, familiarName(reference)),
+  });
+  await emit({ status: `${tag}: digest: ${digest} size: ${size}` });
+  await emit({ progressDetail: {}, aux: { Tag: tag, Digest: digest, Size: size } });
+}
+
+/** The manifests under which the image was shipped before, newest first. */
+async function knownManifests(needs: TransferNeeds, image: ImageRecord, signal: AbortSignal): Promise<ImageManifest[]> {
+  const { content, shipped } = needs.store;
+  const manifests: ImageManifest[] = [];
+  for (const digest of shipped.manifestsOf(image.id)) {
+    signal.throwIfAborted();
+    if (!content.has(digest)) continue;
+    const manifest = decodeManifest(await content.read(digest, MANIFEST_LIMIT), undefined);
+    if (manifest.kind === 'manifest' && manifest.layers.length === image.config.rootfs.diff_ids.length)
+      manifests.push(manifest);
+  }
+  return manifests;
+}
+
+/** Bottom first. */
+async function pushLayers(
+  needs: TransferNeeds,
+  repository: Repository,
+  image: ImageRecord,
+  known: readonly ImageManifest[],
+  push: Transfer,
+): Promise<LayerDescriptor[]> {
+  const diffIds = image.config.rootfs.diff_ids;
+  const limit = limiter(UPLOADS);
+  const stop = new AbortController();
+  const signal = AbortSignal.any([push.signal, stop.signal]);
+  const pushes = new Map<DiffId, Promise<LayerDescriptor>>();
+  for (const [index, diffId] of [...diffIds.entries()].reverse()) {
+    if (pushes.has(diffId)) continue;
+    const layer = beginLayer(needs, repository, {
+      diffId,
+      shipped: known.flatMap(({ layers }) => layers[index] ?? []),
+      push: { ...push, signal },
+    });
+    if (pushes.size >= UPLOADS) layer.progress.say('Waiting');
+    const work = limit(() => pushLayer(needs, layer));
+    work.catch((error: unknown) => stop.abort(error));
+    pushes.set(diffId, work);
+  }
+  await Promise.allSettled(pushes.values());
+  if (!push.signal.aborted && stop.signal.aborted) throw stop.signal.reason;
+  return await Promise.all(
+    diffIds.map(
+      (diffId) =>
+        pushes.get(diffId) ?? Promise.reject(new Failure('internal', 'LAYER_COUNT', 'a layer was not pushed')),
+    ),
+  );
+}
+
+async function pushConfig(repository: Repository, image: ImageRecord, signal: AbortSignal): Promise<void> {
+  const descriptor = { digest: configDigest(image.id), size: image.bytes.length };
+  if (await repository.hasBlob(descriptor.digest, signal)) return;
+  await repository.uploadBlob({
+    descriptor,
+    async *open(from) {
+      yield image.bytes.subarray(from);
+    },
+    signal,
+  });
+}

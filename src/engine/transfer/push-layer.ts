@@ -1,0 +1,112 @@
+import { Failure, isFailure } from '../../lib/error.ts';
+import { type DiffId, shortId } from '../../oci/digest.ts';
+import { isForeignLayer, type LayerDescriptor } from '../../oci/manifest.ts';
+import { MediaType } from '../../oci/media-type.ts';
+import type { Repository } from '../../remote/repository.ts';
+import type { LayerBlob } from '../../store/shipped.ts';
+import { type LayerProgress, layerProgress } from './layer-progress.ts';
+import type { Transfer, TransferNeeds } from './transfer-needs.ts';
+
+/** Forms of a layer that a registry is asked for, before it is sent. */
+const FORMS = 4;
+
+export interface LayerPush {
+  readonly repository: Repository;
+  readonly diffId: DiffId;
+  /** Blobs that hold the layer, the one that is wanted most first. */
+  readonly blobs: readonly (LayerBlob & LayerDescriptor)[];
+  readonly progress: LayerProgress;
+  readonly push: Transfer;
+}
+
+/** Says that the layer's turn will come. `shipped`: how the image's known manifests name it, newest first. */
+export function beginLayer(
+  needs: TransferNeeds,
+  repository: Repository,
+  layer: { readonly diffId: DiffId; readonly shipped: readonly LayerDescriptor[]; readonly push: Transfer },
+): LayerPush {
+  const { diffId, push, shipped } = layer;
+  const blobs = needs.store.shipped.blobsOf(diffId);
+  // What a manifest says of a layer counts only when the layer was verified to be that blob.
+  const first = shipped.flatMap((named) => {
+    const blob = blobs.find(({ digest }) => digest === named.digest);
+    return blob ? [{ ...blob, ...named }] : [];
+  });
+  const rest = blobs.filter(({ digest }) => !first.some((named) => named.digest === digest));
+  const progress = layerProgress(shortId(diffId), push.emit);
+  progress.say('Preparing');
+  return { repository, diffId, blobs: [...first, ...rest].slice(0, FORMS), progress, push };
+}
+
+/**
+ * Sees to it that the repository has the layer, and returns the blob that it has: one that is there, one that another
+ * repository of the registry has, one that is stored, or else a new one, compressed now and kept.
+ */
+export async function pushLayer(needs: TransferNeeds, layer: LayerPush): Promise<LayerDescriptor> {
+  const { store } = needs;
+  const { blobs, diffId, progress } = layer;
+  for (const blob of blobs) {
+    const status = await offer(needs, layer, blob);
+    if (status === undefined) continue;
+    progress.say(status);
+    const { mediaType, digest, size, urls } = blob;
+    store.shipped.addBlob(diffId, blob, isForeignLayer(mediaType) ? undefined : layer.push.reference);
+    return { mediaType, digest, size, ...(urls && { urls }) };
+  }
+  const made = await compress(needs, layer);
+  const status = (await offer(needs, layer, { ...made, repositories: [] })) ?? 'Pushed';
+  progress.say(status);
+  store.shipped.addBlob(diffId, made, layer.push.reference);
+  return made;
+}
+
+/** What became of the offer, in Docker's words; undefined when the blob cannot be had for this repository. */
+async function offer(
+  needs: TransferNeeds,
+  { repository, push, progress }: LayerPush,
+  blob: LayerBlob & LayerDescriptor,
+): Promise<string | undefined> {
+  const { store } = needs;
+  const { signal, reference } = push;
+  const { digest, size } = blob;
+  if (isForeignLayer(blob.mediaType)) return blob.urls ? 'Skipped foreign layer' : undefined;
+  if (await repository.hasBlob(digest, signal)) return 'Layer already exists';
+  const prefix = `${reference.registry}/`;
+  for (const name of blob.repositories) {
+    const from = name.startsWith(prefix) ? name.slice(prefix.length) : repository.path;
+    if (from === repository.path) continue;
+    if (await mount(repository, blob, from, signal)) return `Mounted from ${from}`;
+  }
+  if (!store.content.has(digest)) return undefined;
+  push.kept.keep({ blobs: [digest] });
+  await repository.uploadBlob({
+    descriptor: blob,
+    open: (from) => store.content.open(digest, from),
+    onProgress: (sent) => progress.moved('Pushing', sent, size),
+    signal,
+  });
+  return 'Pushed';
+}
+
+async function mount(repository: Repository, blob: LayerBlob, from: string, signal: AbortSignal): Promise<boolean> {
+  try {
+    return await repository.mountBlob(blob.digest, from, signal);
+  } catch (error) {
+    // No right to read the other repository, or no mounting here: the blob is sent.
+    if (isFailure(error, 'denied', 'unauthenticated', 'not-found', 'unsupported', 'invalid')) return false;
+    throw error;
+  }
+}
+
+async function compress(needs: TransferNeeds, { diffId, push }: LayerPush): Promise<LayerDescriptor> {
+  const { store } = needs;
+  const { signal } = push;
+  const layer = store.layers.byDiffId(diffId);
+  if (!layer) throw new Failure('not-found', 'LAYER_MISSING', `layer ${diffId} is not in the store`);
+  // No gzip is longer than its input by more than a little.
+  const limit = layer.tarSize + (layer.tarSize >> 6) + (1 << 20);
+  const written = await store.content.write(needs.compressLayer(layer.id, { signal }), { limit, signal });
+  const blob = { mediaType: MediaType.dockerLayerGzip, ...written };
+  store.shipped.addBlob(diffId, blob);
+  return blob;
+}

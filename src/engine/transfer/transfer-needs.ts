@@ -1,0 +1,40 @@
+import type { DiffId } from '../../oci/digest.ts';
+import type { Platform } from '../../oci/platform.ts';
+import type { Reference } from '../../oci/reference.ts';
+import type { Registries } from '../../remote/registries.ts';
+import type { LayerId, LayerRecord } from '../../store/layers.ts';
+import type { Lease } from '../../store/leases.ts';
+import type { Store } from '../../store/open-store.ts';
+import type { RegistryAuth } from '../../wire/auth.ts';
+import type { ProgressLine } from '../../wire/progress.ts';
+import type { EventSubject } from '../event-log.ts';
+
+/** What pull and push need from the rest of the host. */
+export interface TransferNeeds {
+  readonly store: Store;
+  readonly registries: Registries;
+  /** Unpacks a layer, seals it, and refuses it when it has another diff ID. Leaves nothing after a failure. */
+  readonly receiveLayer: (
+    source: AsyncIterable<Uint8Array>,
+    options: { readonly signal: AbortSignal; readonly expect: DiffId },
+  ) => Promise<LayerRecord>;
+  /** The gzip of a layer's tar, the same each time. */
+  readonly compressLayer: (id: LayerId, options: { readonly signal: AbortSignal }) => AsyncIterable<Uint8Array>;
+  /** Tells the event log. */
+  readonly emit: (subject: EventSubject) => void;
+}
+
+export interface TransferRequest {
+  /** Without tag and digest: all tags of the repository. */
+  readonly reference: Reference;
+  readonly platform: Platform | undefined;
+  readonly auth: RegistryAuth | undefined;
+  readonly emit: (line: ProgressLine) => Promise<void>;
+  readonly signal: AbortSignal;
+}
+
+/** A pull or push under way. */
+export interface Transfer extends TransferRequest {
+  /** Keeps what it has brought and what it needs until it ends. */
+  readonly kept: Lease;
+}
