@@ -4,7 +4,7 @@ import { getXattr, listXattrs } from '../../host/file-system-calls.ts';
 import { cancelled, Failure, systemCode } from '../../lib/error.ts';
 import { unreadable } from './context-tree.ts';
 import type { DigestMemo } from './digest-memo.ts';
-import { quickStatOpen, sameStamp } from './quick-stat.ts';
+import { mayHaveXattrs, quickStatOpen, sameStamp } from './quick-stat.ts';
 import { NO_XATTRS, placeOf, type RawDigest, type SourceFile } from './source-file.ts';
 
 /** Files up to this size are read at once. */
@@ -30,12 +30,6 @@ export class FileDigester {
     this.#signal = options.signal;
   }
 
-  /** Fills in what is missing; files whose state is remembered are not opened. */
-  complete(file: SourceFile): void {
-    if (this.recall(file)) return;
-    this.read(file);
-  }
-
   /** Fills in what can be known without opening the file; false when its content must be read. */
   recall(file: SourceFile): boolean {
     if (file.type !== 'file') {
@@ -57,20 +51,22 @@ export class FileDigester {
    */
   learn(file: SourceFile, digest: RawDigest, same: boolean): void {
     file.digest = digest;
-    this.lookForXattrs(file);
     if (!same || !file.isMutable || !this.#isTrusted(file)) return;
     this.#memo.put(file.stat, { digest, hasXattrs: (file.xattrs?.size ?? 0) > 0 }, this.#since);
   }
 
-  lookForXattrs(file: SourceFile): void {
+  /** Fills in the extended attributes. `fd` is the file when it is open. */
+  lookForXattrs(file: SourceFile, fd?: number): void {
     if (file.xattrs !== undefined) return;
-    file.xattrs = file.type === 'file' || file.type === 'directory' ? readXattrs(placeOf(file)) : NO_XATTRS;
+    const mayHave = fd === undefined ? file.type === 'file' || file.type === 'directory' : mayHaveXattrs(fd);
+    file.xattrs = mayHave ? readXattrs(placeOf(file)) : NO_XATTRS;
   }
 
   /** Reads the content of a file. */
   read(file: SourceFile): RawDigest {
     const fd = openSource(file);
     try {
+      this.lookForXattrs(file, fd);
       let count = readSync(fd, this.#buffer);
       if (count < this.#buffer.length) {
         const digest = sha256(this.#buffer.subarray(0, count));

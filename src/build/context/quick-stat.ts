@@ -3,6 +3,9 @@ import { bind, lastError, type NativePath, systemError, terminated } from '../..
 const statx = bind<(at: number, path: NativePath, flags: number, mask: number, into: Buffer) => number>(
   'int statx(int at, const char *path, int flags, uint32_t mask, void *into)',
 );
+const flistxattr = bind<(fd: number, list: null, size: number) => number>(
+  'int64_t flistxattr(int fd, void *list, size_t size)',
+);
 
 const AT_FDCWD = -100;
 const AT_EMPTY_PATH = 0x1000;
@@ -68,6 +71,11 @@ export function quickStat(path: NativePath): QuickStat | undefined {
 export function quickStatOpen(fd: number): QuickStat {
   if (statx(fd, '', AT_EMPTY_PATH, STATX_BASIC_STATS, raw) === 0) return read();
   throw systemError(lastError(), 'statx');
+}
+
+/** Whether an open file may have extended attributes. Far cheaper than asking for them by path. */
+export function mayHaveXattrs(fd: number): boolean {
+  return flistxattr(fd, null, 0) !== 0;
 }
 
 export function sameStamp(a: FileStamp, b: FileStamp): boolean {

@@ -150,6 +150,7 @@ test('a stage is a source without reading its files, owners and all', SKIP_UNLES
   const copied = await copyHere(from, target);
   assert.equal(copied.inputs.digest, inputs.digest);
   assert.deepEqual([statSync(join(target, 'diff/y/b.txt')).uid, statSync(join(target, 'diff/y/b.txt')).gid], [7, 8]);
+  assert.equal(statSync(join(target, 'diff/y/b.txt')).ino, statSync(join(layer, 'diff/x/d/b.txt')).ino);
   const other = await inputsTask({ ...from, chown: '0:0' }, task);
   assert.notEqual(other.digest, inputs.digest);
 });

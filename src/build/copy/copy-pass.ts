@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { closeSync, linkSync, mkdirSync, readSync } from 'node:fs';
 import { setXattr } from '../../host/file-system-calls.ts';
+import { systemCode } from '../../lib/error.ts';
 import { Digester } from '../../oci/digest.ts';
 import { diskFailure } from '../../store/disk.ts';
 import type { LayerFacts } from '../../store/layers.ts';
@@ -188,6 +189,7 @@ class CopyPass implements Disposable {
       size = readSync(source, this.#buffer, 0, this.#buffer.length, null);
       if (size > ONE_READ) throw changedMeanwhile(file.path);
       const isKnown = digester.recall(file);
+      digester.lookForXattrs(file, source);
       const same = isUnchanged(file, source);
       if (!isKnown || !same) digester.learn(file, sha256(this.#buffer.subarray(0, size)), same);
     } finally {
@@ -207,9 +209,9 @@ class CopyPass implements Disposable {
     const { file } = entry;
     const { digester, turn, onProgress } = this.#options;
     const isKnown = digester.recall(file);
-    if (!isKnown) digester.lookForXattrs(file);
     const source = openSource(file);
     try {
+      digester.lookForXattrs(file, source);
       const number = this.#rows.length;
       const row = this.#row(headerOf(entry, file.stat.size), isKnown ? file.digest : undefined);
       const target = this.#openTarget(entry, row, !isKnown);
@@ -270,8 +272,13 @@ class CopyPass implements Disposable {
   #linkShared({ file, attributes }: CopiedEntry, row: LayerEntry): boolean {
     const { uid, gid, mode } = file.stat;
     if (!attributes.isShared || row.uid !== uid || row.gid !== gid || row.mode !== mode) return false;
-    linkSync(placeOf(file), pathInFolder(this.#tree, row.path));
-    return true;
+    try {
+      linkSync(placeOf(file), pathInFolder(this.#tree, row.path));
+      return true;
+    } catch (error) {
+      if (NOT_LINKABLE.includes(systemCode(error) ?? '')) return false;
+      throw error;
+    }
   }
 }
 
@@ -279,6 +286,9 @@ interface LargeTarget {
   chunk(content: Uint8Array): void;
   close(): () => RawDigest;
 }
+
+/** Another disk, too many names. */
+const NOT_LINKABLE = ['EXDEV', 'EMLINK'];
 
 const FOLDER = { type: 'directory', size: 0 } as const;
 

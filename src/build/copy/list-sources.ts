@@ -19,7 +19,7 @@ export async function listSources(
     const start = root.path === '' ? 0 : root.path.length + 1;
     const prefix = path === '' ? '' : `${path}/`;
     walk((file) => {
-      if (!digester.recall(file)) digester.lookForXattrs(file);
+      if (!digester.recall(file)) digester.lookForXattrs(file); // they stand in the list before the digest
       const place = lister.add({
         path: isFolder ? prefix + file.path.slice(start) : path,
         type: file.type,

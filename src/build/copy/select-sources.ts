@@ -26,7 +26,7 @@ export interface CopyAttributes {
   readonly owner: Owner | undefined;
   /** Permission bits; undefined to keep the source's. */
   readonly mode: number | undefined;
-  /** The source is private to this host and never changes: its file may be linked. */
+  /** The source is in the store and never changes: its files are linked where that makes no difference. */
   readonly isShared: boolean;
 }
 
