@@ -42,17 +42,7 @@ before(async () => {
   other = await startHost();
   dockerd = await startDockerd(folder);
   const tree = makeTree();
-  await must('tar', [
-    '-C',
-    tree,
-    '--xattrs',
-    '--xattrs-include=*',
-    '--format=posix',
-    '-S',
-    '-cf',
-    path('tree.tar'),
-    '.',
-  ]);
+  await must('tar', ['-C', tree, '--xattrs', '--xattrs-include=*', '--format=posix', '-cf', path('tree.tar'), '.']);
   for (const engine of [host, dockerd]) await engine.ok(['import', path('tree.tar'), 'tree']);
 });
 after(async () => {
@@ -158,7 +148,7 @@ test('skopeo reads what strake saves as a docker archive and as an OCI layout, a
     for (const kind of ['docker-archive', 'oci-archive']) {
       const copy = path(`skopeo-${kind}-${source.slice(0, 3)}.tar`);
       await must('skopeo', ['copy', '-q', source, `${kind}:${copy}:copied/by:skopeo`]);
-      assert.equal(await other.ok(['load', '-q', '-i', copy]), 'Loaded image: copied/by:skopeo');
+      assert.match(await other.ok(['load', '-q', '-i', copy]), /^Loaded image: copied\/by:skopeo$/m);
       assert.equal(await layersOf(other, 'copied/by:skopeo'), layers);
       // From the OCI layout to a docker archive and back to its own kind skopeo keeps the config.
       if (kind === 'docker-archive' || source.startsWith('oci'))
@@ -174,11 +164,11 @@ test('podman loads what strake saves, and strake what podman saves', async () =>
   await podman.ok(['load', '-i', archive]);
   const id = await idOf(host, 'app:1');
   assert.equal(`sha256:${await podman.ok(['inspect', '--format', '{{.Id}}', 'docker.io/library/app:1'])}`, id);
-  await podman.ok(['tag', 'app:1', 'localhost/podman:1']);
+  await podman.ok(['tag', 'localhost/app:1', 'localhost/podman:1']);
   for (const format of ['docker-archive', 'oci-archive']) {
     const saved = path(`podman-${format}.tar`);
     await podman.ok(['save', '-q', '--format', format, '-o', saved, 'localhost/podman:1']);
-    assert.match(await other.ok(['load', '-q', '-i', saved]), /^Loaded image: localhost\/podman:1$/);
+    assert.match(await other.ok(['load', '-q', '-i', saved]), /^Loaded image: localhost\/podman:1$/m);
     assert.equal(await layersOf(other, 'localhost/podman:1'), await layersOf(host, 'app:1'));
     if (format === 'docker-archive') assert.equal(await idOf(other, 'localhost/podman:1'), id);
   }
@@ -192,7 +182,7 @@ test('buildah: an image that it built is loaded from each of its archives, and i
     const archive = path(`buildah-${kind}.tar`);
     const format = kind === 'oci-archive' ? 'oci' : 'v2s2';
     await buildah('push', '-q', '--format', format, 'localhost/built:1', `${kind}:${archive}:localhost/built:1`);
-    assert.equal(await other.ok(['load', '-q', '-i', archive]), 'Loaded image: localhost/built:1');
+    assert.match(await other.ok(['load', '-q', '-i', archive]), /^Loaded image: localhost\/built:1$/m);
     const { stdout } = await run('skopeo', ['inspect', '--config', '--raw', `${kind}:${archive}:localhost/built:1`]);
     const inside = `sha256:${createHash('sha256').update(stdout).digest('hex')}`;
     assert.equal(await idOf(other, 'localhost/built:1'), inside);
@@ -219,12 +209,28 @@ test('compressed archives are loaded, from a file and from stdin', async () => {
 test('every file arrives as it was: modes, owners, times, xattrs, links, devices, holes, long names', async () => {
   const expected = describeTree(path('tree'));
   assert.equal(expected.size > 20, true);
-  for (const [engine, archive] of [
-    [host, path('by-docker.tar')],
-    [other, path('of-docker.tar')],
+  // With holes only strake can give the tar of the layer back: dockerd and buildah refuse to.
+  await must('tar', [
+    '-C',
+    path('tree'),
+    '-S',
+    '--xattrs',
+    '--xattrs-include=*',
+    '--format=posix',
+    '-cf',
+    path('holes.tar'),
+    '.',
+  ]);
+  await host.ok(['import', path('holes.tar'), 'tree:holes']);
+  await host.ok(['save', '-o', path('holes-saved.tar'), 'tree:holes']);
+  for (const [image, archive] of [
+    ['tree', path('by-docker.tar')],
+    ['tree', path('of-docker.tar')],
+    ['tree:holes', path('holes-saved.tar')],
   ] as const) {
-    await engine.ok(['load', '-q', '-i', archive]);
-    const layer = await engine.ok(['inspect', '--format', '{{.GraphDriver.Data.UpperDir}}', 'tree']);
+    await other.strake(['rmi', '-f', image]);
+    await other.ok(['load', '-q', '-i', archive]);
+    const layer = await other.ok(['inspect', '--format', '{{.GraphDriver.Data.UpperDir}}', image]);
     assert.deepEqual([...describeTree(layer)], [...expected]);
   }
 });

@@ -13,18 +13,9 @@ before(async () => {
 after(() => host[Symbol.asyncDispose]());
 
 test('B5: FROM scratch with one static binary builds without a container and runs', async () => {
-  const output = await host.build(
-    'hello',
-    'FROM scratch\nCOPY hello /\nCMD ["/hello", "echo", "hello from one file"]\n',
-    { hello: readFileSync('/bin/busybox') },
-  );
+  const dockerfile = 'FROM scratch\nCOPY busybox /\nCMD ["/busybox", "echo", "hello"]\n';
+  const output = await host.build('hello', dockerfile, { busybox: readFileSync('/bin/busybox') });
   assert.doesNotMatch(output, /Running in/);
-  // busybox acts by its name; called as anything else it takes the applet as argument
-  const context = makeContext(host.folder, {
-    Dockerfile: 'FROM scratch\nCOPY busybox /\nCMD ["/busybox", "echo", "hello"]\n',
-    busybox: readFileSync('/bin/busybox'),
-  });
-  await host.ok(['build', '-q', '-t', 'hello', context]);
   assert.equal(await host.ok(['run', '--rm', 'hello']), 'hello');
   assert.equal(await host.inspect('hello', '{{len .RootFS.Layers}}'), '1');
 });
@@ -45,7 +36,7 @@ test('D5: the classic lines', async () => {
   const output = await host.build('lines', 'FROM busybox\nRUN echo out\nLABEL a=b\n');
   assert.match(
     output,
-    /^Sending build context[^\n]*\nStep 1\/3 : FROM busybox\n ---> [0-9a-f]{12}\nStep 2\/3 : RUN echo out\n ---> Running in [0-9a-f]{12}\nout\nRemoving intermediate container [0-9a-f]{12}\n ---> [0-9a-f]{12}\nStep 3\/3 : LABEL a=b\n ---> [0-9a-f]{12}\nSuccessfully built [0-9a-f]{12}\nSuccessfully tagged lines:latest$/,
+    /^Step 1\/3 : FROM busybox\n ---> [0-9a-f]{12}\nStep 2\/3 : RUN echo out\n ---> Running in [0-9a-f]{12}\nout\nRemoving intermediate container [0-9a-f]{12}\n ---> [0-9a-f]{12}\nStep 3\/3 : LABEL a=b\n ---> [0-9a-f]{12}\nSuccessfully built [0-9a-f]{12}\nSuccessfully tagged lines:latest$/,
   );
   const again = await host.build('lines', 'FROM busybox\nRUN echo out\nLABEL a=b\n');
   assert.match(again, /Step 2\/3 : RUN echo out\n ---> Using cache\n ---> [0-9a-f]{12}\n/);

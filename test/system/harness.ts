@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import {
+  chmodSync,
   closeSync,
   cpSync,
   existsSync,
@@ -249,16 +250,18 @@ export function makeContext(folder: string, files: Files): string {
     mkdirSync(name.endsWith('/') ? path : dirname(path), { recursive: true });
     if (name.endsWith('/')) continue;
     if (typeof content === 'string' && content.startsWith('-> ')) symlinkSync(content.slice(3), path);
-    else writeFileSync(path, content);
+    else writeFileSync(path, content, { mode: isProgram(content) ? 0o755 : 0o644 });
   }
   return context;
 }
 
+const isProgram = (content: string | Buffer) => /^(?:\x7fELF|#!)/.test(Buffer.from(content).toString('latin1', 0, 4));
+
 /** Imports a root of one static busybox with its links as `busybox`. */
 export async function importBusybox(host: TestHost): Promise<void> {
   const root = mkdtempSync(join(host.folder, 'busybox-'));
-  for (const name of ['bin', 'etc', 'tmp', 'proc', 'sys', 'dev', 'root'])
-    mkdirSync(join(root, name), { recursive: true });
+  for (const name of ['bin', 'etc', 'tmp', 'proc', 'sys', 'dev', 'root']) mkdirSync(join(root, name));
+  chmodSync(join(root, 'tmp'), 0o1777);
   cpSync('/bin/busybox', join(root, 'bin/busybox'));
   const names = spawnSync('/bin/busybox', ['--list'], { encoding: 'utf8' }).stdout.trim().split('\n');
   for (const name of names) if (name !== 'busybox') symlinkSync('busybox', join(root, 'bin', name));

@@ -87,7 +87,7 @@ async function fetchObject(
   flags: { size: boolean; platform?: string },
   signal: AbortSignal,
 ): Promise<string> {
-  let missing: unknown;
+  let missing: unknown = new Failure('not-found', 'NO_SUCH_OBJECT', `No such object: ${name}`);
   for (const type of types) {
     try {
       return await client.text('GET', pathOf(type, name), {
@@ -95,8 +95,9 @@ async function fetchObject(
         signal,
       });
     } catch (error) {
-      if (!isNotFound(error)) throw error;
-      missing = error;
+      // a host may have no networks or volumes at all
+      if (!isFailure(error, 'not-found', 'unsupported')) throw error;
+      missing = isNotFound(error) ? error : missing;
     }
   }
   throw missing;
