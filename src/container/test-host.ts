@@ -1,7 +1,7 @@
 /** For tests: real containers on a store of their own, with busybox as their only image. Needs root and a runtime. */
-import { mkdirSync, realpathSync, writeFileSync } from 'node:fs';
+import { mkdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { type Cgroups, detectCgroups, removeCgroup } from '../host/cgroup.ts';
 import { findRuntime } from '../host/find-runtime.ts';
 import { type NetworkTaskRunner, networkTasks } from '../host/network/network-tasks.ts';
@@ -61,7 +61,8 @@ export async function openTestHost(options: { readonly root?: string } = {}): Pr
     pool,
     trash: store.trash,
   });
-  const run = join(root, 'run');
+  const run = join('/run', `strake-test-${basename(root)}`); // in memory, as a host has it
+  scope.defer(() => rmSync(run, { recursive: true, force: true }));
   const runtime = new Runtime(() => findRuntime(join(run, 'trial'), { signal }), join(run, 'state'), cgroups);
   const tasks: NetworkTaskRunner = {
     // The table is keyed by the task's name, and its callers state the task's own input and output.

@@ -5,9 +5,7 @@ import { DEFAULT_MASKED_PATHS, DEFAULT_READONLY_PATHS, runtimeSpec, type SpecOpt
 
 /** For tests: makes a root file system of busybox alone. */
 export function makeBusyboxRoot(root: string): void {
-  mkdirSync(join(root, 'bin'), { recursive: true });
-  mkdirSync(join(root, 'etc'));
-  mkdirSync(join(root, 'tmp'));
+  for (const folder of ['bin', 'dev', 'etc', 'proc', 'sys', 'tmp']) mkdirSync(join(root, folder), { recursive: true });
   copyFileSync('/bin/busybox', join(root, 'bin/busybox'));
   for (const name of ['sh', 'sleep', 'true', 'cat', 'echo', 'id', 'stty', 'seq', 'head', 'dd', 'ls', 'kill', 'mount'])
     symlinkSync('busybox', join(root, 'bin', name));
