@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -90,6 +90,19 @@ describe('containers', { skip }, () => {
     const quiet = await host.run({ Cmd: ['true'] });
     assert.deepEqual(readdirSync(host.containers.find(quiet.id).snapshot.upper), []);
     await remove(quiet.id);
+  });
+
+  test('a link to nowhere at a mount target is followed, and nothing of that stays', async () => {
+    const { id } = await host.containers.create(host.request({ Cmd: ['cat', '/etc/hostname'], Hostname: 'h' }));
+    const { upper } = host.containers.find(id).snapshot;
+    mkdirSync(join(upper, 'etc'));
+    symlinkSync('../run/names/hostname', join(upper, 'etc/hostname'));
+    const { output } = host.containers.attach(id, STREAM, { signal });
+    await host.containers.start(id, { signal });
+    assert.equal(unframed(await output.toArray()), 'h\n');
+    await host.containers.wait(id, 'not-running', { signal }).exit;
+    assert.deepEqual([readdirSync(upper), readdirSync(join(upper, 'etc'))], [['etc'], ['hostname']]);
+    await remove(id);
   });
 
   test('events of a container that removes itself, in order', async () => {
