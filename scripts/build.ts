@@ -1,5 +1,6 @@
 /** Bundles the command, the host and the worker script into dist/, all in one folder so that workers find each other. */
-import { mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -33,18 +34,25 @@ try {
   // of Node that it needs, is loaded only when the command that uses it is called.
   await build({
     ...shared,
-    entryPoints: ['src/bin/strake.ts'],
+    entryPoints: { command: 'src/bin/strake.ts' },
     format: 'cjs',
     outExtension: { '.js': '.cjs' },
     banner: { js: "const import_meta_url = require('node:url').pathToFileURL(__filename).href;" },
     define: { 'import.meta.url': 'import_meta_url' },
   });
+  // Compiled code is kept in dist/cache: that halves what the command's own code costs at every start.
+  writeFileSync(
+    join(aside, 'new', 'strake.cjs'),
+    "require('node:module').enableCompileCache(require('node:path').join(__dirname, 'cache'));\nrequire('./command.cjs');\n",
+  );
   try {
     renameSync(dist, join(aside, 'old'));
   } catch {
     // the first build
   }
   renameSync(join(aside, 'new'), dist);
+  // One run fills the cache. Nobody listens at this address, and no host is ever started for it.
+  spawnSync(process.execPath, [join(dist, 'strake.cjs'), '-H', 'tcp://127.0.0.1:1', 'images']);
 } finally {
   rmSync(aside, { recursive: true, force: true });
 }

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { createServer as createHttpServer, type ServerResponse } from 'node:http';
+import { createServer } from 'node:net';
 import { Readable } from 'node:stream';
 import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { isFailure } from '../../lib/error.ts';
 import { frame, startTestHost } from '../test-host.ts';
 import { parseEndpoint } from './endpoint.ts';
@@ -34,7 +37,7 @@ test('an older host is spoken to in its version', async () => {
   await client.json('GET', '/info', { signal });
   assert.equal(host.received[0]?.url, '/v1.41/info');
   assert.equal(client.strakeVersion, undefined);
-  assert.equal(client.speaks('1.42'), false);
+  assert.equal(client.apiVersion, '1.41');
 });
 
 test('an error answer is a Failure of its kind, with the words of the host', async () => {
@@ -120,6 +123,97 @@ test('nobody listening is unavailable, an aborted request is cancelled', async (
   const request = client.request('GET', '/events', { signal: controller.signal });
   setTimeout(() => controller.abort(), 20);
   await assert.rejects(request, (error) => isFailure(error, 'cancelled'));
+});
+
+const CHUNKED = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n';
+const answers: readonly [what: string, answer: string, expected: string | RegExp][] = [
+  ['a length', 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello', 'hello'],
+  ['chunks', `${CHUNKED}5\r\nhello\r\n1;x=y\r\n!\r\n0\r\n\r\n`, 'hello!'],
+  ['trailers', `${CHUNKED}1\r\na\r\n0\r\nT: x\r\n\r\n`, 'a'],
+  ['the end of the connection', 'HTTP/1.1 200 OK\r\n\r\nuntil the end', 'until the end'],
+  ['an interim answer first', 'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx', 'x'],
+  ['no body', 'HTTP/1.1 204 No Content\r\n\r\n', ''],
+  [
+    'a length that is not reached',
+    'HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhell',
+    /closed in the middle of an answer/,
+  ],
+  ['chunks without their end', `${CHUNKED}5\r\nhello\r\n`, /closed in the middle of an answer/],
+  ['a chunk without a length', `${CHUNKED}zz\r\nhello`, /chunk without a length/],
+  ['a chunk of another length', `${CHUNKED}2\r\nhello\r\n0\r\n\r\n`, /chunk of another length/],
+  ['another protocol', 'SSH-2.0-x\r\n', /the host answered "SSH-2.0-x"/],
+  ['nothing', '', /closed in the middle of an answer/],
+];
+for (const [what, answer, expected] of answers) {
+  for (const size of [1, 7, 1000]) {
+    test(`an answer with ${what}, in pieces of ${size} bytes`, async () => {
+      const server = createServer((socket) => {
+        socket.on('error', () => {});
+        socket.on('data', async (chunk) => {
+          if (chunk.toString().startsWith('HEAD')) {
+            socket.write('HTTP/1.1 200 OK\r\nApi-Version: 1.51\r\n\r\n');
+            return;
+          }
+          for await (const piece of pieces(Buffer.from(answer), size)) {
+            socket.write(piece);
+            if (size < 1000) await setImmediate();
+          }
+          socket.end();
+        });
+      });
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      const address = server.address();
+      const port = typeof address === 'object' ? address?.port : 0;
+      try {
+        const client = await EngineClient.connect(parseEndpoint(`tcp://127.0.0.1:${port}`, {}), signal);
+        const text = client.text('GET', '/x', { signal });
+        if (typeof expected === 'string') assert.equal(await text, expected);
+        else await assert.rejects(text, { message: expected });
+      } finally {
+        server.close();
+      }
+    });
+  }
+}
+
+test('requests that follow each other share a connection; an answer that is given up closes its own', async () => {
+  const sockets = new Set<unknown>();
+  const seen = (response: ServerResponse) => {
+    sockets.add(response.socket);
+    response.end('{}');
+  };
+  await using host = await startTestHost({
+    routes: { 'GET /a': seen, 'GET /endless': (response: ServerResponse) => void response.write('x') },
+  });
+  const client = await EngineClient.connect(host.endpoint, signal);
+  for (let count = 0; count < 3; count++) await client.json('GET', '/a', { signal });
+  assert.equal(sockets.size, 1);
+  const endless = await client.request('GET', '/endless', { signal });
+  for await (const _ of endless.body) break;
+  await client.json('GET', '/a', { signal });
+  assert.equal(sockets.size, 2);
+});
+
+test('an answer that comes before the body was read counts', async () => {
+  const server = createHttpServer((request, response) => {
+    if (request.method === 'HEAD') return void response.end();
+    response.statusCode = 400;
+    response.end('{"message":"too much"}');
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  const port = typeof address === 'object' ? address?.port : 0;
+  async function* endless(): AsyncGenerator<Buffer> {
+    for (;;) yield Buffer.alloc(65536);
+  }
+  try {
+    const client = await EngineClient.connect(parseEndpoint(`tcp://127.0.0.1:${port}`, {}), signal);
+    const sent = client.request('POST', '/build', { body: Readable.from(endless()), signal });
+    await assert.rejects(sent, { message: 'Error response from daemon: too much' });
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
 });
 
 for (const size of [1, 3, 8, 9, 1000]) {

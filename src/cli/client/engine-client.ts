@@ -1,17 +1,15 @@
-import type { ClientRequest, IncomingMessage } from 'node:http';
 import { connect, isIP, type Socket } from 'node:net';
 import type { Readable } from 'node:stream';
-import { cancelled, type ErrorKind, Failure, isFailure, systemCode } from '../../lib/error.ts';
+import { cancelled, type ErrorKind, Failure, isFailure, messageOf, systemCode } from '../../lib/error.ts';
 import { VERSION_HEADER } from '../../wire/build.ts';
 import type { Endpoint } from './endpoint.ts';
-
-// Not `import ... from 'node:http'`: an ES import of that module reads all its exports, which loads undici and costs
-// 40 ms of every start.
-const http = process.getBuiltinModule('node:http');
+import { exchange, type HttpAnswer, type RawConnection } from './http-exchange.ts';
 
 /** Newest API version that this client speaks. */
 export const NEWEST_VERSION = '1.51';
 const ERROR_LIMIT = 64 << 10;
+/** A connection is used again only within this time: later the host may be closing it. */
+const IDLE_LIMIT = 1_000;
 
 export type Query = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
 
@@ -25,48 +23,44 @@ export interface RequestInput {
   readonly signal: AbortSignal;
 }
 
-/** A connection that was taken over from HTTP: both directions are raw bytes, and each ends on its own. */
-export interface Hijacked {
-  readonly socket: Socket;
-  /** Bytes that arrived together with the answer's head. */
-  readonly head: Buffer;
-  /** Whether output comes in frames (no terminal) or as plain bytes, when the host says so. */
-  readonly contentType: string;
-}
+/** The answer of a host, to be read to its end or closed. */
+export type Answer = Pick<HttpAnswer, 'body' | 'close'>;
 
-/** A client of one host, speaking the version that both sides know. Every request has its own connection. */
+/** A client of one host, speaking the version that both sides know. */
 export class EngineClient {
   readonly endpoint: Endpoint;
-  readonly apiVersion: string;
-  /** Version of a Strake host; undefined when the other side is a Docker host. */
-  readonly strakeVersion: string | undefined;
-  readonly #prefix: string;
+  #apiVersion = NEWEST_VERSION;
+  #strakeVersion: string | undefined;
+  #idle: { socket: Socket; since: number } | undefined;
 
-  private constructor(endpoint: Endpoint, apiVersion: string, strakeVersion: string | undefined) {
+  private constructor(endpoint: Endpoint) {
     this.endpoint = endpoint;
-    this.apiVersion = apiVersion;
-    this.strakeVersion = strakeVersion;
-    this.#prefix = `/v${apiVersion}`;
   }
 
   /** Asks the host who it is. Kind `unavailable` when nobody listens there. */
   static async connect(endpoint: Endpoint, signal: AbortSignal): Promise<EngineClient> {
-    const answer = await send(endpoint, 'HEAD', '/_ping', { signal });
-    answer.resume();
-    const theirs = headerOf(answer, 'api-version') ?? '1.24';
-    const apiVersion = atLeast(theirs, NEWEST_VERSION) ? NEWEST_VERSION : theirs;
-    return new EngineClient(endpoint, apiVersion, headerOf(answer, VERSION_HEADER));
+    const client = new EngineClient(endpoint);
+    const answer = asAnswer(await client.#exchange('HEAD', '/_ping', { signal }));
+    await consume(answer.body);
+    const theirs = answer.headers.get('api-version') ?? '1.24';
+    client.#apiVersion = atLeast(theirs, NEWEST_VERSION) ? NEWEST_VERSION : theirs;
+    client.#strakeVersion = answer.headers.get(VERSION_HEADER);
+    return client;
   }
 
-  /** Whether the agreed API version is `version` or newer. */
-  speaks(version: string): boolean {
-    return atLeast(this.apiVersion, version);
+  get apiVersion(): string {
+    return this.#apiVersion;
   }
 
-  /** Sends a request; an answer of 400 and above becomes a Failure. The caller consumes the body. */
-  async request(method: string, path: string, input: RequestInput): Promise<IncomingMessage> {
-    const answer = await send(this.endpoint, method, this.#prefix + path, input);
-    if ((answer.statusCode ?? 500) >= 400) throw await refusal(answer);
+  /** Version of a Strake host; undefined when the other side is a Docker host. */
+  get strakeVersion(): string | undefined {
+    return this.#strakeVersion;
+  }
+
+  /** Sends a request; an answer of 400 and above becomes a Failure. */
+  async request(method: string, path: string, input: RequestInput): Promise<Answer> {
+    const answer = asAnswer(await this.#exchange(method, `/v${this.#apiVersion}${path}`, input));
+    if (answer.status >= 400) throw await refusal(answer);
     return answer;
   }
 
@@ -79,32 +73,50 @@ export class EngineClient {
   async text(method: string, path: string, input: RequestInput): Promise<string> {
     const answer = await this.request(method, path, input);
     const chunks: Buffer[] = [];
-    for await (const chunk of answer) chunks.push(chunk);
+    for await (const chunk of answer.body) chunks.push(chunk);
     return Buffer.concat(chunks).toString('utf8');
   }
 
   /** Sends a request that has nothing to answer. */
   async call(method: string, path: string, input: RequestInput): Promise<void> {
-    await this.text(method, path, input);
+    await consume((await this.request(method, path, input)).body);
   }
 
   /** Sends a request that turns the connection into a raw one (attach, exec). */
-  async hijack(path: string, input: RequestInput): Promise<Hijacked> {
+  async hijack(path: string, input: RequestInput): Promise<RawConnection> {
     const headers = { ...input.headers, Connection: 'Upgrade', Upgrade: 'tcp' };
-    const request = open(this.endpoint, 'POST', this.#prefix + path, { ...input, headers });
-    const answer = await new Promise<Hijacked | IncomingMessage>((resolve, reject) => {
-      request.on('upgrade', (message, socket, head) =>
-        // `socket` is a net.Socket (or its TLS kind) because node:http opened it itself.
-        resolve({ socket: socket as Socket, head, contentType: headerOf(message, 'content-type') ?? '' }),
-      );
-      request.on('response', resolve);
-      request.on('error', (error) => reject(connectionFailure(this.endpoint, error, input.signal)));
-      finish(request, input);
-    });
-    if ('socket' in answer && 'head' in answer) return answer;
-    if ((answer.statusCode ?? 500) >= 400) throw await refusal(answer);
-    answer.destroy();
+    const answer = await this.#exchange('POST', `/v${this.#apiVersion}${path}`, { ...input, headers });
+    if ('socket' in answer) return answer;
+    if (answer.status >= 400) throw await refusal(answer);
+    answer.close();
     throw new Failure('unsupported', 'NO_HIJACK', `the host does not hand over its connection for POST ${path}`);
+  }
+
+  async #exchange(method: string, path: string, input: RequestInput): Promise<HttpAnswer | RawConnection> {
+    const { endpoint } = this;
+    const { signal, json } = input;
+    const request = {
+      method,
+      path: path + queryString(input.query ?? {}),
+      headers: {
+        Host: endpoint.kind === 'unix' ? 'strake' : `${endpoint.host}:${endpoint.port}`,
+        'User-Agent': 'strake',
+        ...(json !== undefined && { 'Content-Type': 'application/json' }),
+        ...input.headers,
+      },
+      body: json === undefined ? input.body : Buffer.from(JSON.stringify(json)),
+      signal,
+    };
+    const kept = this.#idle && Date.now() - this.#idle.since < IDLE_LIMIT ? this.#idle.socket : undefined;
+    this.#idle = undefined;
+    const socket = kept && !kept.destroyed ? kept.ref() : connectTo(endpoint);
+    try {
+      return await exchange(socket, request, (idle) => {
+        this.#idle = { socket: idle.unref(), since: Date.now() };
+      });
+    } catch (error) {
+      throw connectionFailure(endpoint, error, signal);
+    }
   }
 }
 
@@ -125,30 +137,15 @@ export function filtersQuery(filters: readonly string[]): string | undefined {
   return JSON.stringify(map);
 }
 
-function send(endpoint: Endpoint, method: string, path: string, input: RequestInput): Promise<IncomingMessage> {
-  const request = open(endpoint, method, path, input);
-  return new Promise((resolve, reject) => {
-    request.on('response', resolve);
-    request.on('error', (error) => reject(connectionFailure(endpoint, error, input.signal)));
-    finish(request, input);
-  });
+/** The answer to a request that did not ask to take the connection over. */
+function asAnswer(answer: HttpAnswer | RawConnection): HttpAnswer {
+  if (!('socket' in answer)) return answer;
+  answer.socket.destroy();
+  throw new Failure('data-loss', 'NOT_HTTP', 'the host gave up HTTP without being asked');
 }
 
-function open(endpoint: Endpoint, method: string, path: string, input: RequestInput): ClientRequest {
-  const host = endpoint.kind === 'unix' ? 'strake' : `${endpoint.host}:${endpoint.port}`;
-  return http.request({
-    method,
-    path: path + queryString(input.query ?? {}),
-    headers: {
-      Host: host,
-      'User-Agent': 'strake',
-      ...(input.json !== undefined && { 'Content-Type': 'application/json' }),
-      ...input.headers,
-    },
-    signal: input.signal,
-    // Without an agent: it would cost more than the connection does.
-    createConnection: () => connectTo(endpoint),
-  });
+async function consume(body: AsyncIterable<Buffer>): Promise<void> {
+  for await (const _ of body);
 }
 
 function connectTo(endpoint: Endpoint): Socket {
@@ -163,30 +160,15 @@ function connectTo(endpoint: Endpoint): Socket {
     .connect({ host, port, servername, ...secrets, rejectUnauthorized: verify });
 }
 
-function finish(request: ClientRequest, input: RequestInput): void {
-  if (input.body === undefined || input.body instanceof Uint8Array) {
-    const body = input.json === undefined ? input.body : Buffer.from(JSON.stringify(input.json));
-    if (body === undefined && request.method === 'POST') request.setHeader('Content-Length', 0);
-    request.end(body);
-    return;
-  }
-  const body = input.body;
-  body.on('error', (error) => request.destroy(error));
-  // A host may answer (and close) before it has read the whole body; what it says then is what counts.
-  request.on('response', () => body.unpipe(request));
-  request.on('close', () => body.destroy());
-  body.pipe(request);
-}
-
-async function refusal(answer: IncomingMessage): Promise<Failure> {
+async function refusal(answer: HttpAnswer): Promise<Failure> {
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of answer) {
+  for await (const chunk of answer.body) {
     size += chunk.length;
     if (size <= ERROR_LIMIT) chunks.push(chunk);
   }
   const text = Buffer.concat(chunks).toString('utf8');
-  const status = answer.statusCode ?? 500;
+  const { status } = answer;
   const message = messageIn(text) ?? (text.trim() === '' ? `request returned status ${status}` : text.trim());
   return new Failure(kindOf(status), `HTTP_${status}`, `Error response from daemon: ${message}`);
 }
@@ -224,7 +206,7 @@ function kindOf(status: number): ErrorKind {
   }
 }
 
-function connectionFailure(endpoint: Endpoint, error: Error, signal: AbortSignal): Failure {
+function connectionFailure(endpoint: Endpoint, error: unknown, signal: AbortSignal): Failure {
   if (signal.aborted) return cancelled(signal);
   if (isFailure(error)) return error;
   const code = systemCode(error);
@@ -243,7 +225,7 @@ function connectionFailure(endpoint: Endpoint, error: Error, signal: AbortSignal
       `permission denied on the socket of the host at ${endpoint.text}`,
       detail,
     );
-  return new Failure('unavailable', 'HOST_LOST', `connection to ${endpoint.text} failed: ${error.message}`, detail);
+  return new Failure('unavailable', 'HOST_LOST', `connection to ${endpoint.text} failed: ${messageOf(error)}`, detail);
 }
 
 function queryString(query: Query): string {
@@ -255,11 +237,6 @@ function queryString(query: Query): string {
   }
   const text = params.toString();
   return text === '' ? '' : `?${text}`;
-}
-
-function headerOf(answer: IncomingMessage, name: string): string | undefined {
-  const value = answer.headers[name];
-  return typeof value === 'string' ? value : undefined;
 }
 
 function atLeast(version: string, wanted: string): boolean {

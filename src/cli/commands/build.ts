@@ -1,5 +1,4 @@
 import { rmSync, writeFileSync } from 'node:fs';
-import type { IncomingMessage } from 'node:http';
 import { Failure, isFailure } from '../../lib/error.ts';
 import { type BuildEvent, CONTEXT_HEADER, EVENT_LINE_ID, EVENTS_QUERY } from '../../wire/build.ts';
 import type { ProgressLine } from '../../wire/progress.ts';
@@ -7,7 +6,7 @@ import { BUILD_FLAGS, type BuildFlags, buildQuery } from '../build/build-flags.t
 import { type BuildSource, findBuildSource } from '../build/build-source.ts';
 import { LiveView } from '../build/live-view.ts';
 import { sentContext } from '../build/send-context.ts';
-import type { EngineClient, Query } from '../client/engine-client.ts';
+import type { Answer, EngineClient, Query } from '../client/engine-client.ts';
 import { readJsonLines } from '../client/json-lines.ts';
 import { defineCommand } from '../command.ts';
 import { allRegistryAuth } from '../credentials/registry-auth.ts';
@@ -47,7 +46,7 @@ async function requestBuild(
   source: BuildSource,
   query: Query,
   flags: BuildFlags,
-): Promise<IncomingMessage> {
+): Promise<Answer> {
   const { signal } = session;
   const headers = await allRegistryAuth(session);
   if (source.kind === 'remote') return await client.request('POST', '/build', { query, headers, signal });
@@ -74,13 +73,8 @@ async function requestBuild(
 }
 
 /** Shows the build until its end; returns the ID of the image, as the host tells it. */
-async function follow(
-  session: Session,
-  answer: IncomingMessage,
-  flags: BuildFlags,
-  live: boolean,
-): Promise<string | undefined> {
-  const lines = readJsonLines<ProgressLine>(answer);
+async function follow(session: Session, answer: Answer, flags: BuildFlags, live: boolean): Promise<string | undefined> {
+  const lines = readJsonLines<ProgressLine>(answer.body);
   if (live) return await followLive(session, lines);
   let image: string | undefined;
   const onAux = (aux: unknown) => {

@@ -30,7 +30,7 @@ export const events = defineCommand({
       signal: session.signal,
     });
     const print = flags.format === '' || flags.format === 'json' ? undefined : compileTemplate(flags.format);
-    for await (const line of readLines(answer)) {
+    for await (const line of readLines(answer.body)) {
       if (flags.format === 'json') session.stdout.write(`${line}\n`);
       else session.stdout.write(`${print ? print(exactJson(line)) : eventText(exactJson(line))}\n`);
     }

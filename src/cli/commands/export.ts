@@ -12,7 +12,7 @@ export const exportContainer = defineCommand({
     checkArchiveTarget(session, flags.output);
     const client = await session.client();
     const answer = await client.request('GET', `/containers/${name}/export`, { signal: session.signal });
-    await writeArchive(session, flags.output, answer);
+    await writeArchive(session, flags.output, answer.body);
     return 0;
   },
 });

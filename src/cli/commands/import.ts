@@ -37,7 +37,7 @@ export const importImage = defineCommand({
       ...(body && { body }),
       signal: session.signal,
     });
-    await drawProgress(readJsonLines<ProgressLine>(answer), session.stdout);
+    await drawProgress(readJsonLines<ProgressLine>(answer.body), session.stdout);
     return 0;
   },
 });

@@ -29,7 +29,7 @@ export const load = defineCommand({
       body,
       signal: session.signal,
     });
-    await drawProgress(readJsonLines<ProgressLine>(answer), session.stdout);
+    await drawProgress(readJsonLines<ProgressLine>(answer.body), session.stdout);
     return 0;
   },
 });

@@ -35,8 +35,8 @@ export const logs = defineCommand({
       },
       signal,
     });
-    if (Config.Tty === true) for await (const chunk of answer) await writeAll(session.stdout, chunk);
-    else for await (const { stream, payload } of readFrames(answer)) await writeAll(session[stream], payload);
+    if (Config.Tty === true) for await (const chunk of answer.body) await writeAll(session.stdout, chunk);
+    else for await (const { stream, payload } of readFrames(answer.body)) await writeAll(session[stream], payload);
     return 0;
   },
 });

@@ -50,7 +50,7 @@ export async function pullImage(
     signal: session.signal,
   });
   const output = options.output ?? session.stdout;
-  await drawProgress(readJsonLines<ProgressLine>(answer), output, { quiet: options.quiet });
+  await drawProgress(readJsonLines<ProgressLine>(answer.body), output, { quiet: options.quiet });
 }
 
 function suffix(reference: ReturnType<typeof parseReference>): string {

@@ -31,7 +31,7 @@ export const push = defineCommand({
       headers: { 'X-Registry-Auth': 'e30=', ...(await registryAuth(reference.registry, session)) },
       signal: session.signal,
     });
-    await drawProgress(readJsonLines<ProgressLine>(answer), session.stdout, { quiet: flags.quiet });
+    await drawProgress(readJsonLines<ProgressLine>(answer.body), session.stdout, { quiet: flags.quiet });
     if (flags.quiet) session.stdout.write(`${wanted.registry}/${wanted.path}:${wanted.tag ?? ''}\n`);
     return 0;
   },

@@ -19,7 +19,7 @@ export const save = defineCommand({
       query: { names: args, platform: flags.platform || undefined },
       signal: session.signal,
     });
-    await writeArchive(session, flags.output, answer);
+    await writeArchive(session, flags.output, answer.body);
     return 0;
   },
 });

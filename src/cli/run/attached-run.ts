@@ -1,6 +1,5 @@
-import type { IncomingMessage } from 'node:http';
 import { Failure } from '../../lib/error.ts';
-import type { EngineClient } from '../client/engine-client.ts';
+import type { Answer, EngineClient } from '../client/engine-client.ts';
 import type { Session } from '../session.ts';
 import { startPump } from '../terminal/pump.ts';
 import { followTerminalSize } from '../terminal/resize.ts';
@@ -49,7 +48,7 @@ export async function runAttached(
       ? followTerminalSize(session, client, `/containers/${container}`)
       : undefined;
   if ((await pump.ended) === 'detached') {
-    waiting.destroy();
+    waiting.close();
     return 0;
   }
   return await exitCodeOf(waiting);
@@ -61,14 +60,14 @@ export function waitForEnd(
   container: string,
   condition: AttachOptions['until'],
   signal: AbortSignal,
-): Promise<IncomingMessage> {
+): Promise<Answer> {
   return client.request('POST', `/containers/${container}/wait`, { query: { condition }, signal });
 }
 
 /** The exit code that a wait answers in the end. */
-export async function exitCodeOf(waiting: IncomingMessage): Promise<number> {
+export async function exitCodeOf(waiting: Answer): Promise<number> {
   let text = '';
-  for await (const chunk of waiting) text += chunk;
+  for await (const chunk of waiting.body) text += chunk;
   const answer: { StatusCode: number; Error?: { Message?: string } | null } = JSON.parse(text);
   if (answer.Error?.Message)
     throw new Failure('internal', 'WAIT', `error waiting for container: ${answer.Error.Message}`, { exitCode: 125 });

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
-import type { Hijacked } from '../client/engine-client.ts';
 import { readFrames } from '../client/frames.ts';
+import type { RawConnection } from '../client/http-exchange.ts';
 import { type Session, writeAll } from '../session.ts';
 import { DEFAULT_DETACH_KEYS, DetachScanner, parseDetachKeys } from './detach-keys.ts';
 import { enterRawMode } from './raw-mode.ts';
@@ -24,7 +24,7 @@ export interface Pump extends AsyncDisposable {
  * Joins the session's streams with a hijacked connection: output until the host ends it; input until it ends here,
  * which closes only that direction.
  */
-export function startPump(session: Session, connection: Hijacked, options: PumpOptions): Pump {
+export function startPump(session: Session, connection: RawConnection, options: PumpOptions): Pump {
   const { socket, head } = connection;
   const keys = parseDetachKeys(options.detachKeys === '' ? DEFAULT_DETACH_KEYS : options.detachKeys);
   const output = copyOutput(session, withHead(socket, head), options.tty);
