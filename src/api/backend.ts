@@ -19,6 +19,7 @@ import type { Filters } from '../wire/filters.ts';
 import type { DeletedRow, HistoryRow, ImageInspect, ImageSummary, ImagesPruned } from '../wire/image.ts';
 import type { NetworkConnectBody, NetworkCreateBody, NetworkInspect } from '../wire/network.ts';
 import type { ProgressLine } from '../wire/progress.ts';
+import type { StoreCheckSummary, StoreProblemRow } from '../wire/store-check.ts';
 import type { EventMessage, SystemInfo, VersionInfo } from '../wire/system.ts';
 import type { VolumeCreateBody, VolumeInspect } from '../wire/volume.ts';
 
@@ -26,6 +27,7 @@ import type { VolumeCreateBody, VolumeInspect } from '../wire/volume.ts';
 export interface Backends {
   readonly system: SystemBackend;
   readonly diskUsage?: DiskUsageBackend;
+  readonly storeCheck?: StoreCheckBackend;
   readonly images?: ImageBackend;
   readonly registry?: RegistryBackend;
   readonly archives?: ImageArchiveBackend;
@@ -69,6 +71,13 @@ export interface EventQuery {
 
 export interface DiskUsageBackend {
   diskUsage(options: CallOptions & { readonly parts: ReadonlySet<DiskUsagePart> }): Promise<DiskUsage>;
+}
+
+export interface StoreCheckBackend {
+  /** Looks at everything stored and says each problem when it is found. */
+  check(
+    options: CallOptions & { readonly repair: boolean; readonly emit: Emit<StoreProblemRow> },
+  ): Promise<StoreCheckSummary>;
 }
 
 export interface ImageBackend {

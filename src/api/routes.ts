@@ -11,6 +11,7 @@ import { imageRoutes, importImage } from './routes/images.ts';
 import { networkRoutes, volumeRoutes } from './routes/networks.ts';
 import { otherRoutes } from './routes/other.ts';
 import { pullImage, registryRoutes } from './routes/registry.ts';
+import { storeCheckRoutes } from './routes/store-check.ts';
 import { diskUsageRoutes, systemRoutes } from './routes/system.ts';
 
 /** Every route of the door, joined to the parts that this host has. The first match wins. */
@@ -19,6 +20,7 @@ export function allRoutes(backends: Backends): BoundRoute[] {
   return [
     ...bindRoutes(backends.system, 'the system', systemRoutes),
     ...bindRoutes(backends.diskUsage, 'system df', diskUsageRoutes),
+    ...bindRoutes(backends.storeCheck, 'checking the store', storeCheckRoutes),
     ...bindRoutes({ images, registry }, 'making an image', [createImage]),
     ...bindRoutes(registry, 'working with registries', registryRoutes),
     ...bindRoutes(backends.archives, 'saving and loading images', imageArchiveRoutes),

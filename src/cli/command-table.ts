@@ -75,6 +75,7 @@ export const GROUPS: Readonly<Record<string, Group>> = {
     short: 'Manage the host',
     commands: {
       ...some('events', 'info'),
+      check: async () => (await import('./commands/system-check.ts')).systemCheck,
       df: async () => (await import('./commands/system-df.ts')).systemDf,
     },
   },

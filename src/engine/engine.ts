@@ -16,6 +16,7 @@ import { Registries } from '../remote/registries.ts';
 import type { RegistrySettings } from '../remote/settings.ts';
 import { Snapshots } from '../snapshot/snapshots.ts';
 import { openStore } from '../store/open-store.ts';
+import type { DiskUsagePart } from '../wire/disk-usage.ts';
 import { Archives } from './archives/archives.ts';
 import { BuildCases } from './build/build-cases.ts';
 import { imageSource } from './build/image-source.ts';
@@ -28,6 +29,8 @@ import type { ImageNeeds } from './images/image-needs.ts';
 import { Images } from './images/images.ts';
 import { giveName } from './images/tag-image.ts';
 import { settleLayers } from './settle-layers.ts';
+import { type CheckRequest, checkHostStore } from './system/check-host-store.ts';
+import { diskUsage } from './system/disk-usage.ts';
 import { systemCases } from './system-cases.ts';
 import { Transfers } from './transfer/transfers.ts';
 
@@ -113,6 +116,11 @@ export async function openEngine(options: EngineOptions) {
       images: new Images(needs),
       registry: transfers,
       archives: new Archives(needs),
+      diskUsage: {
+        diskUsage: ({ parts }: { readonly parts: ReadonlySet<DiskUsagePart> }) =>
+          diskUsage({ ...needs, containers: containerCases }, parts),
+      },
+      storeCheck: { check: (request: CheckRequest) => checkHostStore({ store, workers }, request) },
       build,
       containers: containerBackend(containers, containerCases),
       pause: pauseBackend(containers),

@@ -3,6 +3,7 @@ import type { TaskContext } from '../lib/worker-task.ts';
 import { applyTask } from './apply-tar.ts';
 import { compressTask } from './compress-layer.ts';
 import { type ScanRequest, scanTree } from './scan-tree.ts';
+import { verifyLayer } from './verify-layer.ts';
 import { verifyTree } from './verify-tree.ts';
 
 /** What the snapshot room runs in worker threads; `bin/worker.ts` serves it. */
@@ -11,5 +12,6 @@ export const layerTasks = {
   'compress-layer': compressTask,
   'scan-tree': (request: ScanRequest, context: TaskContext) => scanTree(request, context),
   'sync-layers': ({ folder }: { readonly folder: string }) => syncFileSystem(folder),
+  'verify-layer': (request: Parameters<typeof verifyLayer>[0], context: TaskContext) => verifyLayer(request, context),
   'verify-tree': (request: Parameters<typeof verifyTree>[0], context: TaskContext) => verifyTree(request, context),
 };
