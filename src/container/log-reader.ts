@@ -85,10 +85,16 @@ function select(lines: string, tty: boolean, query: LogQuery): { pieces: Buffer[
     if (!query[entry.stream] || (since !== undefined && Date.parse(entry.time) < since)) continue;
     if (entry.stream !== stream) flush();
     stream = entry.stream;
-    text += timestamps ? `${entry.time} ${entry.log}` : entry.log;
+    text += timestamps ? `${withNanoseconds(entry.time)} ${entry.log}` : entry.log;
   }
   flush();
   return { pieces, done: false };
+}
+
+/** RFC 3339 with nine digits after the point, so that the lines stand below each other. */
+function withNanoseconds(time: string): string {
+  const [seconds = '', fraction = ''] = time.replace(/Z$/, '').split('.');
+  return `${seconds}.${fraction.padEnd(9, '0')}Z`;
 }
 
 async function opened(

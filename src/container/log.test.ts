@@ -112,3 +112,13 @@ test('a line that a crash has cut is passed over', () =>
     assert.equal(await read(path), 'a\nb\n');
     assert.equal(await read(path, { since: Date.parse('2026-01-01T00:00:01Z') }), 'a\n');
   }));
+
+test('timestamps have nine digits after the point, however they were written', () =>
+  withLog(async (path) => {
+    const times = ['2026-01-01T00:00:00Z', '2026-01-01T00:00:00.12Z', '2026-01-01T00:00:00.123456789Z'];
+    for (const time of times) appendFileSync(path, `${JSON.stringify({ log: 'x\n', stream: 'stdout', time })}\n`);
+    assert.equal(
+      await read(path, { timestamps: true }),
+      ['000000000', '120000000', '123456789'].map((digits) => `2026-01-01T00:00:00.${digits}Z x\n`).join(''),
+    );
+  }));

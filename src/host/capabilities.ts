@@ -23,8 +23,8 @@ export function containerCapabilities(options: {
   readonly drop?: readonly string[];
 }): string[] {
   if (options.privileged) return hostCapabilities();
-  const add = (options.add ?? []).map(normalised);
-  const drop = (options.drop ?? []).map(normalised);
+  const add = (options.add ?? []).map((name) => normalised(name, 'CapAdd'));
+  const drop = (options.drop ?? []).map((name) => normalised(name, 'CapDrop'));
   const base = add.includes('ALL')
     ? hostCapabilities()
     : drop.includes('ALL')
@@ -41,10 +41,11 @@ export function hostCapabilities(): string[] {
   return NAMES.flatMap((name, bit) => ((bits >> BigInt(bit)) & 1n ? `CAP_${name}` : []));
 }
 
-function normalised(name: string): string {
+function normalised(name: string, field: 'CapAdd' | 'CapDrop'): string {
   const upper = name.toUpperCase();
   if (upper === 'ALL') return upper;
   const short = upper.startsWith('CAP_') ? upper.slice(4) : upper;
-  if (!NAMES.includes(short)) throw new Failure('invalid', 'CAPABILITY_UNKNOWN', `unknown capability: "${name}"`);
+  if (!NAMES.includes(short))
+    throw new Failure('invalid', 'CAPABILITY_UNKNOWN', `invalid ${field}: unknown capability: "CAP_${short}"`);
   return `CAP_${short}`;
 }

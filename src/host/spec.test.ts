@@ -112,7 +112,7 @@ for (const [name, options, present, absent] of [
 test('capabilities: unknown', () => {
   assert.throws(() => containerCapabilities({ add: ['NOPE'] }), {
     kind: 'invalid',
-    message: 'unknown capability: "NOPE"',
+    message: 'invalid CapAdd: unknown capability: "CAP_NOPE"',
   });
 });
 

@@ -259,7 +259,8 @@ const isProgram = (content: string | Buffer) => /^(?:\x7fELF|#!)/.test(Buffer.fr
 
 /** Imports a root of one static busybox with its links as `busybox`. */
 export async function importBusybox(host: TestHost): Promise<void> {
-  const root = mkdtempSync(join(host.folder, 'busybox-'));
+  const root = join(mkdtempSync(join(host.folder, 'busybox-')), 'root');
+  mkdirSync(root);
   for (const name of ['bin', 'etc', 'tmp', 'proc', 'sys', 'dev', 'root']) mkdirSync(join(root, name));
   chmodSync(join(root, 'tmp'), 0o1777);
   cpSync('/bin/busybox', join(root, 'bin/busybox'));
