@@ -98,6 +98,10 @@ async function diskUsage(backend: DiskUsageBackend, exchange: Exchange): Promise
   }
   const parts = new Set(asked.length === 0 ? all : all.filter((part) => asked.includes(part)));
   const usage = await backend.diskUsage({ parts, signal: exchange.signal });
-  const images = usage.Images?.map((image) => shapeImageSummary(image, exchange.version));
+  // Unlike the list of images, this answer has always counted their containers.
+  const images = usage.Images?.map((image) => ({
+    ...shapeImageSummary(image, exchange.version),
+    Containers: image.Containers,
+  }));
   exchange.answer(200, { ...usage, ...(images && { Images: images }) });
 }

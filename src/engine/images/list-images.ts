@@ -61,6 +61,7 @@ function makeMatcher(needs: ImageNeeds, filters: Filters): (image: ImageRecord) 
     matchesLabels(filters, image.config.config?.Labels ?? {});
 }
 
+/** What is left of an image's size without the bytes that would go with it. */
 function sharedSizes(needs: ImageNeeds): Map<ImageId, number> {
-  return new Map(usage(needs.store).images.map(({ id, shared }) => [id, shared]));
+  return new Map(usage(needs.store).images.map(({ id, size, unique }) => [id, size - unique]));
 }
