@@ -18,7 +18,7 @@ export const systemCheck = defineCommand({
       else if ('Problems' in line) {
         const looked = `${line.Images} images, ${line.Layers} layers, ${line.Blobs} blobs`;
         const problems = line.Problems === 1 ? '1 problem' : `${line.Problems} problems`;
-      const found = line.Problems === 0 ? 'no problem' : `${problems}, ${line.Repaired} repaired`;
+        const found = line.Problems === 0 ? 'no problem' : `${problems}, ${line.Repaired} repaired`;
         session.stdout.write(`Checked ${looked}: ${found}\n`);
         return line.Problems > line.Repaired ? 1 : 0;
       } else if ('error' in line) throw new Failure('internal', 'CHECK_FAILED', line.error ?? '');
