@@ -74,7 +74,7 @@ export class WorkerPool implements AsyncDisposable {
   }
 
   #start(): Worker {
-    const worker = new Worker(this.#url, { resourceLimits: { maxYoungGenerationSizeMb: 16 } });
+    const worker = new Worker(this.#url, { resourceLimits: { maxYoungGenerationSizeMb: 6 } });
     worker.setMaxListeners(0);
     worker.unref();
     this.#all.add(worker);

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { cancelled, Failure } from '../../lib/error.ts';
 import type { EngineClient } from './engine-client.ts';
 import type { HostChoice } from './host-choice.ts';
-import { hostEnvironment } from './host-environment.ts';
+import { HOST_NODE_FLAGS, hostEnvironment } from './host-environment.ts';
 import { connectOrUndefined } from './try-connect.ts';
 
 const READY_WITHIN = 15_000;
@@ -23,7 +23,7 @@ export async function startAndConnect(choice: HostChoice, hostScript: URL, signa
   const log = openSync(logPath, 'a', 0o600);
   const logStart = fstatSync(log).size;
   const args = ['--host', endpoint.text, '--data-root', dataRoot, '--idle-exit'];
-  const child = spawn(process.execPath, [fileURLToPath(hostScript), ...args], {
+  const child = spawn(process.execPath, [...HOST_NODE_FLAGS, fileURLToPath(hostScript), ...args], {
     detached: true,
     cwd: '/',
     stdio: ['ignore', log, log],

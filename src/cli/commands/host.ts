@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { hostEnvironment } from '../client/host-environment.ts';
+import { HOST_NODE_FLAGS, hostEnvironment } from '../client/host-environment.ts';
 import type { Command } from '../command.ts';
 
 /** Becomes the host: same process, other program. It reads its own flags and prints its own help. */
@@ -16,7 +16,8 @@ export const host: Command = {
       ...(dataRootChosen ? ['--data-root', dataRoot] : []),
       ...argv,
     ];
-    process.execve?.(process.execPath, [process.execPath, '--', ...args], stringsOf(hostEnvironment(session.env)));
+    const node = [process.execPath, ...HOST_NODE_FLAGS, '--'];
+    process.execve?.(process.execPath, [...node, ...args], stringsOf(hostEnvironment(session.env)));
     return 1; // not reached: execve does not come back
   },
 };
