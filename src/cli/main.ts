@@ -56,8 +56,12 @@ function openSession(choice: HostChoice, hostScript: URL): Session {
     get stdin() {
       return process.stdin;
     },
-    stdout: process.stdout,
-    stderr: process.stderr,
+    get stdout() {
+      return process.stdout;
+    },
+    get stderr() {
+      return process.stderr;
+    },
     env: process.env,
     choice,
     hostScript,

@@ -3,6 +3,7 @@ import type { ContainerInspect } from '../../wire/container.ts';
 import { defineCommand } from '../command.ts';
 import { text, toggle } from '../flags/flag.ts';
 import { runAttached } from '../run/attached-run.ts';
+import { terminalSize } from '../terminal/resize.ts';
 
 export const attach = defineCommand({
   short: 'Attach stdin, stdout and stderr to a running container',
@@ -32,6 +33,12 @@ export const attach = defineCommand({
     if (stdin && tty && !session.stdin.isTTY) throw new Failure('invalid', 'NO_TTY', 'the input device is not a TTY');
     const { detachKeys } = flags;
     const options = { tty, stdin, stdout: true, stderr: true, detachKeys, sigProxy: flags.sigProxy && !tty };
-    return await runAttached(session, client, Id, { ...options, until: 'next-exit' }, async () => {});
+    const size = tty ? terminalSize(session) : undefined;
+    return await runAttached(session, client, Id, { ...options, until: 'next-exit' }, async () => {
+      if (!size) return;
+      // Another size for a moment, before the right one comes, makes a full-screen program draw itself.
+      const query = { h: size[0] + 1, w: size[1] + 1 };
+      await client.call('POST', `/containers/${Id}/resize`, { query, signal: session.signal });
+    });
   },
 });

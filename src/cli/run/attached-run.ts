@@ -30,7 +30,7 @@ export async function runAttached(
   const { signal } = session;
   session.takeSignals();
   using _signals = options.sigProxy ? proxySignals(client, container) : undefined;
-  const connection = await client.hijack(`/containers/${container}/attach`, {
+  const attaching = client.hijack(`/containers/${container}/attach`, {
     query: {
       stream: true,
       stdin: options.stdin || undefined,
@@ -40,8 +40,8 @@ export async function runAttached(
     },
     signal,
   });
+  const [connection, waiting] = await Promise.all([attaching, waitForEnd(client, container, options.until, signal)]);
   await using pump = startPump(session, connection, options);
-  const waiting = await waitForEnd(client, container, options.until, signal);
   await start();
   using _size =
     options.tty && session.stdout.isTTY === true

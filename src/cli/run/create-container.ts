@@ -3,7 +3,6 @@ import { Failure, messageOf, systemCode } from '../../lib/error.ts';
 import { familiarReference, parseReference, withDefaultTag } from '../../oci/reference.ts';
 import type { ContainerCreateBody } from '../../wire/container.ts';
 import { type EngineClient, isNotFound } from '../client/engine-client.ts';
-import { pullImage } from '../commands/pull.ts';
 import type { Session } from '../session.ts';
 import type { ContainerFlags } from './container-flags.ts';
 
@@ -25,8 +24,10 @@ export async function createContainer(
   using idFile = flags.cidfile === '' ? undefined : openIdFile(flags.cidfile);
   const image = body.Image ?? '';
   if (!ID.test(image)) parseReference(image);
-  const fetch = () =>
-    pullImage(session, image, { platform: flags.platform, quiet: flags.quiet, output: session.stderr });
+  const fetch = async () => {
+    const { pullImage } = await import('../commands/pull.ts');
+    await pullImage(session, image, { platform: flags.platform, quiet: flags.quiet, output: session.stderr });
+  };
   const create = () =>
     client.json<{ Id: string; Warnings: string[] | null }>('POST', '/containers/create', {
       query: { name: flags.name || undefined, platform: flags.platform || undefined },

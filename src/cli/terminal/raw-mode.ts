@@ -1,5 +1,3 @@
-import { spawnSync } from 'node:child_process';
-
 /**
  * Makes a terminal pass every byte as it is, both ways, until disposed. Node's own raw mode leaves one translation on
  * (newline to carriage return and newline), which garbles programs that use newline to move the cursor down; stty,
@@ -7,6 +5,8 @@ import { spawnSync } from 'node:child_process';
  */
 export function enterRawMode(stdin: NodeJS.ReadStream): Disposable {
   stdin.setRawMode(true);
-  spawnSync('stty', ['-opost'], { stdio: ['inherit', 'ignore', 'ignore'] });
+  process
+    .getBuiltinModule('node:child_process')
+    .spawnSync('stty', ['-opost'], { stdio: ['inherit', 'ignore', 'ignore'] });
   return { [Symbol.dispose]: () => void stdin.setRawMode(false) };
 }
