@@ -102,8 +102,17 @@ export class HttpClient implements Disposable {
     const idle = body ? WRITE_IDLE_MS : READ_IDLE_MS;
     sending.setTimeout(idle, () => sending.destroy(silence(url)));
     const answer = once(sending, 'response') as Promise<[IncomingMessage]>; // what Node's documentation says of the event
-    // Its error is the request's too; after an early answer it does not matter.
-    if (body) pipeline(Readable.from(body.open(), { objectMode: false }), sending).catch(() => {});
+    let broken: { readonly error: unknown } | undefined;
+    async function* source(whole: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+      try {
+        yield* whole;
+      } catch (error) {
+        broken = { error };
+        throw error;
+      }
+    }
+    // Trouble is the request's too; after an early answer it does not matter.
+    if (body) pipeline(Readable.from(source(body.open()), { objectMode: false }), sending).catch(() => {});
     else sending.end();
     try {
       const [message] = await answer;
@@ -112,6 +121,7 @@ export class HttpClient implements Disposable {
       return message;
     } catch (error) {
       if (signal.aborted) throw cancelled(signal);
+      if (broken) throw broken.error;
       throw isFailure(error) ? error : connectionFailure(method, url, error);
     }
   }
