@@ -47,7 +47,8 @@ export function attachTo(
   return {
     tty: hub.tty,
     output,
-    input: query.stdin && input ? clientInput(input, config.StdinOnce ?? false) : undefined,
+    // A terminal has no end of input: who detached may come back.
+    input: query.stdin && input ? clientInput(input, config.StdinOnce === true && !hub.tty) : undefined,
   };
 }
 

@@ -167,6 +167,19 @@ describe('containers', { skip }, () => {
     await remove(id);
   });
 
+  test('a terminal whose client has left takes the input of the next one', async () => {
+    const terminal = { Cmd: ['sh', '-c', 'read a; echo "got $a"'], Tty: true, OpenStdin: true, StdinOnce: true };
+    const { id } = await host.containers.create(host.request(terminal));
+    const first = host.containers.attach(id, STREAM, { signal });
+    await host.containers.start(id, { signal });
+    first.input?.end();
+    first.output.destroy();
+    const second = host.containers.attach(id, STREAM, { signal });
+    second.input?.write('word\n');
+    assert.match(Buffer.concat(await second.output.toArray()).toString(), /got word\r\n$/);
+    await remove(id);
+  });
+
   test('stop, kill, start again, restart', async () => {
     const script = 'trap "echo bye; exit 3" TERM; echo up; while :; do sleep 0.05; done';
     const { id } = await host.containers.create(host.request({ Cmd: ['sh', '-c', script] }));
