@@ -5,6 +5,7 @@ import { chooseEntry, type ImageIndex, type ImageManifest, isImageConfig, MANIFE
 import { formatPlatform, hostPlatform, type Platform } from '../../oci/platform.ts';
 import { familiarName, familiarReference, type Reference } from '../../oci/reference.ts';
 import type { Repository } from '../../remote/repository.ts';
+import { collect } from '../../store/collect.ts';
 import { eventAttributes } from '../images/references.ts';
 import { pullLayers } from './pull-layers.ts';
 import type { Transfer, TransferNeeds, TransferRequest } from './transfer-needs.ts';
@@ -19,24 +20,30 @@ const INDEX_DEPTH = 4;
  * the same digest.
  */
 export async function pullImage(needs: TransferNeeds, request: TransferRequest): Promise<void> {
-  const { reference, signal, emit } = request;
+  const { reference } = request;
   if (familiarName(reference) === 'scratch')
     throw new Failure('invalid', 'SCRATCH_RESERVED', "'scratch' is a reserved name");
-  using kept = needs.store.leases.begin();
-  const pull: Transfer = { ...request, kept };
   try {
-    const isNew = await needs.registries.readFrom(reference, request, async (repository) => {
-      if (reference.tag !== undefined || reference.digest !== undefined) return await pullOne(needs, repository, pull);
-      let any = false;
-      for (const tag of await repository.tags(signal))
-        any = (await pullOne(needs, repository, { ...pull, reference: { ...reference, tag } })) || any;
-      return any;
-    });
-    const status = isNew ? 'Downloaded newer image for' : 'Image is up to date for';
-    await emit({ status: `Status: ${status} ${familiarReference(reference)}` });
+    await bringNames(needs, request);
   } catch (error) {
+    collect(needs.store); // the layers that were complete
     throw pullFailure(error, reference);
   }
+}
+
+async function bringNames(needs: TransferNeeds, request: TransferRequest): Promise<void> {
+  const { reference, signal, emit } = request;
+  using kept = needs.store.leases.begin();
+  const pull: Transfer = { ...request, kept };
+  const isNew = await needs.registries.readFrom(reference, request, async (repository) => {
+    if (reference.tag !== undefined || reference.digest !== undefined) return await pullOne(needs, repository, pull);
+    let any = false;
+    for (const tag of await repository.tags(signal))
+      any = (await pullOne(needs, repository, { ...pull, reference: { ...reference, tag } })) || any;
+    return any;
+  });
+  const status = isNew ? 'Downloaded newer image for' : 'Image is up to date for';
+  await emit({ status: `Status: ${status} ${familiarReference(reference)}` });
 }
 
 /** Returns whether the name now means another image than before. */

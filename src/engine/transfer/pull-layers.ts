@@ -18,7 +18,7 @@ interface PullLayers {
 
 /**
  * Brings the layers that the store has not got, a few at a time; each is verified and unpacked while it arrives. The first
- * failure stops the others. Layers that were complete by then stay for the next try, until collection.
+ * failure stops the others.
  */
 export async function pullLayers(needs: TransferNeeds, repository: Repository, image: PullLayers): Promise<void> {
   const { manifest, config, pull } = image;
