@@ -41,15 +41,28 @@ export function makeMountTargets(root: string, upper: string, targets: readonly 
 }
 
 /** Takes them away, unless the container's program has put something there. Idempotent. */
-export function removeMountTargets(upper: string, { made, raised }: MadeTargets): void {
-  const untouched = raised.filter(({ path, changed }) => changeTime(join(upper, path)) === changed);
-  for (const path of made.toReversed()) {
+export function removeMountTargets(upper: string, targets: MadeTargets): void {
+  for (const path of findMountTargets(upper, targets)) {
     const place = join(upper, path);
-    const stat = lstatSync(place, { throwIfNoEntry: false });
-    if (stat?.isDirectory()) removeEmpty(place);
-    else if (stat?.isFile() && stat.size === 0) unlinkSync(place);
+    if (lstatSync(place).isDirectory()) rmdirSync(place);
+    else unlinkSync(place);
   }
-  for (const { path } of untouched.toSorted((a, b) => b.path.length - a.path.length)) removeEmpty(join(upper, path));
+}
+
+/** What of them is still there, with nothing in it that the container's program has put there; what is inside first. */
+export function findMountTargets(upper: string, { made, raised }: MadeTargets): ReadonlySet<string> {
+  const found = new Set<string>();
+  const note = (path: string) => {
+    const stat = lstatSync(join(upper, path), { throwIfNoEntry: false });
+    const isEmpty = stat?.isDirectory()
+      ? readdirSync(join(upper, path)).every((name) => found.has(posix.join(path, name)))
+      : stat?.isFile() && stat.size === 0;
+    if (isEmpty) found.add(path);
+  };
+  for (const path of made.toReversed()) note(path);
+  const untouched = raised.filter(({ path, changed }) => changeTime(join(upper, path)) === changed);
+  for (const { path } of untouched.toSorted((a, b) => b.path.length - a.path.length)) note(path);
+  return found;
 }
 
 /** A target below another one lies in what is mounted there. */
@@ -100,9 +113,4 @@ function changeTime(path: string): string {
     if (systemCode(error) === 'ENOENT') return '';
     throw error;
   }
-}
-
-function removeEmpty(folder: string): void {
-  if (lstatSync(folder, { throwIfNoEntry: false })?.isDirectory() && readdirSync(folder).length === 0)
-    rmdirSync(folder);
 }

@@ -22,6 +22,7 @@ import { BuildCases } from './build/build-cases.ts';
 import { imageSource } from './build/image-source.ts';
 import { runExecutor } from './build/run-executor.ts';
 import { stepCache } from './build/step-cache.ts';
+import { type CommitRequest, commitContainer } from './containers/commit-container.ts';
 import { containerBackend, execBackend, logBackend, pauseBackend } from './containers/container-backend.ts';
 import { ContainerCases } from './containers/container-cases.ts';
 import { EventLog, type EventSubject } from './event-log.ts';
@@ -123,6 +124,11 @@ export async function openEngine(options: EngineOptions) {
       storeCheck: { check: (request: CheckRequest) => checkHostStore({ store, workers }, request) },
       build,
       containers: containerBackend(containers, containerCases),
+      commit: {
+        commit: async (ref: string, request: CommitRequest) => ({
+          image: await commitContainer({ ...needs, containers, workers }, ref, request),
+        }),
+      },
       pause: pauseBackend(containers),
       logs: logBackend(containers),
       exec: execBackend(containers),
