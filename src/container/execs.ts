@@ -189,6 +189,7 @@ export class Execs {
       const process = await startProcess({
         start: (start) => this.#needs.runtime.exec(start),
         id: container.id,
+        program: body.Cmd?.[0] ?? '',
         document: { name: 'process.json', content: this.#processOf(exec) },
         tty: body.Tty ?? false,
         stdin: body.AttachStdin ?? false,

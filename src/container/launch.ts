@@ -2,9 +2,10 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { hostname as machineName } from 'node:os';
+import { posix } from 'node:path';
 import type { Cgroups } from '../host/cgroup.ts';
 import { devicesAt } from '../host/devices.ts';
-import { kindInside, openInside } from '../host/inside-root.ts';
+import { kindInside, makeInside, openInside } from '../host/inside-root.ts';
 import { unmountInBackground } from '../host/mount.ts';
 import type { Attachment } from '../host/network/networks.ts';
 import type { Runtime } from '../host/runtime.ts';
@@ -50,6 +51,7 @@ export async function launch(
   let targets: MadeTargets = { made: [], raised: [] };
   try {
     for (const mount of mounts) if (mount.type === 'volume' && mount.copy) await fillVolume(mount, root);
+    makeWorkingFolder(container, root);
     const taken = new Set(mounts.map((mount) => mount.destination));
     const files = fileMounts(container.folder, taken);
     targets = makeMountTargets(root, snapshot.upper, mountTargets(mounts, files));
@@ -57,6 +59,7 @@ export async function launch(
     const process = await startProcess({
       start: (start) => needs.runtime.run(start),
       id: container.id,
+      program: argumentsOf(config)[0] ?? '',
       document: { name: 'config.json', content: specOf(container, root, attachment, files, needs) },
       tty: config.Tty ?? false,
       stdin: config.OpenStdin ?? false,
@@ -232,6 +235,13 @@ function writeFiles(container: Container, attachment: Attachment): void {
   const own = hostsFile({ addresses, hostname, domainname: config.Domainname ?? '', extraHosts, gateway });
   const hosts = namespacePath === undefined && extraHosts.length === 0 ? readFileSync('/etc/hosts', 'utf8') : own;
   writeContainerFiles(container.folder, { hostname: `${hostname}\n`, hosts, resolvConf });
+}
+
+/** Docker makes a working directory that the image lacks. One inside a mount is the runtime's to make. */
+function makeWorkingFolder(container: Container, root: string): void {
+  const { config, mounts } = container.record;
+  const path = posix.resolve(config.WorkingDir || '/');
+  if (!mounts.some(({ destination }) => `${path}/`.startsWith(`${destination}/`))) makeInside(root, path, 'folder');
 }
 
 /** Copies what the image has at the destination into an empty volume, with owners and modes. */

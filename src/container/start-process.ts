@@ -25,6 +25,8 @@ export interface ProcessStart {
   readonly id: string;
   /** Name and content of the document that the runtime reads from its bundle. */
   readonly document: { readonly name: 'config.json' | 'process.json'; readonly content: unknown };
+  /** What is to be executed, for messages. */
+  readonly program: string;
   readonly tty: boolean;
   readonly stdin: boolean;
   /** Bundles and sockets exist in it for the moment of the start. With a short path, in memory at best. */
@@ -43,9 +45,16 @@ export async function startProcess(options: ProcessStart): Promise<StartedProces
   }
 }
 
-async function startOnTerminal({ start, id, signal }: ProcessStart, bundle: string): Promise<StartedProcess> {
+async function startOnTerminal({ start, id, program, signal }: ProcessStart, bundle: string): Promise<StartedProcess> {
   using socket = listenForTerminal(join(bundle, 'console'), { signal });
-  const pid = await start({ id, bundle, stdio: ['ignore', 'ignore', 'ignore'], consoleSocket: socket.path, signal });
+  const pid = await start({
+    id,
+    program,
+    bundle,
+    stdio: ['ignore', 'ignore', 'ignore'],
+    consoleSocket: socket.path,
+    signal,
+  });
   const exited = waitForExit(pid);
   const terminal = await socket.terminal;
   return {
@@ -57,13 +66,16 @@ async function startOnTerminal({ start, id, signal }: ProcessStart, bundle: stri
   };
 }
 
-async function startOnPipes({ start, id, stdin, signal }: ProcessStart, bundle: string): Promise<StartedProcess> {
+async function startOnPipes(
+  { start, id, program, stdin, signal }: ProcessStart,
+  bundle: string,
+): Promise<StartedProcess> {
   using stdout = outputPipe();
   using stderr = outputPipe();
   using input = stdin ? inputPipe() : undefined;
   try {
     const stdio = [input?.fd ?? 'ignore', stdout.fd, stderr.fd] as const;
-    const pid = await start({ id, bundle, stdio, signal });
+    const pid = await start({ id, program, bundle, stdio, signal });
     return {
       pid,
       exited: waitForExit(pid),

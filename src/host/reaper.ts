@@ -15,7 +15,7 @@ const syscall = bind<(call: number, a: number, b: number) => number>(
 const PR_SET_CHILD_SUBREAPER = 36;
 const PIDFD_OPEN = 434; // the same number on every architecture
 const WNOHANG = 1;
-const STRAY_INTERVAL = 30_000;
+const STRAY_DELAY_MS = 100;
 
 /** How a process ended. */
 export interface ExitStatus {
@@ -29,18 +29,24 @@ const waitedFor = new Set<number>();
 /**
  * Makes this process the parent of everything its descendants leave behind: a container's first process, started by a
  * runtime that has ended, becomes a child whose exit status `waitForExit` reads. Orphans nobody waits for are reaped
- * too (containers that share the host's processes make them). Children of Node's own are left alone. Dispose to stop.
+ * soon; as long as one is not, the container in whose namespace it was cannot end. Children of Node's own are left
+ * alone. Dispose to stop.
  */
 export function becomeReaper(): Disposable {
   check(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 'prctl');
-  let suspects = new Set<number>();
-  const timer = setInterval(() => {
-    suspects = reapStrays(suspects);
-  }, STRAY_INTERVAL);
-  timer.unref();
+  let timer: NodeJS.Timeout | undefined;
+  const lookAround = (suspects: ReadonlySet<number>) => {
+    const zombies = reapStrays(suspects);
+    timer = zombies.size > 0 ? setTimeout(lookAround, STRAY_DELAY_MS, zombies).unref() : undefined;
+  };
+  const onChildEnded = () => {
+    timer ??= setTimeout(lookAround, STRAY_DELAY_MS, new Set()).unref();
+  };
+  process.on('SIGCHLD', onChildEnded);
   return {
     [Symbol.dispose]: () => {
-      clearInterval(timer);
+      process.off('SIGCHLD', onChildEnded);
+      clearTimeout(timer);
       prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0);
     },
   };
@@ -83,7 +89,7 @@ function tryWait(pid: number): ExitStatus | 'lost' | undefined {
 
 /**
  * Reaps zombies among our children that were already there, and already zombies, at the previous look: Node reaps its
- * own at once, and a container's is waited for. Returns the suspects for the next look.
+ * own in the turn of the event loop between, and a container's is waited for by then. Returns the new suspects.
  */
 function reapStrays(suspects: ReadonlySet<number>): Set<number> {
   const zombies = new Set<number>();

@@ -34,21 +34,22 @@ const LOG_LIMIT = 1 << 20;
  * Why a container did not start, in the words that Docker's clients look for, with the exit code that they derive: 127
  * when the program is missing, 126 when it cannot be executed, 128 otherwise.
  */
-export function startFailure(
-  runtime: string,
-  what: 'create' | 'exec',
-  messages: readonly string[],
-  exitCode: number,
-): Failure {
-  const last = messages.at(-1) ?? `${runtime} ended with code ${exitCode}`;
-  const text = runtime === 'crun' ? asRunc(last) : last.replace(/^(?:runc )?(?:run|create|exec) failed: /, '');
+export function startFailure(start: {
+  readonly runtime: string;
+  readonly what: 'create' | 'exec';
+  readonly program: string;
+  readonly messages: readonly string[];
+  readonly exitCode: number;
+}): Failure {
+  const { runtime, what } = start;
+  const last = start.messages.at(-1) ?? `${runtime} ended with code ${start.exitCode}`;
+  const text =
+    runtime === 'crun' ? asRunc(last, start.program) : last.replace(/^(?:runc )?(?:run|create|exec) failed: /, '');
   const step = what === 'exec' ? 'exec failed' : `${runtime} create failed`;
   const message = `OCI runtime ${what} failed: ${step}: ${text}: unknown`;
   const code = exitCodeOf(text);
-  return new Failure(code === 128 ? 'internal' : 'invalid', 'CONTAINER_START', message, {
-    exitCode: code,
-    ...hintOf(text),
-  });
+  const kind = code === 128 ? 'internal' : 'invalid';
+  return new Failure(kind, 'CONTAINER_START', message, { exitCode: code, ...hintOf(text) });
 }
 
 function exitCodeOf(text: string): number {
@@ -64,14 +65,15 @@ function hintOf(text: string): FailureDetail {
 }
 
 /** crun's messages about the program itself, as runc says them. */
-function asRunc(text: string): string {
-  const missing = /executable file [`'"]([^`'"]*)[`'"] not found/.exec(text)?.[1];
-  const prefix = 'unable to start container process: exec: ';
-  if (missing?.includes('/')) return `${prefix}"${missing}": stat ${missing}: no such file or directory`;
-  if (missing !== undefined) return `${prefix}"${missing}": executable file not found in $PATH`;
-  const denied = /(?:exec(?:utable)?|open executable|execv)[^`'"]*[`'"]?([^`'":]*)[`'"]?: Permission denied/i.exec(
-    text,
-  );
-  if (denied) return `${prefix}"${denied[1]?.trim()}": permission denied`;
+function asRunc(text: string, program: string): string {
+  const prefix = `unable to start container process: exec: "${program}": `;
+  if (/executable file .* not found/.test(text))
+    return (
+      prefix +
+      (program.includes('/') ? `stat ${program}: no such file or directory` : 'executable file not found in $PATH')
+    );
+  if (/^(?:open executable|exec.*): (?:Permission denied|Operation not permitted)$/.test(text))
+    return `${prefix}permission denied`;
+  if (/^exec.*: Exec format error$/.test(text)) return `${prefix}exec format error`;
   return text;
 }

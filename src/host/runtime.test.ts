@@ -56,6 +56,7 @@ describe('containers of the OCI runtime', { skip }, () => {
     using err = outputPipe();
     const pid = await runtime.run({
       id,
+      program: 'x',
       bundle: folder,
       stdio: ['ignore', out.fd, err.fd],
       signal,
@@ -73,7 +74,7 @@ describe('containers of the OCI runtime', { skip }, () => {
 
   test('a signal is exit code 128 + n; exec runs beside', async () => {
     const { folder, id, cgroup } = bundle(['sleep', '100']);
-    const pid = await runtime.run({ id, bundle: folder, stdio: silent, signal });
+    const pid = await runtime.run({ id, program: 'x', bundle: folder, stdio: silent, signal });
     const ended = waitForExit(pid);
     using input = inputPipe();
     using out = outputPipe();
@@ -90,7 +91,7 @@ describe('containers of the OCI runtime', { skip }, () => {
     });
     writeFileSync(join(folder, 'process.json'), JSON.stringify(process_));
     const stdio = [input.fd, out.fd, out.fd] as const;
-    const second = await runtime.exec({ id, bundle: folder, stdio, signal });
+    const second = await runtime.exec({ id, program: 'x', bundle: folder, stdio, signal });
     input[Symbol.dispose]();
     out[Symbol.dispose]();
     assert.deepEqual(processesIn(cgroups, cgroup).includes(second), true);
@@ -98,7 +99,7 @@ describe('containers of the OCI runtime', { skip }, () => {
     assert.equal((await out.stream.toArray()).join(''), 'hello\n5\n');
     assert.equal((await waitForExit(second)).exitCode, 3);
     writeFileSync(join(folder, 'process.json'), JSON.stringify({ ...process_, args: ['none'] }));
-    await assert.rejects(runtime.exec({ id, bundle: folder, stdio: silent, signal }), {
+    await assert.rejects(runtime.exec({ id, program: 'none', bundle: folder, stdio: silent, signal }), {
       exitCode: 127,
       message: /^OCI runtime exec failed: exec failed: .*exec: "none": executable file not found in \$PATH: unknown$/,
     });
@@ -110,7 +111,14 @@ describe('containers of the OCI runtime', { skip }, () => {
   test('a terminal: input, output, size, end', async () => {
     const { folder, id, cgroup } = bundle(['sh', '-c', 'stty size; read x; echo "got $x"'], { terminal: true });
     using console_ = listenForTerminal(join(scratch.path, 'c.sock'), { signal });
-    const pid = await runtime.run({ id, bundle: folder, stdio: silent, consoleSocket: console_.path, signal });
+    const pid = await runtime.run({
+      id,
+      program: 'x',
+      bundle: folder,
+      stdio: silent,
+      consoleSocket: console_.path,
+      signal,
+    });
     const terminal = await console_.terminal;
     terminal.resize(24, 80);
     terminal.write('hello\n');
@@ -129,14 +137,17 @@ describe('containers of the OCI runtime', { skip }, () => {
   ] as const)
     test(`${args[0]} cannot be started: ${exitCode}`, async () => {
       const { folder, id } = bundle([...args]);
-      await assert.rejects(runtime.run({ id, bundle: folder, stdio: silent, signal }), { exitCode, message });
+      await assert.rejects(runtime.run({ id, program: args[0], bundle: folder, stdio: silent, signal }), {
+        exitCode,
+        message,
+      });
       assert.deepEqual(runtime.list(), []);
     });
 
   test('limits are enforced and measured; pause, resume, update', async () => {
     const limits = { memory: 16 << 20, memorySwap: 16 << 20, pids: 20, cpuQuota: 50_000, cpuPeriod: 100_000 };
     const { folder, id, cgroup } = bundle(['sleep', '100'], { spec: { resources: limits } });
-    const pid = await runtime.run({ id, bundle: folder, stdio: silent, signal });
+    const pid = await runtime.run({ id, program: 'x', bundle: folder, stdio: silent, signal });
     const ended = waitForExit(pid);
     const stats = readCgroupStats(cgroups, cgroup);
     assert.equal(stats.memory?.limit, 16 << 20);
@@ -153,7 +164,7 @@ describe('containers of the OCI runtime', { skip }, () => {
 
   test('a container in any state is removed by force', async () => {
     const { folder, id, cgroup } = bundle(['sleep', '100']);
-    const ended = waitForExit(await runtime.run({ id, bundle: folder, stdio: silent, signal }));
+    const ended = waitForExit(await runtime.run({ id, program: 'x', bundle: folder, stdio: silent, signal }));
     await runtime.forceRemove(id, { signal });
     assert.equal((await ended).exitCode, 137);
     await finish(id, cgroup);

@@ -10,6 +10,8 @@ import { type Resources, resourceSpec } from './spec.ts';
 
 export interface StartOptions {
   readonly id: string;
+  /** What is to be executed, for messages. */
+  readonly program: string;
   /** Folder that holds config.json (of a container) or process.json (of an exec). Scratch files go there. */
   readonly bundle: string;
   /** Given to the process as they are. */
@@ -106,7 +108,8 @@ export class Runtime {
     const code = await this.#spawn(program, args, options.stdio);
     const messages = readRuntimeLog(log);
     rmSync(log, { force: true });
-    if (code !== 0) throw startFailure(program.name, what, messages, code);
+    if (code !== 0)
+      throw startFailure({ runtime: program.name, what, program: options.program, messages, exitCode: code });
     const pid = Number(readFileSync(pidFile, 'utf8'));
     rmSync(pidFile);
     return pid;
