@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cancelled, Failure, systemCode } from '../lib/error.ts';
 import { runProgram } from '../lib/run-program.ts';
@@ -89,8 +89,13 @@ export class Runtime {
 
   /** Changes the limits of a running container; missing values stay as they are. */
   async update(id: string, resources: Resources, options: { readonly signal: AbortSignal }): Promise<void> {
-    const document = JSON.stringify(resourceSpec(resources));
-    await this.#command(['update', '--resources', '-', id], options.signal, document);
+    const document = `${this.#stateRoot}-update-${id}.json`; // crun cannot read it from a pipe of Node's
+    try {
+      writeFileSync(document, JSON.stringify(resourceSpec(resources)));
+      await this.#command(['update', '--resources', document, id], options.signal);
+    } finally {
+      rmSync(document, { force: true });
+    }
   }
 
   /** IDs of the containers that the runtime knows. */
@@ -130,10 +135,10 @@ export class Runtime {
     }
   }
 
-  async #command(args: readonly string[], signal: AbortSignal, stdin?: string): Promise<void> {
+  async #command(args: readonly string[], signal: AbortSignal): Promise<void> {
     const all = ['--root', this.#stateRoot, ...args];
     const program = await this.program();
-    const result = await runProgram(program.path, all, { signal, ...(stdin === undefined ? {} : { stdin }) });
+    const result = await runProgram(program.path, all, { signal });
     if (result.exitCode === 0) return;
     const text = result.stderr.trim().split('\n').at(-1) ?? '';
     throw new Failure('internal', 'RUNTIME_FAILED', `${program.name} ${args[0]} failed: ${text}`);
