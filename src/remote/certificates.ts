@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
 import { Failure, messageOf } from '../lib/error.ts';
@@ -17,7 +17,7 @@ const SYSTEM_BUNDLES = [
  * https://docs.docker.com/engine/security/certificates/
  */
 export function secureContextFor(host: string, folder: string): SecureContext {
-  const own = join(folder, host);
+  const own = folderOf(host, folder);
   const names = existsSync(own) ? readdirSync(own).sort() : [];
   const read = (name: string) => readFileSync(join(own, name));
   const clients = names.filter((name) => name.endsWith('.cert'));
@@ -43,6 +43,18 @@ export function secureContextFor(host: string, folder: string): SecureContext {
     });
   }
 }
+
+/** Changes when the folder of a host's certificates does. */
+export function certificatesState(host: string, folder: string): string {
+  const own = folderOf(host, folder);
+  if (!existsSync(own)) return '';
+  return readdirSync(own)
+    .map((name) => `${name} ${statSync(join(own, name), { throwIfNoEntry: false })?.mtimeMs}`)
+    .join();
+}
+
+/** A redirect may name any host, `..` too. */
+const folderOf = (host: string, folder: string): string => join(folder, host.replace(/^\.+/, '-'));
 
 const keyOf = (certificate: string): string => certificate.replace(/\.cert$/, '.key');
 

@@ -39,6 +39,8 @@ function reasonOf(url: URL, error: unknown): readonly [code: string, reason: str
         `start the host with --insecure-registry ${url.host} if that is meant`,
       ];
     default:
+      if (code.startsWith('ERR_SSL_') && error instanceof Error && 'reason' in error)
+        return ['REGISTRY_UNTRUSTED', `remote error: tls: ${String(error.reason).replace(/^.* alert /, '')}`];
       return ['REGISTRY_UNREACHABLE', messageOf(error) || code || 'connection failed'];
   }
 }

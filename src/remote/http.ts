@@ -4,7 +4,7 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { cancelled, Failure, isFailure } from '../lib/error.ts';
-import { secureContextFor } from './certificates.ts';
+import { certificatesState, secureContextFor } from './certificates.ts';
 import { connectionFailure } from './connection-failure.ts';
 import { isInsecure, type RegistrySettings } from './settings.ts';
 
@@ -49,6 +49,7 @@ const SECRET_HEADERS = ['authorization', 'cookie'];
  */
 export class HttpClient implements Disposable {
   readonly #settings: RegistrySettings;
+  /** By origin and what its certificates were. */
   readonly #agents = new Map<string, HttpAgent>();
 
   constructor(settings: RegistrySettings) {
@@ -127,7 +128,10 @@ export class HttpClient implements Disposable {
   }
 
   #agent(url: URL): HttpAgent {
-    let agent = this.#agents.get(url.origin);
+    const { certificates } = this.#settings;
+    const state = url.protocol === 'http:' ? '' : certificatesState(url.host, certificates);
+    const key = `${url.origin} ${state}`;
+    let agent = this.#agents.get(key);
     if (agent) return agent;
     const insecure = isInsecure(url.host, this.#settings);
     const proxy = insecure ? {} : { proxyEnv: process.env };
@@ -137,10 +141,10 @@ export class HttpClient implements Disposable {
         ? new HttpAgent(common)
         : new HttpsAgent({
             ...common,
-            secureContext: secureContextFor(url.host, this.#settings.certificates),
+            secureContext: secureContextFor(url.host, certificates),
             rejectUnauthorized: !insecure,
           });
-    this.#agents.set(url.origin, agent);
+    this.#agents.set(key, agent);
     return agent;
   }
 }

@@ -1,0 +1,279 @@
+/** The host as a client of registries: Debian's docker-registry, with what docker and skopeo make of the same images. */
+import assert from 'node:assert/strict';
+import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { type DockerRegistry, makeCertificates, startRegistry } from './docker-registry.ts';
+import { startDockerd } from './dockerd.ts';
+import { importBusybox, run, startHost, type TestHost, until } from './harness.ts';
+
+let host: TestHost;
+let registry: DockerRegistry;
+/** Credentials of the command, away from those of whoever runs the tests. */
+let env: Record<string, string>;
+
+before(async () => {
+  host = await startHost();
+  env = { DOCKER_CONFIG: join(host.folder, 'config'), HOME: host.folder };
+  registry = await startRegistry(host.folder);
+  await importBusybox(host);
+  await host.build('app', 'FROM busybox\nCOPY hello /hello\nRUN echo more > /more\nCMD ["cat", "/hello"]', {
+    hello: 'hello',
+  });
+});
+
+after(async () => {
+  await registry[Symbol.asyncDispose]();
+  await host[Symbol.asyncDispose]();
+});
+
+const ok = (args: readonly string[]) => host.ok(args, { env });
+
+async function fails(args: readonly string[], words: RegExp): Promise<void> {
+  const { code, stdout, stderr } = await host.strake(args, { env });
+  assert.notEqual(code, 0, `${args.join(' ')} succeeded:\n${stdout}`);
+  assert.match(stderr, words);
+}
+
+async function skopeo(...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await run('skopeo', args);
+  assert.equal(code, 0, `skopeo ${args.join(' ')}\n${stderr}`);
+  return stdout;
+}
+
+/** Layers that the build cache keeps would not be fetched. */
+async function forgetCache(): Promise<void> {
+  const prune = await run('curl', [
+    '-fsS',
+    '--unix-socket',
+    host.socket,
+    '-X',
+    'POST',
+    'http://host/build/prune?all=1',
+  ]);
+  assert.equal(prune.code, 0, prune.stderr);
+}
+
+const lastDigest = (output: string) => /digest: (sha256:[0-9a-f]{64}) size: \d+$/m.exec(output)?.[1] ?? '';
+
+test('push, remove, pull: the same image under the same digest, and it runs', async () => {
+  const name = `${registry.host}/team/app:1`;
+  const id = await host.inspect('app', '{{.Id}}');
+  await ok(['tag', 'app', name]);
+  const pushed = await ok(['push', name]);
+  assert.match(pushed, new RegExp(`^The push refers to repository \\[${registry.host}/team/app\\]\n`));
+  const digest = lastDigest(pushed);
+  const seen = JSON.parse(await skopeo('inspect', '--tls-verify=false', `docker://${name}`));
+  assert.equal(seen.Digest, digest);
+  assert.deepEqual(seen.RepoTags, ['1']);
+  assert.equal(await host.inspect(name, '{{index .RepoDigests 0}}'), `${registry.host}/team/app@${digest}`);
+
+  await ok(['rmi', '-f', name, 'app']);
+  await forgetCache();
+  const pulled = await ok(['pull', name]);
+  assert.match(
+    pulled,
+    new RegExp(`^1: Pulling from team/app$[^]*^Digest: ${digest}$\n^Status: Downloaded newer image for ${name}$`, 'm'),
+  );
+  assert.equal(await host.inspect(name, '{{.Id}}'), id);
+  assert.equal(await ok(['run', '--rm', name]), 'hello');
+  assert.match(await ok(['pull', name]), /^Status: Image is up to date for /m);
+  assert.match(await ok(['push', name]), new RegExp(`digest: ${digest} `));
+  await ok(['tag', name, 'app']);
+});
+
+test('docker pulls what Strake pushed and the reverse: same IDs, same digests', async () => {
+  await using docker = await startDockerd(host.folder);
+  const ours = `${registry.host}/parity/ours:1`;
+  await ok(['tag', 'app', ours]);
+  const digest = lastDigest(await ok(['push', ours]));
+  assert.match(await docker.ok(['pull', ours]), new RegExp(`^Digest: ${digest}$`, 'm'));
+  assert.equal(await docker.ok(['inspect', '--format', '{{.Id}}', ours]), await host.inspect('app', '{{.Id}}'));
+
+  const theirs = `${registry.host}/parity/theirs:1`;
+  const tar = join(host.folder, 'busybox.tar');
+  await docker.ok(['import', '--change', 'CMD ["echo","theirs"]', tar, theirs]);
+  const theirDigest = lastDigest(await docker.ok(['push', theirs]));
+  const pulled = await ok(['pull', theirs]);
+  assert.match(pulled, new RegExp(`^Digest: ${theirDigest}$`, 'm'));
+  assert.equal(await host.inspect(theirs, '{{.Id}}'), await docker.ok(['inspect', '--format', '{{.Id}}', theirs]));
+  assert.equal(
+    await host.inspect(theirs, '{{json .RepoDigests}}'),
+    await docker.ok(['inspect', '--format', '{{json .RepoDigests}}', theirs]),
+  );
+  // Back under another name: the very manifest that docker wrote.
+  await ok(['tag', theirs, `${registry.host}/parity/back:1`]);
+  assert.equal(lastDigest(await ok(['push', `${registry.host}/parity/back:1`])), theirDigest);
+});
+
+test('the unmodified docker pulls and pushes through the Strake host', async () => {
+  const name = `${registry.host}/docker/app:1`;
+  await ok(['tag', 'app', name]);
+  const pushed = await host.docker(['push', name]);
+  assert.equal(pushed.code, 0, pushed.stderr);
+  await ok(['rmi', name]);
+  const pulled = await host.docker(['pull', name]);
+  assert.equal(pulled.code, 0, pulled.stderr);
+  assert.match(pulled.stdout, new RegExp(`^Digest: ${lastDigest(pushed.stdout)}$`, 'm'));
+});
+
+test('OCI manifests with zstd layers, an index with a choice of platform', async () => {
+  const source = `docker://${registry.host}/team/app:1`;
+  const target = `${registry.host}/oci/app:zstd`;
+  const plain = ['--src-tls-verify=false', '--dest-tls-verify=false'];
+  await skopeo('copy', ...plain, '-f', 'oci', '--dest-compress-format', 'zstd', source, `docker://${target}`);
+  const raw = await skopeo('inspect', '--raw', '--tls-verify=false', `docker://${target}`);
+  const { Digest } = JSON.parse(await skopeo('inspect', '--tls-verify=false', `docker://${target}`));
+  const manifest = JSON.parse(raw);
+  await ok(['pull', target]);
+  assert.equal(await host.inspect(target, '{{.Id}}'), manifest.config.digest);
+  assert.equal(await ok(['run', '--rm', target]), 'hello');
+
+  const index = {
+    schemaVersion: 2,
+    mediaType: 'application/vnd.oci.image.index.v1+json',
+    manifests: ['arm64', 'amd64'].map((architecture) => ({
+      mediaType: manifest.mediaType ?? 'application/vnd.oci.image.manifest.v1+json',
+      digest: Digest,
+      size: Buffer.byteLength(raw),
+      platform: { os: 'linux', architecture },
+    })),
+  };
+  const put = await run(
+    'curl',
+    [
+      '-sS',
+      '-o',
+      '/dev/null',
+      '-w',
+      '%{http_code}',
+      '-X',
+      'PUT',
+      '-H',
+      `Content-Type: ${index.mediaType}`,
+      '--data-binary',
+      '@-',
+      `http://${registry.host}/v2/oci/app/manifests/index`,
+    ],
+    { input: JSON.stringify(index) },
+  );
+  assert.equal(put.stdout, '201');
+  await ok(['pull', `${registry.host}/oci/app:index`]);
+  assert.equal(await host.inspect(`${registry.host}/oci/app:index`, '{{.Id}}'), manifest.config.digest);
+  await fails(
+    ['pull', '--platform', 'linux/s390x', `${registry.host}/oci/app:index`],
+    /no matching manifest for linux\/s390x in the manifest list entries/,
+  );
+});
+
+test('all tags, a digest, and names that do not exist', async () => {
+  const repository = `${registry.host}/many/app`;
+  for (const tag of ['1', '2', '3']) await ok(['tag', 'app', `${repository}:${tag}`]);
+  const pushed = await ok(['push', '--all-tags', repository]);
+  assert.deepEqual(
+    [...pushed.matchAll(/^(\d): digest: /gm)].map(([, tag]) => tag),
+    ['1', '2', '3'],
+  );
+  const digest = lastDigest(pushed);
+  for (const tag of ['1', '2', '3']) await ok(['rmi', `${repository}:${tag}`]);
+  await ok(['pull', '--all-tags', repository]);
+  assert.equal((await ok(['images', '-q', repository])).split('\n').length, 3);
+  assert.match(await ok(['pull', `${repository}@${digest}`]), new RegExp(`Status: .* for ${repository}@${digest}`));
+  await fails(
+    ['pull', `${repository}:4`],
+    new RegExp(`manifest for ${repository}:4 not found: manifest unknown: manifest unknown`),
+  );
+  await fails(['push', `${registry.host}/nothing:1`], /An image does not exist locally with the tag: /);
+  await fails(['pull', 'localhost:1/x'], /connect: connection refused/);
+});
+
+test('FROM: the store first, else the registry; --pull looks for a newer one', async () => {
+  const name = `${registry.host}/base/app:1`;
+  await ok(['tag', 'busybox', name]);
+  await ok(['push', name]);
+  await ok(['rmi', name]);
+  assert.match(await host.build('from-registry', `FROM ${name}\nLABEL a=b`), /base\/app|Pulling|Status/);
+  const before = await host.inspect(name, '{{.Id}}');
+  await ok(['tag', 'app', name]);
+  await ok(['push', name]);
+  await ok(['tag', before, name]);
+  await host.build('not-newer', `FROM ${name}\nLABEL a=b`);
+  assert.equal(await host.inspect(name, '{{.Id}}'), before);
+  await host.build('newer', `FROM ${name}\nLABEL a=b`, {}, ['--pull']);
+  assert.equal(await host.inspect(name, '{{.Id}}'), await host.inspect('app', '{{.Id}}'));
+});
+
+test('users: login, wrong password, logout', async () => {
+  await using guarded = await startRegistry(host.folder, { users: true });
+  const name = `${guarded.host}/private/app:1`;
+  await ok(['tag', 'app', name]);
+  await fails(['push', name], /no basic auth credentials/);
+  await fails(['pull', name], /no basic auth credentials/);
+  await fails(
+    ['login', '-u', 'me', '-p', 'wrong', guarded.host],
+    /login attempt to http:\/\/localhost:\d+\/v2\/ failed with status: 401 Unauthorized/,
+  );
+  assert.match(await ok(['login', '-u', 'me', '-p', 'secret', guarded.host]), /Login Succeeded/);
+  const digest = lastDigest(await ok(['push', name]));
+  await ok(['rmi', name]);
+  assert.match(await ok(['pull', name]), new RegExp(`^Digest: ${digest}$`, 'm'));
+  const docker = await run(
+    'docker',
+    ['-H', `unix://${host.socket}`, 'login', '-u', 'me', '-p', 'secret', guarded.host],
+    { env },
+  );
+  assert.match(docker.stdout, /Login Succeeded/);
+  await ok(['logout', guarded.host]);
+  await fails(['pull', name], /no basic auth credentials/);
+});
+
+test('TLS: a private authority, a client certificate, and neither', async () => {
+  const address = '198.51.100.7';
+  const link = ['addr', 'add', `${address}/32`, 'dev', 'lo'];
+  assert.equal((await run('ip', link)).code, 0);
+  const tls = await makeCertificates(host.folder, address);
+  const secure = await startRegistry(host.folder, { address, tls });
+  const folder = `/etc/docker/certs.d/${secure.host}`;
+  try {
+    const name = `${secure.host}/tls/app:1`;
+    await ok(['tag', 'app', name]);
+    await fails(['pull', name], /x509: certificate signed by unknown authority/);
+    mkdirSync(folder, { recursive: true });
+    cpSync(tls.authority, join(folder, 'ca.crt'));
+    cpSync(tls.clientCertificate, join(folder, 'client.cert'));
+    cpSync(tls.clientKey, join(folder, 'client.key'));
+    const digest = lastDigest(await ok(['push', name]));
+    await ok(['rmi', name]);
+    assert.match(await ok(['pull', name]), new RegExp(`^Digest: ${digest}$`, 'm'));
+    rmSync(join(folder, 'client.cert'));
+    await fails(['pull', name], /remote error: tls: (bad certificate|certificate required)/);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+    await secure[Symbol.asyncDispose]();
+    await run('ip', ['addr', 'del', `${address}/32`, 'dev', 'lo']);
+  }
+  assert.ok(!existsSync(folder));
+});
+
+test('a host that is killed amid a push and a pull goes on as if nothing had been', async () => {
+  const name = `${registry.host}/killed/app:1`;
+  await host.build('large', 'FROM busybox\nRUN head -c 60000000 /dev/urandom > /large');
+  await ok(['tag', 'large', name]);
+  const id = await host.inspect('large', '{{.Id}}');
+  for (const action of ['push', 'pull']) {
+    if (action === 'pull') {
+      await ok(['push', name]);
+      await ok(['rmi', '-f', name, 'large']);
+      await forgetCache();
+    }
+    const folder = join(host.dataRoot, action === 'push' ? 'tmp' : 'layers');
+    const entries = readdirSync(folder).length;
+    const running = host.strake([action, name], { env });
+    await until(async () => readdirSync(folder).length > entries, 20);
+    await host.stop('SIGKILL');
+    assert.notEqual((await running).code, 0, 'it ended before it was killed: make the image larger');
+    await host.restart();
+  }
+  await ok(['pull', name]);
+  assert.equal(await host.inspect(name, '{{.Id}}'), id);
+});
