@@ -4,6 +4,7 @@ import type { Cgroups } from '../host/cgroup.ts';
 import { DEFAULT_MASKED_PATHS, DEFAULT_READONLY_PATHS, type Resources } from '../host/spec.ts';
 import { Failure } from '../lib/error.ts';
 import type { ContainerConfig, HostConfig } from '../wire/container.ts';
+import { checkCpuSet } from './cpu-set.ts';
 
 export const DEFAULT_SHM_SIZE = 64 << 20;
 const MINIMUM_MEMORY = 6 << 20;
@@ -166,6 +167,8 @@ function checkLimits(host: HostConfig): void {
     throw invalid('CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)');
   if (host.CpuQuota && host.CpuQuota > 0 && host.CpuQuota < 1000)
     throw invalid('CPU cfs quota can not be less than 1ms (i.e. 1000)');
+  checkCpuSet('cpus', host.CpusetCpus ?? '');
+  checkCpuSet('mems', host.CpusetMems ?? '');
   if ((host.CpuShares ?? 0) < 0) throw invalid(`invalid CPU shares ${host.CpuShares}`);
   if (Math.abs(OomScoreAdj) > 1000)
     throw invalid(`Invalid value ${OomScoreAdj}, range for oom score adj is [-1000, 1000]`);

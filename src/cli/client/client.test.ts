@@ -48,7 +48,7 @@ test('an error answer is a Failure of its kind, with the words of the host', asy
   await using host = await startTestHost({
     routes: {
       'GET /a': answer(404, '{"message":"No such image: x"}'),
-      'GET /b': answer(409, '{"message":"in use"}'),
+      'GET /b': answer(409, '{"message":"in use","hint":"wait"}'),
       'GET /c': answer(500, 'plain text\n'),
       'GET /d': answer(503, ''),
     },
@@ -62,6 +62,7 @@ test('an error answer is a Failure of its kind, with the words of the host', asy
   ];
   for (const [path = '', kind, message] of rows)
     await assert.rejects(client.request('GET', path, { signal }), { kind, message });
+  await assert.rejects(client.request('GET', '/b', { signal }), { hint: 'wait' });
   await assert.rejects(client.request('GET', '/a', { signal }), (error) => isNotFound(error));
 });
 

@@ -1,6 +1,6 @@
 import { connect, isIP, type Socket } from 'node:net';
 import type { Readable } from 'node:stream';
-import { cancelled, type ErrorKind, Failure, isFailure, messageOf, systemCode } from '../../lib/error.ts';
+import { cancelled, type ErrorKind, Failure, isFailure, messageOf, printable, systemCode } from '../../lib/error.ts';
 import { VERSION_HEADER } from '../../wire/build.ts';
 import type { Endpoint } from './endpoint.ts';
 import { exchange, type HttpAnswer, type RawConnection } from './http-exchange.ts';
@@ -169,15 +169,17 @@ async function refusal(answer: HttpAnswer): Promise<Failure> {
   }
   const text = Buffer.concat(chunks).toString('utf8');
   const { status } = answer;
-  const message = messageIn(text) ?? (text.trim() === '' ? `request returned status ${status}` : text.trim());
-  return new Failure(kindOf(status), `HTTP_${status}`, `Error response from daemon: ${message}`);
+  const body = errorIn(text);
+  const message = body?.message ?? (text.trim() === '' ? `request returned status ${status}` : text.trim());
+  const hint = typeof body?.hint === 'string' ? { hint: printable(body.hint) } : {};
+  return new Failure(kindOf(status), `HTTP_${status}`, `Error response from daemon: ${message}`, hint);
 }
 
-function messageIn(text: string): string | undefined {
+function errorIn(text: string): { message: string; hint?: unknown } | undefined {
   try {
     const body: unknown = JSON.parse(text);
     if (typeof body === 'object' && body !== null && 'message' in body && typeof body.message === 'string')
-      return body.message;
+      return { ...body, message: body.message };
   } catch {
     // not JSON: the caller shows the text itself
   }

@@ -40,9 +40,13 @@ test('on a terminal every id has its line', async () => {
 test('text and aux pass, an error line is thrown with its exit code', async () => {
   const output = new Recorder();
   const aux: unknown[] = [];
-  const lines = [{ stream: 'Step' }, { aux: { ID: 'x' } }, { errorDetail: { code: 3, message: 'no' }, error: 'no' }];
+  const lines = [
+    { stream: 'Step' },
+    { aux: { ID: 'x' } },
+    { errorDetail: { code: 3, message: 'no', hint: 'try\x1b' }, error: 'no' },
+  ];
   const drawing = drawProgress(stream(lines), output, { onAux: (value) => aux.push(value) });
-  await assert.rejects(drawing, { message: 'no', exitCode: 3 });
+  await assert.rejects(drawing, { message: 'no', exitCode: 3, hint: 'try\ufffd' });
   assert.equal(output.text, 'Step');
   assert.deepEqual(aux, [{ ID: 'x' }]);
 });

@@ -43,9 +43,11 @@ export async function drawProgress(
 
 /** The failure that a stream's error line tells. Its exit code is the one of a failed RUN. */
 export function lineFailure(line: ProgressLine): Failure {
-  const message = line.errorDetail?.message ?? line.error ?? 'unknown error';
-  const code = line.errorDetail?.code;
-  return new Failure('internal', 'STREAM_ERROR', message, code === undefined || code === 0 ? {} : { exitCode: code });
+  const { message = line.error ?? 'unknown error', code = 0, hint } = line.errorDetail ?? {};
+  return new Failure('internal', 'STREAM_ERROR', message, {
+    ...(code === 0 ? {} : { exitCode: code }),
+    ...(hint === undefined ? {} : { hint: printable(hint) }),
+  });
 }
 
 /** Rewrites the line of `id`, or adds one below all others. */
