@@ -15,7 +15,7 @@ export async function workdirStep(
   const execute = async (): Promise<Execution> => {
     const parents = state.layers.map(({ id }) => id);
     await using snapshot = session.snapshots.prepare(`workdir-${randomUUID()}`, parents);
-    const made = makeInside(snapshot.mount(), path, 'folder');
+    const made = makeInside(snapshot.mount({ volatile: true }), path, 'folder');
     if (made.length === 0) return { layer: undefined, result: key.digest };
     const layer = snapshot.commit(session.signal);
     return { layer, result: key.digest };

@@ -68,6 +68,11 @@ export class Container {
     this.streams = this.#makeStreams();
   }
 
+  /** Nobody will see its changes after this host process: a build step's, until it is kept, and those of `--rm`. */
+  get isThrownAway(): boolean {
+    return !this.recorded || (this.record.hostConfig.AutoRemove ?? false);
+  }
+
   get logPath(): string {
     return `${this.folder}/${this.id}-json.log`;
   }

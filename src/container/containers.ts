@@ -411,7 +411,7 @@ export class Containers implements AsyncDisposable {
   openRoot(ref: string): { readonly path: string } & Disposable {
     const container = this.find(ref);
     this.#refuseRemoved(container);
-    const path = container.snapshot.mount();
+    const path = container.snapshot.mount({ volatile: container.isThrownAway });
     container.rootUses++;
     return {
       path,

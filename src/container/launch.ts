@@ -47,7 +47,7 @@ export async function launch(
 ): Promise<Launched> {
   const { config, mounts } = container.record;
   const { snapshot } = container;
-  const root = snapshot.mount();
+  const root = snapshot.mount({ volatile: container.isThrownAway });
   let targets: MadeTargets = { made: [], raised: [] };
   try {
     for (const mount of mounts) if (mount.type === 'volume' && mount.copy) await fillVolume(mount, root);

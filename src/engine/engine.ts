@@ -79,10 +79,10 @@ export async function openEngine(options: EngineOptions) {
   const networks = scope.use(
     new Networks({ stateFolder: join(dataRoot, 'network'), tasks: options.quickWorkers, log }),
   );
+  await networks.cleanLeftovers();
   scope.use(becomeReaper());
   const parts = { store, snapshots, runtime, cgroups, networks, log, runFolder: join(run, 'sockets') };
   const containers = scope.use(await openContainers({ ...parts, emit }, { signal }));
-  await networks.cleanLeftovers();
 
   const containerCases = new ContainerCases(store, containers);
   const receiveLayer = async (...args: Parameters<Snapshots['receive']>) => {

@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, existsSync, mkdirSync, renameSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { getXattr, statFile } from '../host/file-system-calls.ts';
 import { mountOverlay, unmount } from '../host/mount.ts';
@@ -65,8 +65,12 @@ export class ActiveSnapshot implements AsyncDisposable {
     chmodSync(this.upper, mode & 0o7777);
   }
 
-  /** Mounts the file system, unless it is mounted, and returns its path. */
-  mount(): string {
+  /**
+   * Mounts the file system, unless it is mounted, and returns its path. `volatile` is for changes that are thrown away if
+   * the machine stops, as those of a build step: programs' syncs cost nothing then, and neither does the end of the mount,
+   * which otherwise writes the whole file system of the upper folder to the disk.
+   */
+  mount(options: { readonly volatile?: boolean } = {}): string {
     if (this.#state === 'ended') throw this.#ended();
     if (this.#state === 'mounted') return this.merged;
     const { folder } = this.#parts;
@@ -80,6 +84,7 @@ export class ActiveSnapshot implements AsyncDisposable {
       upper: this.upper,
       work: join(folder, 'work'),
       target: this.merged,
+      volatile: options.volatile ?? false,
     });
     this.#state = 'mounted';
     return this.merged;
@@ -89,6 +94,8 @@ export class ActiveSnapshot implements AsyncDisposable {
   unmount(): void {
     if (this.#state !== 'ended') this.#state = 'active';
     unmount(this.merged);
+    // overlayfs refuses a folder that a volatile mount has used; ours ended in order.
+    rmSync(join(this.#parts.folder, 'work/work/incompat'), { recursive: true, force: true });
   }
 
   /**

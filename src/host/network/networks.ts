@@ -61,6 +61,16 @@ interface Member extends Omit<Holding, 'signal'> {
   readonly attachment: Attachment;
 }
 
+interface OpenedNamespace {
+  readonly descriptor: number;
+  readonly links: readonly string[];
+}
+
+/** How long no container may come or go before the interfaces of ended ones are taken down. */
+const QUIET_MS = 250;
+/** So many of them are taken down at once, quiet or not. */
+const RETIRED_LIMIT = 100;
+
 type Place = NonNullable<Endpoint['place']>;
 
 /**
@@ -75,7 +85,12 @@ export class Networks implements AsyncDisposable {
   readonly #ports = new Ports();
   readonly #registry: NetworkRegistry;
   readonly #members = new Map<string, Member>();
+  /** Interfaces of ended containers that are still up. */
+  #retired: Scope[] = [];
+  #sweep: NodeJS.Timeout | undefined;
   readonly #ending = new Set<Promise<void>>();
+  /** Namespaces that are closed in the same step. */
+  #closing: { readonly namespaces: OpenedNamespace[]; readonly done: Promise<void> } | undefined;
   /** A file that exists while kernel objects of ours may exist. */
   readonly #mark: string;
 
@@ -83,7 +98,7 @@ export class Networks implements AsyncDisposable {
     mkdirSync(options.stateFolder, { recursive: true, mode: 0o700 });
     const tag = createHash('sha256').update(realpathSync(options.stateFolder)).digest('hex').slice(0, 8);
     this.#options = options;
-    this.#group = Number.parseInt(tag, 16) >>> 1 || 1;
+    this.#group = (Number.parseInt(tag, 16) >>> 1) & ~1 || 2; // even; the odd one after it is for interfaces that go
     this.#firewall = new Firewall(tag);
     this.#mark = join(options.stateFolder, 'in-use');
     const site = { tasks: options.tasks, log: options.log, firewall: this.#firewall, group: this.#group };
@@ -95,6 +110,7 @@ export class Networks implements AsyncDisposable {
    * A port that is taken is a Failure of kind `conflict`.
    */
   async attach(containerId: string, request: AttachRequest, options: { signal: AbortSignal }): Promise<Attachment> {
+    this.#sweepLater();
     if (this.#members.has(containerId))
       throw new Failure('conflict', 'ATTACHED', `container ${containerId} is attached to its network already`);
     await using interfaces = new Scope();
@@ -108,18 +124,16 @@ export class Networks implements AsyncDisposable {
     return attachment;
   }
 
-  /** Ends a container's network. Its ports are free when this resolves; the interfaces go soon after. Idempotent. */
+  /**
+   * Ends a container's network. Its ports are free when this resolves. The interfaces go when no container has come or gone
+   * for a moment: taking one down holds the kernel's network lock for long, and a build's next step would wait for it.
+   */
   async release(containerId: string): Promise<void> {
     const member = this.#members.get(containerId);
     if (!member) return;
     this.#members.delete(containerId);
-    const ending = member.interfaces[Symbol.asyncDispose]()
-      .catch((error: unknown) => {
-        const reason = messageOf(error);
-        this.#options.log.warn('cannot take down the network of a container', { container: containerId, reason });
-      })
-      .finally(() => this.#ending.delete(ending));
-    this.#ending.add(ending);
+    this.#retired.push(member.interfaces);
+    this.#sweepLater();
     await member.published[Symbol.asyncDispose]();
   }
 
@@ -142,21 +156,22 @@ export class Networks implements AsyncDisposable {
   /** Removes a network that no container is on. */
   async remove(ref: string): Promise<void> {
     const bridge = await this.#registry.take(ref);
-    await Promise.all(this.#ending);
+    await this.#takeDown();
     await bridge?.[Symbol.asyncDispose]();
   }
 
   /** Removes the interfaces and packet rules that a killed process of this state folder left. Call before any attach. */
   async cleanLeftovers(): Promise<void> {
     if (!existsSync(this.#mark)) return;
-    await runNetworkTask(this.#options.tasks, 'network.removeGroup', { group: this.#group });
+    for (const group of [this.#group, this.#group + 1])
+      await runNetworkTask(this.#options.tasks, 'network.removeGroup', { group });
     await this.#firewall.clear();
     rmSync(this.#mark);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.#members.keys()].map((id) => this.release(id)));
-    await Promise.all(this.#ending);
+    await this.#takeDown();
     await this.cleanLeftovers();
   }
 
@@ -214,7 +229,7 @@ export class Networks implements AsyncDisposable {
     if (network.record.driver === 'bridge') {
       this.#markUse();
       const bridge = await this.#registry.bridgeOf(network, held.signal);
-      if (wanted !== undefined) await Promise.all(this.#ending); // it may be the address that is just being freed
+      if (wanted !== undefined) await this.#takeDown(); // it may be the address that is just being freed
       const address = bridge.addresses.take(wanted);
       held.interfaces.defer(() => bridge.addresses.giveBack(address));
       place = { bridge, address, mac: wishes.mac === undefined ? macOf(address) : checkedMac(wishes.mac) };
@@ -252,7 +267,7 @@ export class Networks implements AsyncDisposable {
     const { tasks } = this.#options;
     const descriptor = await runNetworkTask(tasks, 'network.openNamespace', { group: this.#group, endpoints: plans });
     const links = plans.map(({ link }) => link);
-    interfaces.defer(() => runNetworkTask(tasks, 'network.closeNamespace', { descriptor, links }));
+    interfaces.defer(() => this.#closeNamespace({ descriptor, links }));
     return `/proc/${process.pid}/fd/${descriptor}`;
   }
 
@@ -276,6 +291,41 @@ export class Networks implements AsyncDisposable {
       const message = `driver failed programming external connectivity ${where}: ${error.message}`;
       throw new Failure(error.kind, error.code, message, error.hint === undefined ? {} : { hint: error.hint });
     }
+  }
+
+  #sweepLater(): void {
+    clearTimeout(this.#sweep);
+    if (this.#retired.length >= RETIRED_LIMIT) void this.#takeDown();
+    else if (this.#retired.length > 0) this.#sweep = setTimeout(() => void this.#takeDown(), QUIET_MS).unref();
+  }
+
+  /** Takes the interfaces of ended containers down; resolves when none is on its way any more. */
+  async #takeDown(): Promise<void> {
+    clearTimeout(this.#sweep);
+    for (const interfaces of this.#retired.splice(0)) {
+      const ending = interfaces[Symbol.asyncDispose]()
+        .catch((error: unknown) => {
+          this.#options.log.warn('cannot take down the network of a container', { reason: messageOf(error) });
+        })
+        .finally(() => this.#ending.delete(ending));
+      this.#ending.add(ending);
+    }
+    await Promise.all(this.#ending);
+  }
+
+  /** Closes a namespace, in one step with all others that are closed in the same turn of the event loop. */
+  #closeNamespace(namespace: OpenedNamespace): Promise<void> {
+    if (!this.#closing) {
+      const namespaces: OpenedNamespace[] = [];
+      const plan = { group: this.#group + 1, namespaces };
+      const done = new Promise<void>((resolve) => setImmediate(resolve)).then(() => {
+        this.#closing = undefined;
+        return runNetworkTask(this.#options.tasks, 'network.closeNamespaces', plan);
+      });
+      this.#closing = { namespaces, done };
+    }
+    this.#closing.namespaces.push(namespace);
+    return this.#closing.done;
   }
 
   #markUse(): void {

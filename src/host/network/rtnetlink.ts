@@ -87,6 +87,12 @@ export function deleteLink(name: string): NetlinkRequest {
   return { type: RTM_DELLINK, flags: 0, body, intent: `delete interface ${name}` };
 }
 
+/** Moves an interface to another group. */
+export function setGroup(name: string, group: number): NetlinkRequest {
+  const body = Buffer.concat([linkHeader(0, 0), attribute(IFLA.name, name), attribute(IFLA.group, group)]);
+  return { type: RTM_NEWLINK, flags: 0, body, intent: `move interface ${name} to group ${group}` };
+}
+
 /** Deletes every interface of a group in one step; the kernel refuses with ENODEV when there is none. */
 export function deleteGroup(group: number): NetlinkRequest {
   const body = Buffer.concat([linkHeader(0, 0), attribute(IFLA.group, group)]);
