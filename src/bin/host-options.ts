@@ -52,7 +52,7 @@ export function parseHostOptions(argv: readonly string[], env: NodeJS.ProcessEnv
   }
   if (values.help) return 'help';
   const root = process.getuid?.() === 0;
-  const runtimeDir = env['XDG_RUNTIME_DIR'] ?? '/tmp';
+  const runtimeDir = env['XDG_RUNTIME_DIR'] ?? `/run/user/${process.getuid?.()}`;
   const dataHome = env['XDG_DATA_HOME'] ?? `${env['HOME'] ?? '/tmp'}/.local/share`;
   const fallback = root ? 'unix:///run/strake.sock' : `unix://${runtimeDir}/strake.sock`;
   return {

@@ -37,7 +37,10 @@ async function runHost(argv: readonly string[]): Promise<number> {
   const workers = scope.use(new WorkerPool(siblingScript(import.meta.url, 'worker'), WORKERS));
   const quickWorkers = scope.use(new WorkerPool(siblingScript(import.meta.url, 'worker'), 1));
   const receivers = scope.use(new WorkerPool(siblingScript(import.meta.url, 'worker'), RECEIVERS));
-  const runRoot = process.getuid?.() === 0 ? '/run/strake' : join(process.env['XDG_RUNTIME_DIR'] ?? '/tmp', 'strake');
+  const runRoot =
+    process.getuid?.() === 0
+      ? '/run/strake'
+      : join(process.env['XDG_RUNTIME_DIR'] ?? `/run/user/${process.getuid?.()}`, 'strake');
   const engine = scope.use(
     await openEngine({
       dataRoot: resolve(options.dataRoot),
