@@ -1,5 +1,5 @@
 import { type ErrorKind, Failure } from '../lib/error.ts';
-import { type HttpAnswer, readAll } from './http.ts';
+import { discard, type HttpAnswer, readAll } from './http.ts';
 import { RegistryBusy } from './retry.ts';
 
 const BODY_LIMIT = 64 << 10;
@@ -12,7 +12,7 @@ const TEXT_LIMIT = 512;
 export async function answerFailure(method: string, answer: HttpAnswer, signal: AbortSignal): Promise<Failure> {
   const { status, url } = answer;
   const told = method === 'HEAD' ? undefined : await readError(answer, signal);
-  if (method === 'HEAD') answer.message.resume();
+  if (method === 'HEAD') discard(answer);
   // A token that lacks a right: logging in again would not help.
   if (status === 401 && /error="?insufficient_scope/.test(answer.headers['www-authenticate'] ?? ''))
     return new Failure('denied', 'DENIED', defaultWords(403, url));

@@ -2,7 +2,8 @@ import { Failure } from '../lib/error.ts';
 import type { RegistryAuth } from '../wire/auth.ts';
 import { answerFailure } from './answer-failure.ts';
 import { type Challenge, parseChallenges } from './challenge.ts';
-import { type HttpAnswer, type HttpClient, readAll } from './http.ts';
+import { discard, type HttpAnswer, type HttpClient } from './http.ts';
+import { readJson } from './read-json.ts';
 import { isInsecure, type RegistrySettings } from './settings.ts';
 
 const TOKEN_ANSWER_LIMIT = 1 << 20;
@@ -87,7 +88,7 @@ export class Authenticator {
     if (answer.status === 200) return await readToken(answer, signal);
     // Token servers of the OAuth kind alone.
     if ((answer.status === 404 || answer.status === 405) && auth?.username && auth.password !== undefined) {
-      answer.message.resume();
+      discard(answer);
       return await this.#post(challenge, scopes, signal, {
         grant_type: 'password',
         username: auth.username,
@@ -167,20 +168,14 @@ function basic({ username = '', password = '' }: RegistryAuth): string {
 }
 
 async function readToken(answer: HttpAnswer, signal: AbortSignal): Promise<TokenAnswer> {
-  const bytes = await readAll(answer, TOKEN_ANSWER_LIMIT, signal);
-  const bad = () => new Failure('unavailable', 'TOKEN_INVALID', `${answer.url.origin} did not answer with a token`);
-  let document: Record<string, unknown>;
-  try {
-    document = JSON.parse(bytes.toString('utf8')) ?? {};
-  } catch {
-    throw bad();
-  }
+  const document = await readJson(answer, TOKEN_ANSWER_LIMIT, signal);
   const text = (name: string) => {
     const value = document[name];
     return typeof value === 'string' && /^[\x21-\x7e]+$/.test(value) ? value : undefined;
   };
   const token = text('token') ?? text('access_token');
-  if (token === undefined) throw bad();
+  if (token === undefined)
+    throw new Failure('unavailable', 'TOKEN_INVALID', `${answer.url.origin} did not answer with a token`);
   const seconds = Number(document['expires_in']);
   return { token, refreshToken: text('refresh_token'), seconds: seconds > 0 ? seconds : TOKEN_SECONDS };
 }

@@ -31,6 +31,8 @@ export interface HttpAnswer {
   /** Where it came from, after redirects. */
   readonly url: URL;
   readonly message: IncomingMessage;
+  /** Bytes of the body to come; Infinity when the answer does not say. */
+  readonly bodyLength: number;
 }
 
 /** Go's bound, which registries know. */
@@ -39,6 +41,8 @@ const READ_IDLE_MS = 60_000;
 /** A registry may move a blob about before it answers. */
 const WRITE_IDLE_MS = 300_000;
 const KEEP_ALIVE_MS = 30_000;
+/** A body that costs less than a new connection. */
+const SHORT = 64 << 10;
 const REDIRECT_STATUS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 /** Headers that are meant for one host only. */
 const SECRET_HEADERS = ['authorization', 'cookie'];
@@ -65,9 +69,10 @@ export class HttpClient implements Disposable {
       const message = await this.#exchange({ ...request, url, headers });
       const status = message.statusCode ?? 0;
       const { location } = message.headers;
-      if (!follows || !REDIRECT_STATUS.has(status) || location === undefined)
-        return { status, headers: message.headers, url, message };
-      message.resume();
+      const length = bodyLength(request.method, message);
+      const answer: HttpAnswer = { status, headers: message.headers, url, message, bodyLength: length };
+      if (!follows || !REDIRECT_STATUS.has(status) || location === undefined) return answer;
+      discard(answer);
       const next = this.#redirected(url, location, hop);
       if (next.origin !== url.origin)
         headers = Object.fromEntries(Object.entries(headers).filter(([name]) => !SECRET_HEADERS.includes(name)));
@@ -189,10 +194,15 @@ export async function readAll(answer: HttpAnswer, limit: number, signal: AbortSi
 }
 
 /** Lets a body go: a short one is read, so that its connection can be used again. */
-export function discard({ message }: HttpAnswer): void {
+export function discard({ message, bodyLength }: HttpAnswer): void {
   message.on('error', () => {});
-  if (Number(message.headers['content-length'] ?? Number.POSITIVE_INFINITY) <= 64 << 10) message.resume();
+  if (bodyLength <= SHORT) message.resume();
   else message.destroy();
+}
+
+function bodyLength(method: string, { statusCode, headers }: IncomingMessage): number {
+  if (method === 'HEAD' || statusCode === 204) return 0;
+  return Number(headers['content-length'] ?? Number.POSITIVE_INFINITY);
 }
 
 function silence(url: URL): Failure {

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { getEventListeners } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { after, test } from 'node:test';
 import { isFailure } from '../lib/error.ts';
 import { digestOf } from '../oci/digest.ts';
@@ -436,7 +439,7 @@ test('a source that fails stops the upload with its own failure', async () => {
   await assert.rejects(upload(registry, broken), /the disk is gone/);
 });
 
-test('abort ends a transfer at once and leaves no listener', async () => {
+test('abort ends a transfer at once', async () => {
   await using registry = await TestRegistry.start();
   const abort = new AbortController();
   registry.misbehave = (request, response) => {
@@ -451,6 +454,29 @@ test('abort ends a transfer at once and leaves no listener', async () => {
     (repository) => gather(repository.blob(descriptor, { signal: abort.signal })),
   );
   await assert.rejects(reading, (error) => isFailure(error, 'cancelled'));
+});
+
+test('transfers leave no listener on their signal, and requests share connections', async () => {
+  await using registry = await TestRegistry.start();
+  registry.addManifest('a/b:1', manifest);
+  registry.addBlob(blob);
+  const sockets = new Set<unknown>();
+  registry.misbehave = (request) => {
+    sockets.add(request.socket);
+    return false;
+  };
+  const { signal: own } = new AbortController();
+  const name = { registry: registry.host, path: 'a/b' };
+  await registries.readFrom(name, { auth: undefined, signal: own }, async (repository) => {
+    for (let i = 0; i < 3; i++) {
+      await repository.manifest('1', own);
+      assert.ok(await repository.hasBlob(descriptor.digest, own));
+      assert.ok(!(await repository.hasBlob(digestOf('none'), own)));
+      await gather(repository.blob(descriptor, { signal: own }));
+    }
+  });
+  assert.deepEqual(getEventListeners(own, 'abort'), []);
+  assert.ok(sockets.size <= 2, `${sockets.size} connections`); // a short body that is let go may still be on its way
 });
 
 test('a mirror is tried first, without credentials, and passed over when it fails', async () => {
@@ -478,7 +504,7 @@ for (const [what, handle, expected] of [
       response.end('{"results":[{"name":"x/deb","description":"d","star_count":3,"is_official":true},{"bad":1}]}'),
     [{ name: 'x/deb', description: 'd', star_count: 3, is_official: true, is_automated: false }],
   ],
-  ['a search that answers nonsense', (response: ServerResponse) => response.end('<html>'), 'SEARCH_INVALID'],
+  ['a search that answers nonsense', (response: ServerResponse) => response.end('<html>'), 'ANSWER_INVALID'],
 ] as const)
   test(`search in ${what}`, async () => {
     await using registry = await TestRegistry.start();
@@ -491,6 +517,28 @@ for (const [what, handle, expected] of [
     if (typeof expected === 'string') await assert.rejects(search(registries, request), failsWith(expected));
     else assert.deepEqual(await search(registries, request), expected);
   });
+
+test('a registry that is not near is reached through the proxy of the environment', async () => {
+  const asked: string[] = [];
+  const proxy = createServer().on('connect', (request: IncomingMessage, socket: Duplex) => {
+    asked.push(`${request.method} ${request.url}`);
+    socket.end('HTTP/1.1 502 Bad Gateway\r\n\r\n');
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  const before = process.env['https_proxy'];
+  process.env['https_proxy'] = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`; // it listens on TCP
+  using proxied = testRegistries();
+  try {
+    await assert.rejects(proxied.connect('far.test', { auth: undefined, signal }), (error) =>
+      isFailure(error, 'unavailable'),
+    );
+    assert.equal(asked[0], 'CONNECT far.test:443');
+  } finally {
+    if (before === undefined) delete process.env['https_proxy'];
+    else process.env['https_proxy'] = before;
+    proxy.close();
+  }
+});
 
 test('nobody listens: the words name the address', async () => {
   await assert.rejects(

@@ -7,6 +7,7 @@ import { isTag } from '../oci/reference.ts';
 import type { RegistryConnection } from './connection.ts';
 import { discard, type HttpAnswer, readAll } from './http.ts';
 import { readBlob } from './read-blob.ts';
+import { readJson } from './read-json.ts';
 import { uploadBlob } from './upload-blob.ts';
 
 const ACCEPT = [MediaType.ociIndex, MediaType.ociManifest, MediaType.dockerList, MediaType.dockerManifest].join(', ');
@@ -169,8 +170,7 @@ export class Repository {
         expect: [200],
         signal,
       });
-      const document: unknown = JSON.parse((await readAll(answer, TAGS_LIMIT, signal)).toString('utf8'));
-      const listed = (document as { tags?: unknown } | null)?.tags; // checked in the next line
+      const { tags: listed } = await readJson(answer, TAGS_LIMIT, signal);
       for (const tag of Array.isArray(listed) ? listed : []) if (typeof tag === 'string' && isTag(tag)) tags.push(tag);
       const next = /<([^>]+)>\s*;\s*rel="?next"?/.exec(String(answer.headers['link'] ?? ''))?.[1];
       url = next === undefined ? undefined : new URL(next, answer.url);

@@ -1,6 +1,6 @@
 import { Failure, isFailure } from '../lib/error.ts';
 import type { RegistryAuth, SearchRow } from '../wire/auth.ts';
-import { type HttpAnswer, readAll } from './http.ts';
+import { readJson } from './read-json.ts';
 import type { Registries } from './registries.ts';
 
 const ANSWER_LIMIT = 8 << 20;
@@ -31,26 +31,17 @@ export async function search(registries: Registries, request: SearchRequest): Pr
   try {
     const query = new URLSearchParams({ q: term, n: String(limit) });
     const answer = await get(`v1/search?${query}`, []);
-    const results = (await readJson(answer, signal))['results'];
+    const results = (await readJson(answer, ANSWER_LIMIT, signal))['results'];
     return (Array.isArray(results) ? results : []).slice(0, limit).flatMap(toRow);
   } catch (error) {
     if (!isFailure(error, 'not-found', 'unsupported')) throw error;
   }
   const answer = await get(`v2/_catalog?n=${10_000}`, ['registry:catalog:*']);
-  const names = (await readJson(answer, signal))['repositories'];
+  const names = (await readJson(answer, ANSWER_LIMIT, signal))['repositories'];
   return (Array.isArray(names) ? names : [])
     .filter((name) => typeof name === 'string' && name.includes(term.toLowerCase()))
     .slice(0, limit)
     .flatMap((name) => toRow({ name }));
-}
-
-async function readJson(answer: HttpAnswer, signal: AbortSignal): Promise<Record<string, unknown>> {
-  try {
-    return JSON.parse((await readAll(answer, ANSWER_LIMIT, signal)).toString('utf8')) ?? {};
-  } catch (error) {
-    if (isFailure(error)) throw error;
-    throw new Failure('unavailable', 'SEARCH_INVALID', `${answer.url.host} did not answer the search with JSON`);
-  }
 }
 
 function toRow(result: Record<string, unknown>): SearchRow[] {
