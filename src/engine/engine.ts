@@ -23,7 +23,7 @@ import { imageSource } from './build/image-source.ts';
 import { runExecutor } from './build/run-executor.ts';
 import { stepCache } from './build/step-cache.ts';
 import { type CommitRequest, commitContainer } from './containers/commit-container.ts';
-import { containerBackend, execBackend, logBackend, pauseBackend } from './containers/container-backend.ts';
+import { containerBackend, execBackend, logBackend, monitorBackend, pauseBackend } from './containers/container-backend.ts';
 import { ContainerCases } from './containers/container-cases.ts';
 import { EventLog, type EventSubject } from './event-log.ts';
 import type { ImageNeeds } from './images/image-needs.ts';
@@ -116,7 +116,7 @@ export async function openEngine(options: EngineOptions) {
       system: systemCases({ store, containers, runtime, cgroups, events, registry: options.registry }),
       images: new Images(needs),
       registry: transfers,
-      archives: new Archives(needs),
+      archives: new Archives({ ...needs, packLayer: snapshots.pack.bind(snapshots) }),
       diskUsage: {
         diskUsage: ({ parts }: { readonly parts: ReadonlySet<DiskUsagePart> }) =>
           diskUsage({ ...needs, containers: containerCases }, parts),
@@ -131,6 +131,7 @@ export async function openEngine(options: EngineOptions) {
       },
       pause: pauseBackend(containers),
       logs: logBackend(containers),
+      monitor: monitorBackend(containers, cgroups),
       exec: execBackend(containers),
     },
     /** True while a build, a transfer or a container needs the host. */

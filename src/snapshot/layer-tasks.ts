@@ -1,16 +1,16 @@
 import { syncFileSystem } from '../host/file-system-calls.ts';
 import type { TaskContext } from '../lib/worker-task.ts';
 import { applyTask } from './apply-tar.ts';
-import { compressTask } from './compress-layer.ts';
 import { type ScanRequest, scanTree } from './scan-tree.ts';
+import { streamTask } from './stream-layer.ts';
 import { verifyLayer } from './verify-layer.ts';
 import { verifyTree } from './verify-tree.ts';
 
 /** What the snapshot room runs in worker threads; `bin/worker.ts` serves it. */
 export const layerTasks = {
   'apply-tar': applyTask,
-  'compress-layer': compressTask,
   'scan-tree': (request: ScanRequest, context: TaskContext) => scanTree(request, context),
+  'stream-layer': streamTask,
   'sync-layers': ({ folder }: { readonly folder: string }) => syncFileSystem(folder),
   'verify-layer': (request: Parameters<typeof verifyLayer>[0], context: TaskContext) => verifyLayer(request, context),
   'verify-tree': (request: Parameters<typeof verifyTree>[0], context: TaskContext) => verifyTree(request, context),

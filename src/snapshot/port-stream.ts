@@ -15,7 +15,7 @@ type ToWorker =
 
 /** Sends a stream through a port until it ends, fails, or the signal aborts. Rejects with the source's own error. */
 export async function sendStream(
-  source: AsyncIterable<Uint8Array>,
+  source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   port: MessagePort,
   signal: AbortSignal,
 ): Promise<void> {

@@ -6,9 +6,9 @@ import type { AllottedLayer, LayerFacts, LayerId, LayerRecord, SealedLayer } fro
 import { ActiveSnapshot } from './active-snapshot.ts';
 import type { ApplyProgress } from './apply-stream.ts';
 import { applyTar } from './apply-tar.ts';
-import { compressLayer } from './compress-layer.ts';
 import { LayerTables, LayerView } from './layer-view.ts';
 import type { ScanRequest } from './scan-tree.ts';
+import { streamLayer } from './stream-layer.ts';
 
 /** What snapshots need of the store: `LayerRecords`. */
 export interface LayerStore {
@@ -50,7 +50,7 @@ export class Snapshots {
 
   /**
    * `active` is the folder for writable snapshots, on the file system of the layers. `receivers` are the threads for
-   * `receive`, which are held as long as the sender takes; those of `pool` when absent.
+   * `receive` and `pack`, which are held as long as the other side takes; those of `pool` when absent.
    */
   constructor(parts: {
     readonly layers: LayerStore;
@@ -136,7 +136,14 @@ export class Snapshots {
 
   /** The gzip of a sealed layer's tar. Equal layers give equal bytes. */
   compress(id: LayerId, options: { readonly signal: AbortSignal }): AsyncGenerator<Buffer> {
-    return compressLayer(this.#pool, { index: this.#index(id), tree: this.#tree(id) }, options);
+    const layer = { index: this.#index(id), tree: this.#tree(id), form: 'gzip' } as const;
+    return streamLayer(this.#pool, layer, options);
+  }
+
+  /** A sealed layer's tar; at its end `data-loss` when it is not what the diff ID says. Holds a thread of `receivers`. */
+  pack({ id, diffId }: LayerRecord, options: { readonly signal: AbortSignal }): AsyncGenerator<Buffer> {
+    const layer = { index: this.#index(id), tree: this.#tree(id), form: 'tar', expect: diffId } as const;
+    return streamLayer(this.#receivers, layer, options);
   }
 
   /** Looks into stacked layers, bottom first, without a mount; waits for the indexes that are still being made. */

@@ -36,6 +36,12 @@ export class GatherBuffer {
     if (length > 0) this.reserve(length).fill(0);
   }
 
+  /** Passes on what there is, and counts bytes that take another way and follow it. */
+  skip(length: number): void {
+    this.flush();
+    this.#flushed += length;
+  }
+
   /** Passes on what there is. */
   flush(): void {
     if (this.#fill > 0) this.#sink(this.#buffer.subarray(0, this.#fill));

@@ -56,6 +56,12 @@ export class TarWriter {
     return this.#out.reserve(length);
   }
 
+  /** Passes on what there is; the caller puts the next `length` bytes of content behind it itself. */
+  leave(length: number): void {
+    this.#take(length);
+    this.#out.skip(length);
+  }
+
   /** Writes the end of the archive and passes on what is left; returns the length of the tar. */
   end(): number {
     this.#endEntry();

@@ -40,6 +40,7 @@ export async function startArchiveHost(): Promise<ArchiveHost> {
     store,
     emit: (event) => events.push(event),
     receiveLayer: snapshots.receive.bind(snapshots),
+    packLayer: snapshots.pack.bind(snapshots),
   });
   const signal = new AbortController().signal;
   return {

@@ -1,32 +1,36 @@
-import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { cancelled, Failure } from '../../lib/error.ts';
-import { type DiffId, Digester } from '../../oci/digest.ts';
+import type { DiffId } from '../../oci/digest.ts';
 import type { LayerRecord } from '../../store/layers.ts';
 import type { Store } from '../../store/open-store.ts';
 import type { EntryHeader } from '../../tar/layer-entry.ts';
-import { packPieces } from '../../tar/pack-layer.ts';
 import { TarWriter } from '../../tar/tar-writer.ts';
 import { type ArchiveDocument, archiveDocuments, type SavedImage } from './archive-documents.ts';
 import { blobPath } from './archive-paths.ts';
 import type { SelectedImage } from './select-images.ts';
+
+export interface SaveNeeds {
+  readonly store: Store;
+  /** The tar of a layer; `data-loss` at its end when it is not what the diff ID says. */
+  readonly packLayer: (layer: LayerRecord, options: { readonly signal: AbortSignal }) => AsyncIterable<Buffer>;
+}
 
 /**
  * A tar with images as `archiveDocuments` describes them and their layers, each once, uncompressed, byte for byte what
  * their diff IDs say: a layer whose tree has changed on disk breaks the stream with `data-loss` LAYER_DAMAGED. Reads in
  * memory of a few MiB. The layers are kept from collection until the stream is closed. Throws `not-found` LAYER_MISSING.
  */
-export function saveArchive(store: Store, selected: readonly SelectedImage[], signal: AbortSignal): Readable {
+export function saveArchive(needs: SaveNeeds, selected: readonly SelectedImage[], signal: AbortSignal): Readable {
+  const { store } = needs;
   const images = selected.map((one) => ({ ...one, layers: store.layers.chain(one.image.config.rootfs.diff_ids) }));
   const layers = new Map(images.flatMap((image) => image.layers.map((layer) => [layer.diffId, layer] as const)));
   const lease = store.leases.hold({ layers: [...layers.values()].map(({ id }) => id), diffIds: layers.keys() });
-  const stream = Readable.from(archiveBytes(store, images, layers, signal), { objectMode: false });
+  const stream = Readable.from(archiveBytes(needs, images, layers, signal), { objectMode: false });
   stream.once('close', () => lease[Symbol.dispose]());
   return stream;
 }
 
 async function* archiveBytes(
-  store: Store,
+  needs: SaveNeeds,
   images: readonly SavedImage[],
   layers: ReadonlyMap<DiffId, LayerRecord>,
   signal: AbortSignal,
@@ -48,11 +52,9 @@ async function* archiveBytes(
   }
   for (const layer of layers.values()) {
     begin({ path: blobPath(layer.diffId), size: layer.tarSize });
-    for (const piece of layerBytes(store, layer)) {
-      if (signal.aborted) throw cancelled(signal);
-      writer.data(piece);
-      yield* ready.splice(0);
-    }
+    writer.leave(layer.tarSize);
+    yield* ready.splice(0);
+    yield* needs.packLayer(layer, { signal });
   }
   writer.end();
   yield* ready;
@@ -70,23 +72,6 @@ function writeDocument(
     writer.data(document.bytes);
   }
 }
-
-/** The bytes of a layer's tar; throws at their end when they are not those of its diff ID. */
-function* layerBytes(store: Store, layer: LayerRecord): Generator<Buffer> {
-  const folder = store.layers.folder(layer.id);
-  const digester = new Digester();
-  for (const piece of packPieces(join(folder, 'index'), join(folder, 'diff'))) {
-    digester.update(piece);
-    if (digester.size > layer.tarSize) throw damaged(layer);
-    yield piece;
-  }
-  if (digester.diffId() !== layer.diffId) throw damaged(layer);
-}
-
-const damaged = (layer: LayerRecord): Failure =>
-  new Failure('data-loss', 'LAYER_DAMAGED', `layer ${layer.diffId} is damaged: its files give another digest`, {
-    hint: 'run "strake system check"',
-  });
 
 /** `a`, `a/b` of `a/b/c`. */
 function foldersOf(path: string): string[] {

@@ -1,0 +1,76 @@
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import { cancelled, Failure } from '../lib/error.ts';
+import type { WorkerPool } from '../lib/worker-pool.ts';
+import type { TaskContext } from '../lib/worker-task.ts';
+import { type DiffId, Digester } from '../oci/digest.ts';
+import { gzipMembers } from '../tar/gzip-members.ts';
+import { packPieces } from '../tar/pack-layer.ts';
+import { receiveStream, sendStream } from './port-stream.ts';
+
+export interface StreamedLayer {
+  readonly index: string;
+  readonly tree: string;
+  /** `gzip` is compressed by all processors; equal layers give equal bytes. */
+  readonly form: 'tar' | 'gzip';
+  /** What the tar must be. */
+  readonly expect?: DiffId;
+}
+
+/**
+ * The tar of a layer, packed in a worker thread. What is missing of the tree, and at the end another diff ID than the
+ * expected one, is a Failure of kind `data-loss`.
+ */
+export async function* streamLayer(
+  pool: WorkerPool,
+  layer: StreamedLayer,
+  { signal }: { readonly signal: AbortSignal },
+): AsyncGenerator<Buffer> {
+  const { port1: near, port2: far } = new MessageChannel();
+  const stop = new AbortController();
+  const both = AbortSignal.any([signal, stop.signal]);
+  const input: StreamTask = { port: far, layer };
+  const work = pool.run<void>('stream-layer', input, { signal: both, transfer: [far] });
+  let problem: unknown;
+  const ended = work.catch((error: unknown) => {
+    problem = error;
+    stop.abort();
+  });
+  try {
+    yield* receiveStream(near, both);
+    await work;
+    if (signal.aborted) throw cancelled(signal); // what had arrived may not have been all
+  } catch (error) {
+    await ended;
+    if (signal.aborted) throw cancelled(signal);
+    throw problem ?? error;
+  } finally {
+    stop.abort();
+    near.close();
+    await ended;
+  }
+}
+
+export interface StreamTask {
+  readonly port: MessagePort;
+  readonly layer: StreamedLayer;
+}
+
+/** The part in the worker. */
+export async function streamTask({ port, layer }: StreamTask, { signal }: TaskContext): Promise<void> {
+  const pieces = verified(packPieces(layer.index, layer.tree), layer.expect);
+  await sendStream(layer.form === 'gzip' ? gzipMembers(pieces) : pieces, port, signal);
+  if (signal.aborted) throw cancelled(signal);
+}
+
+function* verified(pieces: Iterable<Buffer>, expect: DiffId | undefined): Generator<Buffer> {
+  if (expect === undefined) return yield* pieces;
+  const digester = new Digester();
+  for (const piece of pieces) {
+    digester.update(piece);
+    yield piece;
+  }
+  if (digester.diffId() !== expect)
+    throw new Failure('data-loss', 'LAYER_DAMAGED', `layer ${expect} is damaged: its files give another digest`, {
+      hint: 'run "strake system check"',
+    });
+}
