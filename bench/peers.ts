@@ -10,12 +10,22 @@ export interface Peer {
   importBase(tar: string, image: string): void;
   /** Argument vector of a build, and its environment. */
   build(context: string, tag: string): Invocation;
+  /** Archives: `import`, `save`, `load`; undefined where the tool is not measured. */
+  readonly archives: ArchiveCommands | undefined;
   /** `run --rm image argv`; undefined where the tool cannot. */
   run(image: string, argv: readonly string[]): Invocation | undefined;
   /** Highest resident memory of the serving process since `resetMemory`, in MiB; undefined when there is none. */
   peakMemory(): number | undefined;
   resetMemory(): void;
   stop(): Promise<void>;
+}
+
+export interface ArchiveCommands {
+  importTar(tar: string, image: string): Invocation;
+  save(image: string, file: string): Invocation;
+  load(file: string): Invocation;
+  /** Untimed. */
+  remove(image: string): void;
 }
 
 export interface Invocation {
@@ -35,6 +45,7 @@ export async function startStrake(folder: string): Promise<Peer> {
     name: 'strake',
     importBase: (tar, image) => must(STRAKE, ['import', tar, image], env),
     build: (context, tag) => ({ file: STRAKE, args: ['build', '-q', '-t', tag, context], env }),
+    archives: archiveCommands(STRAKE, env),
     run: (image, argv) => ({ file: STRAKE, args: ['run', '--rm', image, ...argv], env }),
     peakMemory: () => peakOf(host.pid),
     resetMemory: () => resetPeak(host.pid),
@@ -78,6 +89,7 @@ export async function startDocker(folder: string): Promise<Peer[]> {
       args: ['build', '-q', '-t', tag, context],
       env: { ...base, DOCKER_BUILDKIT: buildkit },
     }),
+    archives: buildkit === '1' ? undefined : archiveCommands(docker, base), // one daemon, measured once
     run: (image, argv) => ({ file: docker, args: ['run', '--rm', image, ...argv], env: base }),
     peakMemory: () => peakOf(daemon.pid),
     resetMemory: () => resetPeak(daemon.pid),
@@ -109,10 +121,20 @@ export function startBuildah(folder: string): Peer {
       args: [...storage, 'build', '-q', '--layers', '--isolation', 'oci', '--runtime', 'runc', '-t', tag, context],
       env: {},
     }),
+    archives: undefined,
     run: () => undefined,
     peakMemory: () => undefined,
     resetMemory: () => {},
     stop: async () => {},
+  };
+}
+
+function archiveCommands(file: string, env: Readonly<Record<string, string>>): ArchiveCommands {
+  return {
+    importTar: (tar, image) => ({ file, args: ['import', tar, image], env }),
+    save: (image, archive) => ({ file, args: ['save', '-o', archive, image], env }),
+    load: (archive) => ({ file, args: ['load', '-q', '-i', archive], env }),
+    remove: (image) => must(file, ['rmi', '-f', image], env),
   };
 }
 

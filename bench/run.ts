@@ -65,9 +65,9 @@ function measure(scenario: Scenario, among: readonly Peer[]): Measured[] {
       spawnSync('sync');
       peer.resetMemory();
       for (const phase of scenario.phases) {
-        phase.before?.(context);
         const invocation = phase.invoke(peer, context, `bench-${round}`);
         if (!invocation) continue;
+        phase.before?.(context, peer, `bench-${round}`);
         const key = `${phase.name} ${peer.name}`;
         samples.set(key, [...(samples.get(key) ?? []), timed(invocation)]);
       }

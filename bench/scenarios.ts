@@ -1,6 +1,8 @@
 /** What is measured. A scenario prepares a context once a round; its phases are timed in order, for every peer alike. */
 import { mkdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { archiveScenarios } from './archive-scenarios.ts';
+import { noise } from './noise.ts';
 import type { Invocation, Peer } from './peers.ts';
 
 export interface Phase {
@@ -9,7 +11,7 @@ export interface Phase {
   readonly target: number;
   readonly peer: 'buildkit' | 'docker';
   /** Untimed. */
-  before?(context: string): void;
+  before?(context: string, peer: Peer, tag: string): void;
   invoke(peer: Peer, context: string, tag: string): Invocation | undefined;
 }
 
@@ -97,6 +99,7 @@ export const scenarios: readonly Scenario[] = [
     prepare: () => {},
     phases: [{ name: 'bridge', target: 0.25, peer: 'docker', invoke: (peer) => peer.run('base', ['true']) }],
   },
+  ...archiveScenarios,
 ];
 
 /** `count` files of 1 to 10 KiB in folders of 100. */
@@ -112,17 +115,4 @@ function fillTree(root: string, count: number, seed: number): void {
   // as after a checkout some minutes ago
   const past = Date.now() / 1000 - 600;
   utimesSync(root, past, statSync(root).mtimeMs / 1000);
-}
-
-/** Bytes that do not compress, from a seed. */
-function noise(size: number, seed: number): Buffer {
-  const words = new Uint32Array(size / 4);
-  let state = (seed + 1) * 2_654_435_761;
-  for (let i = 0; i < words.length; i++) {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    words[i] = state;
-  }
-  return Buffer.from(words.buffer);
 }
