@@ -1,4 +1,6 @@
 import type { Containers } from '../../container/containers.ts';
+import { containerStats, processTable } from '../../container/monitor.ts';
+import type { Cgroups } from '../../host/cgroup.ts';
 import type { ContainerCases } from './container-cases.ts';
 
 interface CallOptions {
@@ -37,6 +39,15 @@ export function containerBackend(containers: Containers, cases: ContainerCases) 
 
 export function pauseBackend(containers: Containers) {
   return { pause: containers.pause.bind(containers), unpause: containers.unpause.bind(containers) };
+}
+
+export function monitorBackend(containers: Containers, cgroups: Cgroups) {
+  return {
+    top: async (ref: string, options: Parameters<typeof processTable>[2]) =>
+      processTable(containers.find(ref), cgroups, options),
+    stats: async (ref: string, options: Parameters<typeof containerStats>[2]) =>
+      containerStats(containers.find(ref), cgroups, options),
+  };
 }
 
 export function logBackend(containers: Containers) {
