@@ -27,6 +27,7 @@ export const COMMANDS: Readonly<Record<string, Load>> = {
   import: async () => (await import('./commands/import.ts')).importImage,
   inspect: async () => (await import('./commands/inspect.ts')).inspect,
   kill: async () => (await import('./commands/kill.ts')).kill,
+  lint: async () => (await import('./commands/lint.ts')).lint,
   load: async () => (await import('./commands/load.ts')).load,
   logs: async () => (await import('./commands/logs.ts')).logs,
   pause: async () => (await import('./commands/pause.ts')).pause,
