@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { type DockerRegistry, makeCertificates, startRegistry } from './docker-registry.ts';
 import { startDockerd } from './dockerd.ts';
-import { importBusybox, run, startHost, type TestHost, until } from './harness.ts';
+import { importBusybox, makeContext, run, startHost, type TestHost, until } from './harness.ts';
 
 let host: TestHost;
 let registry: DockerRegistry;
@@ -217,12 +217,19 @@ test('users: login, wrong password, logout', async () => {
   const digest = lastDigest(await ok(['push', name]));
   await ok(['rmi', name]);
   assert.match(await ok(['pull', name]), new RegExp(`^Digest: ${digest}$`, 'm'));
+  await ok(['rmi', name]);
+  await ok(['build', '-t', 'private', makeContext(host.folder, { Dockerfile: `FROM ${name}\nLABEL private=yes` })]);
+  await ok(['rmi', name]);
   const docker = await run(
     'docker',
     ['-H', `unix://${host.socket}`, 'login', '-u', 'me', '-p', 'secret', guarded.host],
     { env },
   );
   assert.match(docker.stdout, /Login Succeeded/);
+  const context = makeContext(host.folder, { Dockerfile: `FROM ${name}\nLABEL private=again` });
+  const built = await host.docker(['build', context], { env });
+  assert.equal(built.code, 0, built.stderr);
+  await ok(['rmi', name]);
   await ok(['logout', guarded.host]);
   await fails(['pull', name], /no basic auth credentials/);
 });
