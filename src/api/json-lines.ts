@@ -39,7 +39,7 @@ export class JsonLines<T> {
 
 /** The last line of a progress stream that fails after its first byte. */
 export function errorLine(error: unknown): ProgressLine {
-  const { message, hint } = errorBody(error);
+  const { code: _name, ...body } = errorBody(error);
   const code = isFailure(error) && error.exitCode !== undefined ? { code: error.exitCode } : {};
-  return { errorDetail: { ...code, message, ...(hint === undefined ? {} : { hint }) }, error: message };
+  return { errorDetail: { ...code, ...body }, error: body.message };
 }

@@ -30,6 +30,6 @@ export function statusOf(error: unknown): number {
 /** Body of the error answer. */
 export function errorBody(error: unknown): ErrorBody {
   if (!isFailure(error)) return { message: messageOf(error) };
-  const hint = error.hint === undefined ? {} : { hint: error.hint };
-  return { message: error.message, code: error.code, ...hint };
+  const { message, code, hint, source } = error;
+  return { message, code, ...(hint === undefined ? {} : { hint }), ...(source ? { source } : {}) };
 }

@@ -1,4 +1,4 @@
-import { Failure, isFailure, messageOf } from '../lib/error.ts';
+import { Failure, isFailure, messageOf, type SourceRange } from '../lib/error.ts';
 import { connectOrStart } from './client/connect.ts';
 import type { EngineClient } from './client/engine-client.ts';
 import { chooseHost, type HostChoice } from './client/host-choice.ts';
@@ -98,6 +98,12 @@ async function unknownCommand(words: readonly string[]): Promise<number> {
   return exitCode;
 }
 
+/** Where in a Dockerfile it happened, and the lines themselves. */
+function showPlace({ file, line, column, excerpt }: SourceRange): string {
+  const place = `${file}:${line}${column === undefined ? '' : `:${column}`}`;
+  return excerpt === undefined || excerpt === '' ? `at ${place}\n` : `at ${place}:\n${excerpt.replace(/^/gm, '  ')}\n`;
+}
+
 async function report(error: unknown, debug: boolean): Promise<number> {
   if (isFailure(error)) {
     if (error.kind === 'cancelled') return error.exitCode ?? 130;
@@ -107,6 +113,7 @@ async function report(error: unknown, debug: boolean): Promise<number> {
       return 125;
     }
     if (error.message !== '') process.stderr.write(`${error.message}\n`);
+    if (error.source) process.stderr.write(showPlace(error.source));
     if (error.hint !== undefined) process.stderr.write(`  (${error.hint})\n`);
     if (debug && error.kind === 'internal') process.stderr.write(`${error.stack}\n`);
     return error.exitCode ?? 1;

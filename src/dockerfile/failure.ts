@@ -15,7 +15,5 @@ export function parseFault(source: SourceRange, code: string, message: string, h
 
 /** `error` with the place of the instruction, unless it already has one. */
 export function withSource(error: unknown, source: SourceRange): unknown {
-  if (!isFailure(error) || error.source) return error;
-  const hint = error.hint === undefined ? {} : { hint: error.hint };
-  return new Failure(error.kind, error.code, error.message, { source, cause: error, ...hint });
+  return isFailure(error) && !error.source ? error.at(source) : error;
 }

@@ -28,6 +28,8 @@ export interface SourceRange {
   readonly line: number;
   readonly endLine: number;
   readonly column?: number;
+  /** These lines with their numbers, for people. */
+  readonly excerpt?: string;
 }
 
 /**
@@ -50,6 +52,17 @@ export class Failure extends Error {
     this.hint = detail.hint;
     this.source = detail.source;
     this.exitCode = detail.exitCode;
+  }
+
+  /** The same failure with its place. */
+  at(source: SourceRange): Failure {
+    const { hint, exitCode } = this;
+    return new Failure(this.kind, this.code, this.message, {
+      source,
+      cause: this,
+      ...(hint === undefined ? {} : { hint }),
+      ...(exitCode === undefined ? {} : { exitCode }),
+    });
   }
 }
 

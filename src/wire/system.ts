@@ -1,3 +1,5 @@
+import type { SourceRange } from '../lib/error.ts';
+
 /** Shapes of the Docker Engine API for the host itself. https://docs.docker.com/reference/api/engine/ */
 
 export interface VersionInfo {
@@ -55,9 +57,10 @@ export interface EventMessage {
   timeNano: number;
 }
 
-/** Body of every error answer. A Strake host adds the code of its Failure, and the hint when there is one. */
+/** Body of every error answer. A Strake host adds the code of its Failure, and hint and place when there are any. */
 export interface ErrorBody {
   message: string;
   code?: string;
   hint?: string;
+  source?: SourceRange;
 }

@@ -1,8 +1,9 @@
 import { connect, isIP, type Socket } from 'node:net';
 import type { Readable } from 'node:stream';
-import { cancelled, type ErrorKind, Failure, isFailure, messageOf, printable, systemCode } from '../../lib/error.ts';
+import { cancelled, type ErrorKind, Failure, isFailure, messageOf, systemCode } from '../../lib/error.ts';
 import { VERSION_HEADER } from '../../wire/build.ts';
 import type { Endpoint } from './endpoint.ts';
+import { errorDetail } from './error-detail.ts';
 import { exchange, type HttpAnswer, type RawConnection } from './http-exchange.ts';
 
 /** Newest API version that this client speaks. */
@@ -171,11 +172,15 @@ async function refusal(answer: HttpAnswer): Promise<Failure> {
   const { status } = answer;
   const body = errorIn(text);
   const message = body?.message ?? (text.trim() === '' ? `request returned status ${status}` : text.trim());
-  const hint = typeof body?.hint === 'string' ? { hint: printable(body.hint) } : {};
-  return new Failure(kindOf(status), `HTTP_${status}`, `Error response from daemon: ${message}`, hint);
+  return new Failure(
+    kindOf(status),
+    `HTTP_${status}`,
+    `Error response from daemon: ${message}`,
+    errorDetail(body ?? {}),
+  );
 }
 
-function errorIn(text: string): { message: string; hint?: unknown } | undefined {
+function errorIn(text: string): { message: string; hint?: unknown; source?: unknown } | undefined {
   try {
     const body: unknown = JSON.parse(text);
     if (typeof body === 'object' && body !== null && 'message' in body && typeof body.message === 'string')

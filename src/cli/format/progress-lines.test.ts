@@ -43,10 +43,18 @@ test('text and aux pass, an error line is thrown with its exit code', async () =
   const lines = [
     { stream: 'Step' },
     { aux: { ID: 'x' } },
-    { errorDetail: { code: 3, message: 'no', hint: 'try\x1b' }, error: 'no' },
+    {
+      errorDetail: { code: 3, message: 'no', hint: 'try\x1b', source: { file: 'D\x1b', line: 2, endLine: 2 } },
+      error: 'no',
+    },
   ];
   const drawing = drawProgress(stream(lines), output, { onAux: (value) => aux.push(value) });
-  await assert.rejects(drawing, { message: 'no', exitCode: 3, hint: 'try\ufffd' });
+  await assert.rejects(drawing, {
+    message: 'no',
+    exitCode: 3,
+    hint: 'try\ufffd',
+    source: { file: 'D\ufffd', line: 2, endLine: 2 },
+  });
   assert.equal(output.text, 'Step');
   assert.deepEqual(aux, [{ ID: 'x' }]);
 });

@@ -1,5 +1,6 @@
 import { Failure, printable } from '../../lib/error.ts';
 import type { ProgressLine } from '../../wire/progress.ts';
+import { errorDetail } from '../client/error-detail.ts';
 import type { Output } from '../session.ts';
 import { humanSize } from './human.ts';
 
@@ -43,10 +44,10 @@ export async function drawProgress(
 
 /** The failure that a stream's error line tells. Its exit code is the one of a failed RUN. */
 export function lineFailure(line: ProgressLine): Failure {
-  const { message = line.error ?? 'unknown error', code = 0, hint } = line.errorDetail ?? {};
+  const { message = line.error ?? 'unknown error', code = 0 } = line.errorDetail ?? {};
   return new Failure('internal', 'STREAM_ERROR', message, {
     ...(code === 0 ? {} : { exitCode: code }),
-    ...(hint === undefined ? {} : { hint: printable(hint) }),
+    ...errorDetail(line.errorDetail ?? {}),
   });
 }
 

@@ -4,8 +4,9 @@ import type { ImageSource, RunExecutor } from '../../build/needs.ts';
 import type { BuildSession } from '../../build/session.ts';
 import type { Vertices } from '../../build/vertex.ts';
 import { parseDockerfile } from '../../dockerfile/parse.ts';
+import { excerpt } from '../../dockerfile/position.ts';
 import { planStages } from '../../dockerfile/stages.ts';
-import { Failure } from '../../lib/error.ts';
+import { Failure, isFailure } from '../../lib/error.ts';
 import { limiter } from '../../lib/limiter.ts';
 import { Scope } from '../../lib/scope.ts';
 import type { WorkerPool } from '../../lib/worker-pool.ts';
@@ -53,34 +54,44 @@ export async function buildImage(parts: BuildParts, request: BuildImageRequest):
     emit,
     signal,
   });
-  const platform = options.platform ? parsePlatform(options.platform) : hostPlatform();
-  const plan = planStages(parseDockerfile(dockerfile, { file: options.dockerfile }), {
-    target: options.target,
-    buildArgs: options.buildArgs,
-    buildPlatform: hostPlatform(),
-    targetPlatform: platform,
-  });
-  const session: BuildSession = {
-    options,
-    plan,
-    platform,
-    context,
-    store: parts.store,
-    snapshots: parts.snapshots,
-    workers: parts.workers,
-    images: parts.images(request.registryAuth),
-    stepImages: stepImages(parts.store),
-    vertices: parts.vertices,
-    runner: parts.runner,
-    work: limiter(availableParallelism()),
-    emit,
-    signal,
-  };
-  const image = await runBuild(session);
-  await emit({ type: 'built', image });
-  for (const name of names) {
-    parts.tag(image, name);
-    await emit({ type: 'tagged', name: familiarReference(name) });
+  try {
+    const platform = options.platform ? parsePlatform(options.platform) : hostPlatform();
+    const plan = planStages(parseDockerfile(dockerfile, { file: options.dockerfile }), {
+      target: options.target,
+      buildArgs: options.buildArgs,
+      buildPlatform: hostPlatform(),
+      targetPlatform: platform,
+    });
+    const session: BuildSession = {
+      options,
+      plan,
+      platform,
+      context,
+      store: parts.store,
+      snapshots: parts.snapshots,
+      workers: parts.workers,
+      images: parts.images(request.registryAuth),
+      stepImages: stepImages(parts.store),
+      vertices: parts.vertices,
+      runner: parts.runner,
+      work: limiter(availableParallelism()),
+      emit,
+      signal,
+    };
+    const image = await runBuild(session);
+    await emit({ type: 'built', image });
+    for (const name of names) {
+      parts.tag(image, name);
+      await emit({ type: 'tagged', name: familiarReference(name) });
+    }
+    return { image };
+  } catch (error) {
+    throw withExcerpt(error, options.dockerfile, dockerfile);
   }
-  return { image };
+}
+
+/** A failure at a place of the Dockerfile, with the lines of that place. */
+function withExcerpt(error: unknown, file: string, dockerfile: Uint8Array): unknown {
+  if (!isFailure(error) || error.source?.file !== file) return error;
+  return error.at({ ...error.source, excerpt: excerpt(new TextDecoder().decode(dockerfile), error.source) });
 }
