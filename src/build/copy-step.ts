@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { AddInstruction, CopyInstruction } from '../dockerfile/instruction.ts';
 import type { StageScope } from '../dockerfile/stage-scope.ts';
-import { resolveFrom, type Stage } from '../dockerfile/stages.ts';
+import type { Stage } from '../dockerfile/stages.ts';
 import { Failure } from '../lib/error.ts';
 import { hexOf } from '../oci/digest.ts';
 import { type CacheKey, cacheKey } from './cache-key.ts';
@@ -9,15 +9,10 @@ import { nop } from './config-change.ts';
 import type { CopyInputs } from './context/copy-inputs.ts';
 import type { CopyJob, CopyRequest, CopySource, SourcePlace } from './copy/copy-request.ts';
 import { prepareCopy } from './copy/prepare-copy.ts';
-import { resolveImage } from './from-step.ts';
 import type { BuildSession } from './session.ts';
-import type { SolvedStage, StageState, StepResult } from './stage-state.ts';
+import { placeOf, type SourceContext } from './source-place.ts';
+import type { StageState, StepResult } from './stage-state.ts';
 import type { Execution, SolvedVertex } from './vertex.ts';
-
-interface CopyContext {
-  readonly step: number;
-  solved(index: number): Promise<SolvedStage>;
-}
 
 /** COPY and ADD: files of the context, of another stage or image, or from a URL become a layer. No container is made. */
 export async function copyStep(
@@ -26,9 +21,10 @@ export async function copyStep(
   state: StageState,
   scope: StageScope,
   instruction: CopyInstruction | AddInstruction,
-  { step, solved }: CopyContext,
+  context: SourceContext,
 ): Promise<StepResult> {
-  const from = await sourcePlace(session, stage, instruction, step, solved);
+  const named = instruction.kind === 'COPY' ? instruction.from : undefined;
+  const from = await placeOf(session, stage, named, instruction.source, context);
   const request = requestOf(session, state, scope, instruction, from);
   await using job = await prepareCopy(request, {
     pool: session.workers,
@@ -46,7 +42,7 @@ export async function copyStep(
       unpack: request.unpack ? 'yes' : undefined,
       files: inputs?.digest,
     });
-  const vertex = await solveCopy(session, job, step, keyOf);
+  const vertex = await solveCopy(session, job, context.step, keyOf);
   const flags = request.chown === undefined ? '' : `--chown=${request.chown} `;
   const what = `${vertex.inputs.kind}:${hexOf(vertex.inputs.digest)}`;
   return { createdBy: nop(`${instruction.kind} ${flags}${what} in ${request.destination} `), vertex };
@@ -124,34 +120,4 @@ function requestOf(
     unpack: instruction.kind === 'ADD' && instruction.unpack !== false,
     base: state.layers.map(({ id }) => session.store.layers.folder(id)),
   };
-}
-
-/** Where the sources are: the build's context, or the layers of another stage or image. */
-async function sourcePlace(
-  session: BuildSession,
-  stage: Stage,
-  instruction: CopyInstruction | AddInstruction,
-  step: number,
-  solved: (index: number) => Promise<SolvedStage>,
-): Promise<SourcePlace> {
-  const name = instruction.kind === 'COPY' ? instruction.from : undefined;
-  if (name === undefined) return { kind: 'context', context: session.context };
-  const place = resolveFrom(name, stage, session.plan.stages, []);
-  switch (place.kind) {
-    case 'stage': {
-      const layers = await Promise.all((await solved(place.index)).state.layers.map(({ sealed }) => sealed));
-      return {
-        kind: 'layers',
-        folders: layers.flatMap((layer) => (layer ? [session.store.layers.folder(layer.id)] : [])),
-      };
-    }
-    case 'image': {
-      const { layers } = await resolveImage(session, place.name, undefined, step);
-      return { kind: 'layers', folders: layers.map(({ id }) => session.store.layers.folder(id)) };
-    }
-    case 'context':
-      throw new Failure('unsupported', 'CONTEXT_UNSUPPORTED', `named context "${place.name}" is not supported yet`, {
-        source: instruction.source,
-      });
-  }
 }

@@ -69,6 +69,13 @@ export interface StepCache {
   put(key: CacheKey, step: CachedStep): void;
 }
 
+/** Something that a RUN step finds mounted. */
+export type RunMount =
+  /** A file or folder of this machine. */
+  | { readonly kind: 'bind'; readonly source: string; readonly target: string; readonly readOnly: boolean }
+  /** Size in bytes; undefined for no limit of its own. */
+  | { readonly kind: 'tmpfs'; readonly target: string; readonly size: number | undefined; readonly readOnly: boolean };
+
 export interface RunRequest {
   /** Bottom first. */
   readonly layers: readonly LayerId[];
@@ -82,6 +89,7 @@ export interface RunRequest {
   readonly workdir: string;
   /** Folders that the step finds, made when they are missing: the image's volumes. */
   readonly folders: readonly string[];
+  readonly mounts: readonly RunMount[];
   readonly network: string;
   readonly extraHosts: readonly string[];
   readonly resources: BuildResources;

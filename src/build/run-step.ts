@@ -2,13 +2,17 @@ import { StringDecoder } from 'node:string_decoder';
 import { heredocText } from '../dockerfile/heredoc.ts';
 import type { RunInstruction } from '../dockerfile/instruction.ts';
 import type { StageScope } from '../dockerfile/stage-scope.ts';
+import type { Stage } from '../dockerfile/stages.ts';
 import { Failure } from '../lib/error.ts';
+import { Scope } from '../lib/scope.ts';
 import { shortId } from '../oci/digest.ts';
 import { formatPlatform } from '../oci/platform.ts';
 import { cacheKey, variableComponents } from './cache-key.ts';
 import { DEFAULT_SHELL } from './metadata.ts';
 import type { EndedRun } from './needs.ts';
+import { planMounts } from './run-mounts.ts';
 import type { BuildSession } from './session.ts';
+import type { SourceContext } from './source-place.ts';
 import type { StageState, StepResult } from './stage-state.ts';
 import type { StepImage } from './step-image.ts';
 import type { Execution } from './vertex.ts';
@@ -16,12 +20,15 @@ import type { Execution } from './vertex.ts';
 /** RUN: a real container on the layers so far; what it changed becomes a layer. */
 export async function runStep(
   session: BuildSession,
+  stage: Stage,
   state: StageState,
   scope: StageScope,
   instruction: RunInstruction,
-  step: number,
+  context: SourceContext,
 ): Promise<StepResult> {
   refuseUnsupported(instruction);
+  const { step } = context;
+  await using mounts = await planMounts(session, stage, state, scope, instruction, context);
   const argv = commandOf(instruction, state);
   const args = scope.buildArguments();
   const network = instruction.network === 'default' ? (session.options.networkMode ?? 'default') : instruction.network;
@@ -33,11 +40,13 @@ export async function runStep(
     ...variableComponents('env', scope.environment()),
     user: state.config.User ?? '',
     workdir: state.config.WorkingDir ?? '/',
+    ...mounts.key,
     network,
     platform: formatPlatform(session.platform),
   });
   const execute = async (): Promise<Execution> => {
     const output = outputOf(session, step);
+    await using mounted = new Scope();
     const ended = await session.runner.run({
       layers: state.layers.map((layer) => layer.id),
       diffIds: async () => {
@@ -49,6 +58,7 @@ export async function runStep(
       env: scope.runEnvironment(),
       user: state.config.User ?? '',
       workdir: state.config.WorkingDir ?? '/',
+      mounts: await mounts.open(mounted),
       folders: Object.keys(state.config.Volumes ?? {}),
       network,
       extraHosts: session.options.extraHosts,
@@ -107,7 +117,6 @@ function refuseUnsupported(instruction: RunInstruction): void {
       source: instruction.source,
     });
   };
-  if (instruction.mounts.length > 0) refuse(`--mount=${instruction.mounts[0]?.text}`);
   if (instruction.security === 'insecure') refuse('--security=insecure');
   if (instruction.devices.length > 0) refuse('--device');
 }

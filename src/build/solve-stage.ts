@@ -84,7 +84,7 @@ async function solveStep(
     case 'FROM':
       throw new Error('FROM begins a stage and is not one of its instructions');
     case 'RUN':
-      return runStep(session, state, scope, instruction, step);
+      return runStep(session, stage, state, scope, instruction, { step, solved: steps.solved });
     case 'COPY':
     case 'ADD':
       return copyStep(session, stage, state, scope, instruction, { step, solved: steps.solved });

@@ -40,10 +40,6 @@ export function formatPlatform(platform: Platform): string {
   return [platform.os, platform.architecture, platform.variant].filter((part) => part !== undefined).join('/');
 }
 
-export function samePlatform(a: Platform, b: Platform): boolean {
-  return formatPlatform(a) === formatPlatform(b);
-}
-
 function normalise(architecture: string): string {
   return ALIASES[architecture] ?? architecture;
 }

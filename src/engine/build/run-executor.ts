@@ -1,8 +1,8 @@
-import type { EndedRun, RunExecutor, RunRequest } from '../../build/needs.ts';
+import type { EndedRun, RunExecutor, RunMount, RunRequest } from '../../build/needs.ts';
 import type { Containers } from '../../container/containers.ts';
 import { makeInside } from '../../host/inside-root.ts';
 import { cancelled } from '../../lib/error.ts';
-import type { HostConfig } from '../../wire/container.ts';
+import type { HostConfig, MountRequest } from '../../wire/container.ts';
 import type { EventLog } from '../event-log.ts';
 
 /** How long the removal of a step's container may take after its build was cancelled. */
@@ -60,14 +60,21 @@ export function runExecutor(containers: Containers, events: EventLog): RunExecut
   };
 }
 
+function mountRequest(mount: RunMount): MountRequest {
+  const common = { Target: mount.target, ReadOnly: mount.readOnly };
+  if (mount.kind === 'bind') return { ...common, Type: 'bind', Source: mount.source };
+  return { ...common, Type: 'tmpfs', ...(mount.size === undefined ? {} : { TmpfsOptions: { SizeBytes: mount.size } }) };
+}
+
 function makeFolders(containers: Containers, id: string, folders: readonly string[]): void {
   if (folders.length === 0) return;
   using root = containers.openRoot(id);
   for (const folder of folders) makeInside(root.path, folder, 'folder');
 }
 
-function hostConfigOf({ resources, network, extraHosts }: RunRequest): HostConfig {
+function hostConfigOf({ resources, network, extraHosts, mounts }: RunRequest): HostConfig {
   return {
+    Mounts: mounts.map(mountRequest),
     NetworkMode: network,
     ExtraHosts: [...extraHosts],
     Memory: resources.memory,
