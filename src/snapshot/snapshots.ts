@@ -6,7 +6,6 @@ import type { AllottedLayer, LayerFacts, LayerId, LayerRecord, SealedLayer } fro
 import { ActiveSnapshot } from './active-snapshot.ts';
 import type { ApplyProgress } from './apply-stream.ts';
 import { applyTar } from './apply-tar.ts';
-import { LayerTables, LayerView } from './layer-view.ts';
 import type { ScanRequest } from './scan-tree.ts';
 import { streamLayer } from './stream-layer.ts';
 
@@ -44,9 +43,6 @@ export class Snapshots {
   readonly #pool: WorkerPool;
   readonly #receivers: WorkerPool;
   readonly #trash: FolderTrash;
-  readonly #tables = new LayerTables();
-  /** Layers whose index is still being made. */
-  readonly #scans = new Map<LayerId, Promise<LayerFacts>>();
 
   /**
    * `active` is the folder for writable snapshots, on the file system of the layers. `receivers` are the threads for
@@ -146,15 +142,6 @@ export class Snapshots {
     return streamLayer(this.#receivers, layer, options);
   }
 
-  /** Looks into stacked layers, bottom first, without a mount; waits for the indexes that are still being made. */
-  async view(layers: readonly LayerId[]): Promise<LayerView> {
-    await Promise.all(layers.map((id) => this.#scans.get(id)));
-    return new LayerView(
-      layers.map((id) => join(this.#layers.root, id)),
-      this.#tables,
-    );
-  }
-
   #commit(move: (target: string) => void, signal: AbortSignal): PendingLayer {
     const { id } = this.#layers.allot();
     try {
@@ -165,14 +152,12 @@ export class Snapshots {
     }
     const request: ScanRequest = { tree: this.#tree(id), index: this.#index(id) };
     const facts = this.#pool.run<LayerFacts>('scan-tree', request, { signal });
-    this.#scans.set(id, facts);
     const sealed = facts
       .then((known) => this.#layers.seal(id, known).layer)
       .catch((error: unknown) => {
         this.#layers.discard(id);
         throw error;
-      })
-      .finally(() => this.#scans.delete(id));
+      });
     sealed.catch(() => {}); // whoever needs the layer awaits it and learns the reason
     return { id, facts, sealed };
   }
