@@ -1,4 +1,3 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { applyChanges } from '../build/apply-changes.ts';
 import { Vertices } from '../build/vertex.ts';
@@ -9,6 +8,7 @@ import { Networks } from '../host/network/networks.ts';
 import { becomeReaper } from '../host/reaper.ts';
 import { Runtime } from '../host/runtime.ts';
 import type { Log } from '../lib/log.ts';
+import { makeFolder } from '../lib/make-folder.ts';
 import { Scope } from '../lib/scope.ts';
 import type { WorkerPool } from '../lib/worker-pool.ts';
 import { digestOf, hexOf } from '../oci/digest.ts';
@@ -23,7 +23,13 @@ import { imageSource } from './build/image-source.ts';
 import { runExecutor } from './build/run-executor.ts';
 import { stepCache } from './build/step-cache.ts';
 import { type CommitRequest, commitContainer } from './containers/commit-container.ts';
-import { containerBackend, execBackend, logBackend, monitorBackend, pauseBackend } from './containers/container-backend.ts';
+import {
+  containerBackend,
+  execBackend,
+  logBackend,
+  monitorBackend,
+  pauseBackend,
+} from './containers/container-backend.ts';
 import { ContainerCases } from './containers/container-cases.ts';
 import { EventLog, type EventSubject } from './event-log.ts';
 import type { ImageNeeds } from './images/image-needs.ts';
@@ -57,7 +63,7 @@ export interface EngineOptions {
 export async function openEngine(options: EngineOptions) {
   const { dataRoot, workers, log, signal } = options;
   await using scope = new Scope();
-  mkdirSync(dataRoot, { recursive: true, mode: 0o711 });
+  makeFolder(dataRoot, 0o711);
   const store = scope.use(await openStore(dataRoot, { log }));
   process.chdir(store.layers.root); // mounts name their layers relative to it
   scope.defer(() => process.chdir('/'));

@@ -2,6 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Failure, isFailure } from '../lib/error.ts';
 import type { Log } from '../lib/log.ts';
+import { makeFolder } from '../lib/make-folder.ts';
 import { Scope } from '../lib/scope.ts';
 import { CacheRecords } from './cache.ts';
 import { ContainerRecords } from './containers.ts';
@@ -54,7 +55,7 @@ export async function openStore(root: string, options: { readonly log: Log }): P
   await using scope = new Scope();
   const folder = (name: string) => join(root, name);
   try {
-    mkdirSync(root, { recursive: true, mode: 0o700 });
+    makeFolder(root, 0o700);
     const database = scope.use(lockedDatabase(root));
     for (const name of ['content/sha256', 'layers', 'active', 'containers', 'volumes', 'tmp', 'memo'])
       mkdirSync(folder(name), { recursive: true, mode: 0o700 });

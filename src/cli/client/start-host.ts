@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { cancelled, Failure } from '../../lib/error.ts';
+import { makeFolder } from '../../lib/make-folder.ts';
 import type { EngineClient } from './engine-client.ts';
 import type { HostChoice } from './host-choice.ts';
 import { HOST_NODE_FLAGS, hostEnvironment } from './host-environment.ts';
@@ -17,7 +18,7 @@ const TAIL = 2_000;
 /** Starts a host, detached, with its output in `host.log` of the data root, and connects when it is ready. */
 export async function startAndConnect(choice: HostChoice, hostScript: URL, signal: AbortSignal): Promise<EngineClient> {
   const { endpoint, dataRoot } = choice;
-  mkdirSync(dataRoot, { recursive: true, mode: 0o711 });
+  makeFolder(dataRoot, 0o711);
   if (endpoint.kind === 'unix') mkdirSync(dirname(endpoint.path), { recursive: true, mode: 0o755 });
   const logPath = join(dataRoot, 'host.log');
   const log = openSync(logPath, 'a', 0o600);
