@@ -37,6 +37,7 @@ export interface Backends {
   readonly pause?: PauseBackend;
   readonly logs?: LogBackend;
   readonly monitor?: MonitorBackend;
+  readonly exports?: ExportBackend;
   readonly files?: FileBackend;
   readonly exec?: ExecBackend;
   readonly networks?: NetworkBackend;
@@ -314,10 +315,14 @@ export interface MonitorBackend {
   ): Promise<AsyncIterable<ContainerStats>>;
 }
 
+export interface ExportBackend {
+  /** The whole file system of a container, running or not, as a tar. */
+  export(ref: string, options: CallOptions): Promise<Readable>;
+}
+
 /** Files of a container, running or not. */
 export interface FileBackend {
   changes(ref: string, options: CallOptions): Promise<ChangeRow[]>;
-  export(ref: string, options: CallOptions): Promise<Readable>;
   stat(ref: string, path: string, options: CallOptions): Promise<PathStat>;
   readArchive(ref: string, path: string, options: CallOptions): Promise<{ stat: PathStat; body: Readable }>;
   writeArchive(ref: string, options: CallOptions & WriteArchiveRequest): Promise<void>;

@@ -3,7 +3,7 @@ import type { Backends, ImageBackend, RegistryBackend } from './backend.ts';
 import type { Exchange } from './exchange.ts';
 import { type BoundRoute, bindRoutes, type Route } from './router.ts';
 import { buildRoutes } from './routes/build.ts';
-import { fileRoutes, logRoutes, monitorRoutes } from './routes/container-details.ts';
+import { exportRoutes, fileRoutes, logRoutes, monitorRoutes } from './routes/container-details.ts';
 import { commitRoutes, containerRoutes, pauseRoutes } from './routes/containers.ts';
 import { execRoutes } from './routes/exec.ts';
 import { imageArchiveRoutes } from './routes/image-archives.ts';
@@ -31,6 +31,7 @@ export function allRoutes(backends: Backends): BoundRoute[] {
     ...bindRoutes(backends.commit, 'making an image of a container', commitRoutes),
     ...bindRoutes(backends.logs, 'reading the log of a container', logRoutes),
     ...bindRoutes(backends.monitor, 'watching the processes of a container', monitorRoutes),
+    ...bindRoutes(backends.exports, 'exporting a container', exportRoutes),
     ...bindRoutes(backends.files, 'reading and writing files of a container', fileRoutes),
     ...bindRoutes(backends.exec, 'running a program in a container', execRoutes),
     ...bindRoutes(backends.networks, 'managing networks', networkRoutes),

@@ -31,6 +31,7 @@ import {
   pauseBackend,
 } from './containers/container-backend.ts';
 import { ContainerCases } from './containers/container-cases.ts';
+import { exportContainer } from './containers/export-container.ts';
 import { EventLog, type EventSubject } from './event-log.ts';
 import type { ImageNeeds } from './images/image-needs.ts';
 import { Images } from './images/images.ts';
@@ -130,6 +131,10 @@ export async function openEngine(options: EngineOptions) {
       storeCheck: { check: (request: CheckRequest) => checkHostStore({ store, workers }, request) },
       build,
       containers: containerBackend(containers, containerCases),
+      exports: {
+        export: (ref: string, call: { readonly signal: AbortSignal }) =>
+          exportContainer({ store, containers, workers, receivers: options.receivers }, ref, call),
+      },
       commit: {
         commit: async (ref: string, request: CommitRequest) => ({
           image: await commitContainer({ ...needs, containers, workers }, ref, request),

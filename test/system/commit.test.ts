@@ -1,4 +1,4 @@
-/** Images made of containers (mission row I8). */
+/** Images made of containers: commit (mission row I8), export and import (I7). */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { importBusybox, run, startHost, type TestHost } from './harness.ts';
@@ -130,4 +130,37 @@ test('docker commits too; errors are clear', async () => {
   const bad = await host.docker(['commit', id, 'scratch']);
   assert.match(bad.stderr, /'scratch' is a reserved name/);
   await host.ok(['rm', id]);
+});
+
+test('export gives the whole file system, and import makes an image of it', async () => {
+  const command =
+    'echo new > /new && chown 12:34 /new && chmod 4711 /new && rm /etc/group && ln /new /hard && mkfifo /pipe';
+  const id = await ended(command, '-v', '/volume');
+  const running = await host.ok(['run', '-d', 'busybox', 'sh', '-c', `${command}; sleep 1000`]);
+  await host.ok(['exec', running, 'sh', '-c', 'until [ -p /pipe ]; do sleep 0.1; done']);
+  for (const [name, container] of [
+    ['stopped', id],
+    ['running', running],
+  ] as const) {
+    const tar = `${host.folder}/${name}.tar`;
+    await host.ok(['export', '-o', tar, container]);
+    const listed = (await run('tar', ['tvf', tar])).stdout;
+    assert.match(listed, /-rws--x--x 12\/34 +4 .* hard\n/);
+    assert.match(listed, /^prw/m);
+    assert.match(listed, / new link to hard\n/);
+    assert.doesNotMatch(listed, / etc\/(group|hosts|resolv\.conf|hostname)| volume\/./);
+    assert.equal(await host.ok(['import', tar, name]), await host.inspect(name, '{{.Id}}'));
+    assert.equal((await layers(name)).length, 1);
+    assert.equal(
+      await host.ok(['run', '--rm', name, 'sh', '-c', 'cat /new; stat -c %a /hard; ls /etc/group 2>&1; true']),
+      'new\n4711\nls: /etc/group: No such file or directory',
+    );
+  }
+  const byDocker = await host.docker(['export', '-o', `${host.folder}/by-docker.tar`, id]);
+  assert.equal(byDocker.code, 0);
+  const compared = await run('cmp', [`${host.folder}/by-docker.tar`, `${host.folder}/stopped.tar`]);
+  assert.deepEqual(compared, { code: 0, stdout: '', stderr: '' });
+  const missing = await host.docker(['export', '-o', `${host.folder}/none.tar`, 'nobody']);
+  assert.match(missing.stderr, /No such container: nobody/);
+  await host.ok(['rm', '-f', '-v', id, running]);
 });

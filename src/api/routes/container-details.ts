@@ -1,6 +1,6 @@
 import { Failure } from '../../lib/error.ts';
 import type { PathStat } from '../../wire/container-details.ts';
-import type { FileBackend, LogBackend, MonitorBackend } from '../backend.ts';
+import type { ExportBackend, FileBackend, LogBackend, MonitorBackend } from '../backend.ts';
 import type { Exchange } from '../exchange.ts';
 import { outputType } from '../hijack.ts';
 import type { Route } from '../router.ts';
@@ -20,6 +20,15 @@ export const monitorRoutes: readonly Route<MonitorBackend>[] = [
   { method: 'GET', path: '/containers/{id}/stats', handle: stats },
 ];
 
+export const exportRoutes: readonly Route<ExportBackend>[] = [
+  {
+    method: 'GET',
+    path: '/containers/{id}/export',
+    handle: async (exports, exchange) =>
+      exchange.send(await exports.export(exchange.param('id'), exchange), 'application/octet-stream'),
+  },
+];
+
 export const fileRoutes: readonly Route<FileBackend>[] = [
   {
     method: 'GET',
@@ -28,12 +37,6 @@ export const fileRoutes: readonly Route<FileBackend>[] = [
       const rows = await files.changes(exchange.param('id'), exchange);
       exchange.answer(200, rows.length === 0 ? null : rows);
     },
-  },
-  {
-    method: 'GET',
-    path: '/containers/{id}/export',
-    handle: async (files, exchange) =>
-      exchange.send(await files.export(exchange.param('id'), exchange), 'application/octet-stream'),
   },
   {
     method: 'HEAD',
