@@ -99,6 +99,8 @@ async function labelStep(session: BuildSession, state: StageState, step: number)
   await session.emit({ type: 'step-start', step, at: Date.now() });
   const { config, summary } = addLabels(state.config, Object.entries(session.options.labels));
   const labelled = advance(session, state, { config, createdBy: nop(summary) });
-  await session.emit({ type: 'step-done', step, image: (await labelled.image).id, at: Date.now() });
+  const image = await labelled.image;
+  if (image.known) await session.emit({ type: 'step-cached', step });
+  await session.emit({ type: 'step-done', step, image: image.id, at: Date.now() });
   return labelled;
 }

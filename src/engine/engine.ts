@@ -1,3 +1,4 @@
+import { rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { applyChanges } from '../build/apply-changes.ts';
 import { Vertices } from '../build/vertex.ts';
@@ -7,6 +8,7 @@ import { findRuntime } from '../host/find-runtime.ts';
 import { Networks } from '../host/network/networks.ts';
 import { becomeReaper } from '../host/reaper.ts';
 import { Runtime } from '../host/runtime.ts';
+import { systemCode } from '../lib/error.ts';
 import type { Log } from '../lib/log.ts';
 import { makeFolder } from '../lib/make-folder.ts';
 import { Scope } from '../lib/scope.ts';
@@ -77,6 +79,7 @@ export async function openEngine(options: EngineOptions) {
 
   // Paths of sockets are bounded by 107 bytes: a short name that still tells data roots apart.
   const run = join(options.runRoot, hexOf(digestOf(dataRoot)).slice(0, 12));
+  scope.defer(() => removeEmpty(join(run, 'runtime'), join(run, 'sockets'), run));
   const cgroups = detectCgroups();
   const runtime = new Runtime(
     () => findRuntime(join(options.runRoot, 'trial'), { signal }),
@@ -149,4 +152,14 @@ export async function openEngine(options: EngineOptions) {
     isBusy: () => build.isBusy || transfers.isBusy || containers.isBusy(),
     [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose](),
   };
+}
+
+/** Removes the folders that are there and empty. What is in others is left for the next start to clear up. */
+function removeEmpty(...folders: string[]): void {
+  for (const folder of folders)
+    try {
+      rmdirSync(folder);
+    } catch (error) {
+      if (!['ENOENT', 'ENOTEMPTY'].includes(systemCode(error) ?? '')) throw error;
+    }
 }

@@ -5,6 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import {
   chmodSync,
   closeSync,
@@ -15,6 +16,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  realpathSync,
   rmdirSync,
   rmSync,
   symlinkSync,
@@ -115,7 +117,8 @@ export interface TestHost extends AsyncDisposable {
 export async function startHost(options: HostSettings = {}): Promise<TestHost> {
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'strake-test-'));
   const dataRoot = options.dataRoot ?? join(folder, 'data');
-  const socket = join(folder, 'host.sock');
+  // A socket of this name that only DOCKER_HOST names is one for which the command starts no host of its own.
+  const socket = join(folder, 'docker.sock');
   const logFile = join(folder, 'host.log');
   const address = `unix://${socket}`;
   let child = await launch();
@@ -145,7 +148,8 @@ export async function startHost(options: HostSettings = {}): Promise<TestHost> {
     get process() {
       return child;
     },
-    strake: (args, runOptions) => run(STRAKE, ['-H', address, ...args], runOptions),
+    strake: (args, runOptions) =>
+      run(STRAKE, args, { ...runOptions, env: { STRAKE_HOST: '', DOCKER_HOST: address, ...runOptions?.env } }),
     docker: (args, runOptions) =>
       run('docker', ['-H', address, ...args], { ...runOptions, env: { DOCKER_CONFIG: folder, ...runOptions?.env } }),
     async ok(args, runOptions) {
@@ -174,6 +178,7 @@ export async function startHost(options: HostSettings = {}): Promise<TestHost> {
     async [Symbol.asyncDispose]() {
       await host.stop();
       assert.deepEqual(leftovers(folder, dataRoot), [], 'the host left something behind');
+      assert.deepEqual(kernelLeftovers(dataRoot), [], 'the host left something in the kernel');
       assert.deepEqual(await storeProblems(dataRoot), [], 'the store is not sound');
       if (!options.folder) rmSync(folder, { recursive: true, force: true });
     },
@@ -213,6 +218,25 @@ export function leftovers(...folders: string[]): string[] {
       }
     });
   return [...mounts, ...processes];
+}
+
+/** Interfaces, packet rules and runtime state of a stopped host. They carry a mark that comes from its data root. */
+export function kernelLeftovers(dataRoot: string): string[] {
+  const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+  const found: string[] = [];
+  const networks = join(dataRoot, 'network');
+  if (existsSync(networks)) {
+    const tag = sha256(realpathSync(networks)).slice(0, 8);
+    const group = Number.parseInt(tag, 16) >>> 1 || 1;
+    const links = spawnSync('ip', ['-o', 'link', 'show', 'group', String(group)], { encoding: 'utf8' });
+    const rules = spawnSync('iptables-save', { encoding: 'utf8' });
+    assert.equal(rules.status, 0, rules.stderr);
+    found.push(...links.stdout.split('\n').filter(Boolean));
+    found.push(...rules.stdout.split('\n').filter((line) => line.includes(tag)));
+  }
+  const run = `/run/strake/${sha256(dataRoot).slice(0, 12)}`;
+  if (existsSync(run)) found.push(run);
+  return found;
 }
 
 /** Waits until `condition` holds; fails after `seconds`. */
