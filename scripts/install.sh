@@ -7,7 +7,8 @@ cd "$(dirname "$0")/.."
 # program:package pairs
 needed="runc:runc iptables:iptables xz:xz-utils bzip2:bzip2 zstd:zstd debootstrap:debootstrap"
 if [ "${1:-}" = --tests ]; then
-  needed="$needed dockerd:docker.io buildah:buildah skopeo:skopeo docker-registry:docker-registry openssl:openssl curl:curl ip:iproute2 busybox:busybox-static gcc:gcc script:bsdutils"
+  needed="$needed dockerd:docker.io buildah:buildah skopeo:skopeo podman:podman docker-registry:docker-registry"
+  needed="$needed busybox:busybox-static curl:curl openssl:openssl git:git python3:python3 ip:iproute2 nft:nftables ps:procps"
 fi
 
 missing=""
