@@ -27,5 +27,5 @@ if [ -n "$missing" ]; then
   apt-get install -y -qq --no-install-recommends $missing >/dev/null
 fi
 
-npm ci --no-fund --no-audit --loglevel=error
+npm install --no-save --no-fund --no-audit --loglevel=error # not ci: the lock leaves out platforms that some registries lack
 npm run --silent build
