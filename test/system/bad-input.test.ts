@@ -142,7 +142,7 @@ test('a RUN that fails: exit code, last output, step, line, and how to look insi
   );
   assert.equal(code, 42);
   assert.match(stdout, /Step 3\/4 : RUN echo the last output/);
-  assert.match(stdout, /^the last output$/m);
+  assert.match(stdout, /the last output\n/);
   assert.match(stdout, /to stderr/);
   assert.doesNotMatch(stdout, /Step 4/);
   assert.match(

@@ -148,7 +148,8 @@ test('SIGTERM ends the host with its containers and leaves nothing; what was bui
   const { own } = place();
   await using host = await startHost({ folder: own });
   await importBusybox(host);
-  await host.ok(['run', '-d', '--name', 'running', '-p', '127.0.0.1:38476:80', 'busybox', 'sleep', '1000']);
+  const program = 'trap "exit 0" TERM; sleep 1000 & wait';
+  await host.ok(['run', '-d', '--name', 'running', '-p', '127.0.0.1:38476:80', 'busybox', 'sh', '-c', program]);
   const building = host.strake(['build', '-'], { input: 'FROM busybox\nRUN echo begun; sleep 1000\n' });
   await until(async () => (await run('sh', ['-c', 'ps -eo args | grep -c "^sleep 1000$"'])).stdout.trim() === '2', 20);
   assert.notDeepEqual(leftovers(own), [], 'the check sees no mount of a running host');
