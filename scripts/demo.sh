@@ -7,7 +7,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 say() { printf '\n\033[1m$ %s\033[0m\n' "$*"; }
-run() { say "$*"; "$@"; }
+run() { say "strake $*"; "$strake" "$@"; }
 
 if ! "$strake" image inspect debian:bookworm >/dev/null 2>&1; then
   say 'debootstrap --variant=minbase bookworm root && tar -C root -c . | strake import - debian:bookworm'
@@ -25,11 +25,11 @@ EXPOSE 123/udp
 CMD ["ntpd", "--version"]
 EOF
 say 'cat Dockerfile' && cat "$work/ntp/Dockerfile"
-run "$strake" build -t ntp "$work/ntp"
+run build -t ntp "$work/ntp"
 say 'the same again: every step comes from the cache'
-run "$strake" build -t ntp "$work/ntp"
-run "$strake" images
-run "$strake" history ntp
-run "$strake" run --rm ntp
-run "$strake" run --rm ntp cat /etc/os-release
+run build -t ntp "$work/ntp"
+run images
+run history ntp
+run run --rm ntp
+run run --rm ntp cat /etc/os-release
 printf '\nStrake works. Its images are in the store now; try: bin/strake run -it --rm ntp bash\n'

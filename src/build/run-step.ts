@@ -5,16 +5,14 @@ import type { StageScope } from '../dockerfile/stage-scope.ts';
 import type { Stage } from '../dockerfile/stages.ts';
 import { Failure } from '../lib/error.ts';
 import { Scope } from '../lib/scope.ts';
-import { shortId } from '../oci/digest.ts';
+import { type ImageId, shortId } from '../oci/digest.ts';
 import { formatPlatform } from '../oci/platform.ts';
 import { cacheKey, variableComponents } from './cache-key.ts';
 import { DEFAULT_SHELL } from './metadata.ts';
-import type { EndedRun } from './needs.ts';
 import { planMounts } from './run-mounts.ts';
 import type { BuildSession } from './session.ts';
 import type { SourceContext } from './source-place.ts';
 import type { StageState, StepResult } from './stage-state.ts';
-import type { StepImage } from './step-image.ts';
 import type { Execution } from './vertex.ts';
 
 /** RUN: a real container on the layers so far; what it changed becomes a layer. */
@@ -74,7 +72,8 @@ export async function runStep(
         await ended.remove();
         await removed();
       } else await ended.keep();
-      throw runFailed(argv, ended, await state.image, instruction);
+      const kept = session.options.forceRemove ? undefined : ended.container;
+      throw runFailed(argv, ended.exitCode, instruction, { before: (await state.image).id, kept });
     }
     const layer = await ended.commit({ keep: !session.options.remove });
     if (session.options.remove) await removed();
@@ -88,14 +87,24 @@ export async function runStep(
   return { createdBy: `${prefix}${argv.join(' ')}`, vertex };
 }
 
-function runFailed(argv: readonly string[], ended: EndedRun, before: StepImage, instruction: RunInstruction): Failure {
-  const { exitCode } = ended;
+/** `before` is the image that the step began with, `kept` the container that it left. Both can be looked into. */
+function runFailed(
+  argv: readonly string[],
+  exitCode: number,
+  instruction: RunInstruction,
+  { before, kept }: { readonly before: ImageId | undefined; readonly kept: string | undefined },
+): Failure {
   const message = `The command '${argv.join(' ')}' returned a non-zero code: ${exitCode}`;
-  const look = before.id && `look at what was there before it with: strake run --rm -it ${shortId(before.id)} sh`;
+  const ways = [
+    ...(before === undefined ? [] : [`before it: strake run --rm -it ${shortId(before)} sh`]),
+    ...(kept === undefined
+      ? []
+      : [`after it: strake commit ${kept.slice(0, 12)} failed && strake run --rm -it failed sh`]),
+  ];
   return new Failure('invalid', 'RUN_FAILED', message, {
     exitCode,
     source: instruction.source,
-    ...(look === undefined ? {} : { hint: look }),
+    ...(ways.length === 0 ? {} : { hint: `look inside; ${ways.join('; ')}` }),
   });
 }
 

@@ -138,22 +138,24 @@ test('an unknown base image: its name and line', async () => {
 
 test('a RUN that fails: exit code, last output, step, line, and how to look inside', async () => {
   const { code, stdout, stderr } = await refused(
-    'FROM busybox\nRUN echo one > /one\nRUN echo the last output; echo to stderr >&2; exit 42\nRUN echo never\n',
+    'FROM busybox\nRUN echo one > /one\nRUN echo half > /two; echo the last output; echo to stderr >&2; exit 42\nRUN echo never\n',
   );
   assert.equal(code, 42);
-  assert.match(stdout, /Step 3\/4 : RUN echo the last output/);
+  assert.match(stdout, /Step 3\/4 : RUN echo half/);
   assert.match(stdout, /the last output\n/);
   assert.match(stdout, /to stderr/);
   assert.doesNotMatch(stdout, /Step 4/);
   assert.match(
     stderr,
-    /The command '\/bin\/sh -c echo the last output; echo to stderr >&2; exit 42' returned a non-zero code: 42/,
+    /The command '\/bin\/sh -c echo half > \/two; echo the last output; echo to stderr >&2; exit 42' returned a non-zero code: 42/,
   );
   assert.match(stderr, /^at Dockerfile:3/m);
-  const look = /strake (run --rm -it [0-9a-f]{12} sh)/.exec(stderr)?.[1]?.split(' ') ?? [];
-  assert.ok(look.length > 0, stderr);
-  const words = look.filter((word) => word !== '-it');
-  assert.equal(await host.ok([...words, '-c', 'cat /one']), 'one');
+  const ways =
+    /^ {2}\(look inside; before it: strake run --rm -it ([0-9a-f]{12}) sh; after it: strake commit ([0-9a-f]{12}) failed && strake run --rm -it failed sh\)$/m;
+  const [, before = '', container = ''] = ways.exec(stderr) ?? assert.fail(stderr);
+  assert.equal(await host.sh(before, 'cat /one; ls /two 2>/dev/null || true'), 'one');
+  await host.ok(['commit', container, 'failed']);
+  assert.equal(await host.sh('failed', 'cat /one /two'), 'one\nhalf');
 });
 
 test('a RUN whose program does not exist, or is none', async () => {
