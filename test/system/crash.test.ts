@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
+  freePort,
   importBusybox,
   leftovers,
   makeContext,
@@ -78,7 +79,8 @@ test('killed during a RUN: its process and its mounts are gone, the build then s
 });
 
 test('killed while containers run: they are ended and say so, can be started again and removed', async () => {
-  await host.ok(['run', '-d', '--name', 'one', '-p', '127.0.0.1:38473:80', 'busybox', 'sleep', '31337']);
+  const port = await freePort();
+  await host.ok(['run', '-d', '--name', 'one', '-p', `127.0.0.1:${port}:80`, 'busybox', 'sleep', '31337']);
   await host.ok([
     'run',
     '-d',
@@ -101,7 +103,7 @@ test('killed while containers run: they are ended and say so, can be started aga
   await host.ok(['start', 'one']);
   assert.equal(await host.inspect('one', '{{.State.Running}}'), 'true');
   await host.ok(['rm', '-f', 'one']);
-  await host.ok(['run', '-d', '--name', 'one', '-p', '127.0.0.1:38473:80', 'busybox', 'sleep', '31337']);
+  await host.ok(['run', '-d', '--name', 'one', '-p', `127.0.0.1:${port}:80`, 'busybox', 'sleep', '31337']);
   assert.equal(await host.ok(['rm', '-f', '-v', 'one', 'two']), 'one\ntwo');
 });
 

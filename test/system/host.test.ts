@@ -4,7 +4,17 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, wri
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, test } from 'node:test';
-import { importBusybox, kernelLeftovers, leftovers, run, STRAKE, startHost, storeProblems, until } from './harness.ts';
+import {
+  freePort,
+  importBusybox,
+  kernelLeftovers,
+  leftovers,
+  run,
+  STRAKE,
+  startHost,
+  storeProblems,
+  until,
+} from './harness.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'strake-host-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -139,8 +149,9 @@ test('a running host with another data root than the one that is asked for: the 
 
 test('H1: TCP beside the unix socket', async () => {
   const { own } = place();
-  await using host = await startHost({ folder: own, flags: ['-H', 'tcp://127.0.0.1:38475'] });
-  const overTcp = await run(STRAKE, ['-H', 'tcp://127.0.0.1:38475', 'info', '--format', '{{.DockerRootDir}}']);
+  const address = `tcp://127.0.0.1:${await freePort()}`;
+  await using host = await startHost({ folder: own, flags: ['-H', address] });
+  const overTcp = await run(STRAKE, ['-H', address, 'info', '--format', '{{.DockerRootDir}}']);
   assert.equal(overTcp.stdout.trim(), host.dataRoot);
 });
 
@@ -149,7 +160,18 @@ test('SIGTERM ends the host with its containers and leaves nothing; what was bui
   await using host = await startHost({ folder: own });
   await importBusybox(host);
   const program = 'trap "exit 0" TERM; sleep 1000 & wait';
-  await host.ok(['run', '-d', '--name', 'running', '-p', '127.0.0.1:38476:80', 'busybox', 'sh', '-c', program]);
+  await host.ok([
+    'run',
+    '-d',
+    '--name',
+    'running',
+    '-p',
+    `127.0.0.1:${await freePort()}:80`,
+    'busybox',
+    'sh',
+    '-c',
+    program,
+  ]);
   const building = host.strake(['build', '-'], { input: 'FROM busybox\nRUN echo begun; sleep 1000\n' });
   await until(async () => (await run('sh', ['-c', 'ps -eo args | grep -c "^sleep 1000$"'])).stdout.trim() === '2', 20);
   assert.notDeepEqual(leftovers(own), [], 'the check sees no mount of a running host');

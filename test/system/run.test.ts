@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
-import { importBusybox, type RunOptions, run, STRAKE, startHost, type TestHost, until } from './harness.ts';
+import { freePort, importBusybox, type RunOptions, run, STRAKE, startHost, type TestHost, until } from './harness.ts';
 
 let host: TestHost;
 before(async () => {
@@ -426,12 +426,13 @@ test('R3: EXPOSE publishes nothing, -p publishes, -P publishes every exposed por
   assert.equal(await host.ok(['port', 'exposed']), '');
   assert.equal(await host.ok(['ps', '--format', '{{.Ports}}']), '80/tcp');
   await host.ok(['rm', '-f', 'exposed']);
-  await host.ok(['run', '-d', '--name', 'chosen', '-p', '127.0.0.1:38471:80', 'web']);
-  assert.equal(await host.ok(['port', 'chosen']), '80/tcp -> 127.0.0.1:38471');
-  assert.equal(await fetchText('38471'), 'hello from inside\n');
-  const clash = await host.strake(['run', '--rm', '-p', '127.0.0.1:38471:80', 'web']);
+  const own = await freePort();
+  await host.ok(['run', '-d', '--name', 'chosen', '-p', `127.0.0.1:${own}:80`, 'web']);
+  assert.equal(await host.ok(['port', 'chosen']), `80/tcp -> 127.0.0.1:${own}`);
+  assert.equal(await fetchText(`${own}`), 'hello from inside\n');
+  const clash = await host.strake(['run', '--rm', '-p', `127.0.0.1:${own}:80`, 'web']);
   assert.equal(clash.code, 125);
-  assert.match(clash.stderr, /38471.*(already allocated|address already in use)/);
+  assert.match(clash.stderr, new RegExp(`${own}.*(already allocated|address already in use)`));
   await host.ok(['rm', '-f', 'chosen']);
   await host.ok(['run', '-d', '--name', 'all', '-P', 'web']);
   const port = /^0\.0\.0\.0:(\d+)$/m.exec(await host.ok(['port', 'all', '80/tcp']))?.[1] ?? '';
