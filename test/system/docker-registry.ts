@@ -2,9 +2,8 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { run, until } from './harness.ts';
+import { freePort, run, until } from './harness.ts';
 
 export interface DockerRegistry extends AsyncDisposable {
   /** `address:port`, as image names have it. */
@@ -106,14 +105,4 @@ export async function makeCertificates(folder: string, address: string): Promise
     clientCertificate: file('client.crt'),
     clientKey: file('client.key'),
   };
-}
-
-function freePort(address: string): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().on('error', reject);
-    server.listen(0, address, () => {
-      const place = server.address();
-      server.close(() => resolve(typeof place === 'object' && place ? place.port : 0));
-    });
-  });
 }

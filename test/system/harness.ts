@@ -242,8 +242,8 @@ export function kernelLeftovers(dataRoot: string): string[] {
 }
 
 /** A TCP port that nobody uses at the moment. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
+export async function freePort(host = '127.0.0.1'): Promise<number> {
+  const server = createServer().listen(0, host);
   await once(server, 'listening');
   const address = server.address();
   assert.ok(address && typeof address === 'object');
