@@ -4,14 +4,15 @@ what was seen, the exit status, and in `missed` the expectation that did not com
 import fcntl, json, os, pty, re, select, signal, struct, sys, termios, time
 
 order = json.loads(sys.argv[1])
-pid, terminal = pty.fork()
-if pid == 0:
-    os.execvp(order["argv"][0], order["argv"])
 
-def resize(rows, columns):
+def resize(terminal, rows, columns):
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
-resize(order["rows"], order["columns"])
+pid, terminal = pty.fork()
+if pid == 0:  # the size is set before the program can ask for it
+    resize(0, order["rows"], order["columns"])
+    os.execvp(order["argv"][0], order["argv"])
+
 seen, taken, missed = b"", 0, None
 
 def read(until):
@@ -39,7 +40,7 @@ for step in order["steps"]:
     if missed is not None:
         break
     if "resize" in step:
-        resize(*step["resize"])
+        resize(terminal, *step["resize"])
     if "send" in step:
         os.write(terminal, step["send"].encode())
 
