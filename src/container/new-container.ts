@@ -1,0 +1,81 @@
+import { mkdirSync } from 'node:fs';
+import type { DiffId, ImageId } from '../oci/digest.ts';
+import type { RunConfig } from '../oci/image-config.ts';
+import { newContainerId } from '../store/containers.ts';
+import type { LayerId } from '../store/layers.ts';
+import type { ContainerConfig, EndpointConfig, HostConfig } from '../wire/container.ts';
+import { mergeConfig } from './config.ts';
+import { Container } from './container.ts';
+import type { ContainersNeeds } from './containers.ts';
+import { type MountSources, planMounts } from './mounts.ts';
+import { checkConfig, normaliseHostConfig } from './options.ts';
+
+export interface NewContainer {
+  /** Without slash; one is chosen when undefined. */
+  readonly name: string | undefined;
+  readonly image: {
+    readonly id: ImageId | undefined;
+    readonly config: RunConfig;
+    /** Bottom first. */
+    readonly layers: readonly LayerId[];
+    /**
+     * The same layers by content, for the record. Undefined makes a container that only this host process knows: no record,
+     * no log. `keep` records it later.
+     */
+    readonly diffIds: readonly DiffId[] | undefined;
+  };
+  readonly config: ContainerConfig;
+  readonly hostConfig: HostConfig;
+  readonly endpoints: Readonly<Record<string, EndpointConfig | null>>;
+}
+
+/** Makes a container that nobody knows yet: its options checked, its mounts' volumes, its folder and writable layer made. */
+export function makeContainer(
+  request: NewContainer,
+  name: string,
+  needs: Pick<ContainersNeeds, 'store' | 'snapshots' | 'cgroups'> & { readonly sources: MountSources },
+): { readonly container: Container; readonly warnings: string[] } {
+  const { store, snapshots } = needs;
+  const merged = mergeConfig(request.image.config, request.config);
+  checkConfig(merged);
+  const { hostConfig, warnings } = normaliseHostConfig(request.hostConfig, needs.cgroups);
+  const id = newContainerId();
+  const config: ContainerConfig = { ...merged, Hostname: merged.Hostname || defaultHostname(id, hostConfig) };
+  const mounts = planMounts(config, hostConfig, needs.sources);
+  const container = new Container({
+    id,
+    name,
+    folder: store.containerFolder(id),
+    record: {
+      created: new Date().toISOString(),
+      image: request.image.id,
+      config,
+      hostConfig,
+      endpoints: withoutDefault(request.endpoints),
+      mounts,
+      phase: { status: 'created', error: '', exitCode: 0 },
+      restarts: 0,
+      stoppedByUser: false,
+    },
+    snapshot: snapshots.prepare(id, request.image.layers),
+    recorded: false,
+  });
+  try {
+    mkdirSync(container.folder, { mode: 0o710 });
+  } catch (error) {
+    container.snapshot.discard();
+    throw error;
+  }
+  return { container, warnings };
+}
+
+function defaultHostname(id: string, hostConfig: HostConfig): string {
+  return hostConfig.NetworkMode === 'host' ? '' : id.slice(0, 12);
+}
+
+/** Clients say `default` for the network that NetworkMode names anyway. */
+function withoutDefault(
+  endpoints: Readonly<Record<string, EndpointConfig | null>>,
+): Record<string, EndpointConfig | null> {
+  return Object.fromEntries(Object.entries(endpoints).filter(([name]) => name !== 'default'));
+}

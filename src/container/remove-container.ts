@@ -1,0 +1,61 @@
+import { Failure } from '../lib/error.ts';
+import type { Container } from './container.ts';
+import type { ContainerEvent, ContainersNeeds } from './containers.ts';
+import type { Execs } from './execs.ts';
+import { refuseAlive } from './lifecycle.ts';
+import type { PlannedMount } from './mounts.ts';
+
+export interface RemoveNeeds extends Pick<ContainersNeeds, 'store'> {
+  readonly execs: Execs;
+  readonly emit: (event: ContainerEvent) => void;
+  /** Called when it is gone, before those who wait for that hear of it. */
+  readonly removed: (container: Container) => void;
+}
+
+/** Removes a container that does not run, with its changes and log, and its anonymous volumes; call it in turn. */
+export function removeContainer(
+  container: Container,
+  needs: RemoveNeeds,
+  options: { readonly volumes: boolean },
+): void {
+  const { store } = needs;
+  container.removing = true;
+  clearTimeout(container.restartTimer);
+  container.health?.stop();
+  needs.execs.forget(container);
+  container.snapshot.discard();
+  store.containers.delete(container.id);
+  store.trash.discard(container.folder);
+  if (options.volumes) for (const mount of container.record.mounts) removeVolume(mount, needs);
+  container.streams.hub.end();
+  needs.removed(container);
+  container.tellRemoval();
+}
+
+/** Refuses the removal, without force, of one that runs. */
+export function refuseRemovalOfRunning(container: Container): void {
+  const { id } = container;
+  if (container.record.phase.status === 'paused')
+    refuseAlive(
+      container,
+      `You cannot remove a paused container ${id}. Unpause and then stop the container before attempting removal or force remove`,
+    );
+  refuseAlive(
+    container,
+    `You cannot remove a running container ${id}. Stop the container before attempting removal or force remove`,
+  );
+}
+
+/** For uses of a container that is going away. */
+export function refuseRemoved(container: Container): void {
+  if (container.removing)
+    throw new Failure('conflict', 'CONTAINER_REMOVED', `container ${container.id} is marked for removal`);
+}
+
+function removeVolume(mount: PlannedMount, { store, emit }: RemoveNeeds): void {
+  const { volumes } = store;
+  if (mount.type !== 'volume' || !mount.anonymous || volumes.usersOf(mount.name).length > 0) return;
+  if (!volumes.get(mount.name)) return;
+  volumes.delete(mount.name);
+  emit({ type: 'volume', action: 'destroy', id: mount.name, attributes: { driver: 'local' } });
+}
