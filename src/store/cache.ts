@@ -1,6 +1,6 @@
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import type { Database } from '../lib/database.ts';
 import type { DiffId, ImageId } from '../oci/digest.ts';
-import type { Database } from './database.ts';
 import type { Leases } from './leases.ts';
 
 /** A named part of a cache key: `command`, `env PATH`, `file app/main.ts`. */

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import type { Database } from '../lib/database.ts';
 import { Failure } from '../lib/error.ts';
 import { chainIds, type DiffId, type ImageId } from '../oci/digest.ts';
-import type { Database } from './database.ts';
 
 declare const containerIdBrand: unique symbol;
 

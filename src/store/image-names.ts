@@ -1,7 +1,7 @@
+import type { Database } from '../lib/database.ts';
 import { Failure } from '../lib/error.ts';
 import { type Digest, type ImageId, parseImageId } from '../oci/digest.ts';
 import { familiarReference, parseReference, type Reference, repositoryName, withDefaultTag } from '../oci/reference.ts';
-import type { Database } from './database.ts';
 
 /** What a person's text can mean, before the store is asked. `shown` is how an error names it. */
 export type Meaning =

@@ -1,7 +1,7 @@
+import type { Database } from '../lib/database.ts';
 import { Failure } from '../lib/error.ts';
 import { type ChainId, chainIds, type DiffId, type ImageId, shortId } from '../oci/digest.ts';
 import { decodeConfig, type StoredConfig } from '../oci/image-config.ts';
-import type { Database } from './database.ts';
 import type { ImageNames } from './image-names.ts';
 import type { LayerRecords } from './layers.ts';
 

@@ -1,8 +1,8 @@
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Database } from '../lib/database.ts';
 import { Failure } from '../lib/error.ts';
 import type { DiffId } from '../oci/digest.ts';
-import type { Database } from './database.ts';
 import { diskFailure } from './disk.ts';
 import type { Leases } from './leases.ts';
 import type { Trash } from './trash.ts';

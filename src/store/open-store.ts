@@ -1,5 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Database } from '../lib/database.ts';
 import { Failure, isFailure } from '../lib/error.ts';
 import type { Log } from '../lib/log.ts';
 import { makeFolder } from '../lib/make-folder.ts';
@@ -7,7 +8,6 @@ import { Scope } from '../lib/scope.ts';
 import { CacheRecords } from './cache.ts';
 import { ContainerRecords } from './containers.ts';
 import { ContentStore } from './content.ts';
-import { Database } from './database.ts';
 import { diskFailure } from './disk.ts';
 import { ImageNames } from './image-names.ts';
 import { ImageRecords } from './images.ts';

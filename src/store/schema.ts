@@ -1,5 +1,5 @@
+import type { Database } from '../lib/database.ts';
 import { Failure } from '../lib/error.ts';
-import type { Database } from './database.ts';
 
 /**
  * Steps from an empty database to the newest shape; `user_version` counts how many a database has taken. A released

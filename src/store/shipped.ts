@@ -1,7 +1,7 @@
+import type { Database } from '../lib/database.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { DiffId, Digest, ImageId } from '../oci/digest.ts';
 import { type Reference, repositoryName } from '../oci/reference.ts';
-import type { Database } from './database.ts';
 
 /** A blob that holds a layer, and the repositories (complete names) that had it. */
 export interface LayerBlob extends Descriptor {

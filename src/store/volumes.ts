@@ -1,8 +1,8 @@
 import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Database } from '../lib/database.ts';
 import { Failure } from '../lib/error.ts';
 import type { ContainerId } from './containers.ts';
-import type { Database } from './database.ts';
 import { diskFailure } from './disk.ts';
 import type { Trash } from './trash.ts';
 

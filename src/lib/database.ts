@@ -1,6 +1,6 @@
 import { closeSync, openSync } from 'node:fs';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
-import { Failure } from '../lib/error.ts';
+import { Failure } from './error.ts';
 
 /** https://www.sqlite.org/rescode.html; extended codes carry the primary one in the low byte. */
 const BUSY = 5;
@@ -23,7 +23,7 @@ export class Database implements Disposable {
   /** Throws `conflict` DATABASE_LOCKED when another process has it. */
   constructor(path: string) {
     this.path = path;
-    closeSync(openSync(path, 'a', 0o600)); // image configs may hold secrets; SQLite's other files get the same mode
+    closeSync(openSync(path, 'a', 0o600)); // what is stored may be secret; SQLite's other files get the same mode
     this.#connection = new DatabaseSync(path, { timeout: 250 });
     try {
       this.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL');
@@ -44,7 +44,7 @@ export class Database implements Disposable {
     return Number(this.#guarded(() => this.#prepared(sql).run(...parameters)).changes);
   }
 
-  /** The first row. `Row` is what the caller's SQL selects; the STRICT tables of schema.ts vouch for the types. */
+  /** The first row. `Row` is what the caller's SQL selects; the caller's STRICT tables vouch for the types. */
   get<Row>(sql: string, ...parameters: SQLInputValue[]): Row | undefined {
     return this.#guarded(() => this.#prepared(sql).get(...parameters)) as Row | undefined; // see above
   }
