@@ -72,6 +72,28 @@ export class Database implements Disposable {
     }
   }
 
+  /**
+   * Takes the steps that this database has not taken; `user_version` counts them. A released step is never changed. Throws
+   * `unsupported` STORE_TOO_NEW for a database that has taken more.
+   */
+  migrate(steps: readonly string[]): void {
+    const version = this.get<{ user_version: number }>('PRAGMA user_version')?.user_version ?? 0;
+    if (version > steps.length)
+      throw new Failure(
+        'unsupported',
+        'STORE_TOO_NEW',
+        `${this.path} has format ${version}, this Strake knows ${steps.length}`,
+        { hint: 'use the version of Strake that wrote it, or another data root' },
+      );
+    for (const [index, step] of steps.entries()) {
+      if (index < version) continue;
+      this.transaction(() => {
+        this.exec(step);
+        this.exec(`PRAGMA user_version = ${index + 1}`);
+      });
+    }
+  }
+
   [Symbol.dispose](): void {
     this.#statements.clear();
     this.#connection.close();

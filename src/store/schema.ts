@@ -1,5 +1,4 @@
 import type { Database } from '../lib/database.ts';
-import { Failure } from '../lib/error.ts';
 
 /**
  * Steps from an empty database to the newest shape; `user_version` counts how many a database has taken. A released
@@ -140,23 +139,7 @@ const STEPS: readonly string[] = [
   `,
 ];
 
-/** Brings the database to the newest shape. A database of a newer Strake is refused as `unsupported`. */
+/** Brings a database of the store to the newest shape. */
 export function migrate(database: Database): void {
-  const version = database.get<{ user_version: number }>('PRAGMA user_version')?.user_version ?? 0;
-  if (version > STEPS.length)
-    throw new Failure(
-      'unsupported',
-      'STORE_TOO_NEW',
-      `${database.path} has format ${version}, this Strake knows ${STEPS.length}`,
-      {
-        hint: 'use the version of Strake that wrote it, or another data root',
-      },
-    );
-  for (const [index, step] of STEPS.entries()) {
-    if (index < version) continue;
-    database.transaction(() => {
-      database.exec(step);
-      database.exec(`PRAGMA user_version = ${index + 1}`);
-    });
-  }
+  database.migrate(STEPS);
 }
