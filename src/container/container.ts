@@ -37,6 +37,8 @@ export class Container {
   record: ContainerRecord;
   /** False for the container of a build step, until it is kept. */
   recorded: boolean;
+  /** For its first program only, and in no record. */
+  readonly secretEnv: readonly string[];
   run: Run | undefined;
   streams: RunStreams;
   /** Uses of the mounted root besides the run. */
@@ -58,6 +60,7 @@ export class Container {
     readonly record: ContainerRecord;
     readonly snapshot: ActiveSnapshot;
     readonly recorded: boolean;
+    readonly secretEnv: readonly string[];
   }) {
     this.id = parts.id;
     this.name = parts.name;
@@ -65,6 +68,7 @@ export class Container {
     this.record = parts.record;
     this.snapshot = parts.snapshot;
     this.recorded = parts.recorded;
+    this.secretEnv = parts.secretEnv;
     this.streams = this.#makeStreams();
   }
 

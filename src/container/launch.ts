@@ -132,7 +132,7 @@ function specOf(
   return runtimeSpec({
     process: processOf(container, {
       args: argumentsOf(config),
-      env: config.Env ?? [],
+      env: [...(config.Env ?? []), ...container.secretEnv],
       cwd: config.WorkingDir ?? '',
       user,
       tty: config.Tty ?? false,

@@ -27,6 +27,8 @@ export interface NewContainer {
   readonly config: ContainerConfig;
   readonly hostConfig: HostConfig;
   readonly endpoints: Readonly<Record<string, EndpointConfig | null>>;
+  /** `NAME=value` that its program gets and that stands in no record. */
+  readonly secretEnv?: readonly string[];
 }
 
 /** Makes a container that nobody knows yet: its options checked, its mounts' volumes, its folder and writable layer made. */
@@ -59,6 +61,7 @@ export function makeContainer(
     },
     snapshot: snapshots.prepare(id, request.image.layers),
     recorded: false,
+    secretEnv: request.secretEnv ?? [],
   });
   try {
     mkdirSync(container.folder, { mode: 0o710 });

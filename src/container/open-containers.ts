@@ -64,6 +64,7 @@ function toContainer(row: ContainerRow, { store, snapshots }: ContainersNeeds): 
     record: row.record as ContainerRecord, // written by Containers
     snapshot: snapshots.open(row.id, layers),
     recorded: true,
+    secretEnv: [],
   });
 }
 

@@ -5,6 +5,7 @@ import { Vertices } from '../build/vertex.ts';
 import { openContainers } from '../container/open-containers.ts';
 import { detectCgroups } from '../host/cgroup.ts';
 import { findRuntime } from '../host/find-runtime.ts';
+import { memoryFolder } from '../host/memory-folder.ts';
 import { Networks } from '../host/network/networks.ts';
 import { becomeReaper } from '../host/reaper.ts';
 import { Runtime } from '../host/runtime.ts';
@@ -79,7 +80,9 @@ export async function openEngine(options: EngineOptions) {
 
   // Paths of sockets are bounded by 107 bytes: a short name that still tells data roots apart.
   const run = join(options.runRoot, hexOf(digestOf(dataRoot)).slice(0, 12));
-  scope.defer(() => removeEmpty(join(run, 'runtime'), join(run, 'sockets'), run));
+  scope.defer(() => removeEmpty(run));
+  scope.use(memoryFolder(run)); // programs' environments pass through it, with the secrets of builds
+  scope.defer(() => removeEmpty(join(run, 'runtime'), join(run, 'sockets')));
   const cgroups = detectCgroups();
   const runtime = new Runtime(
     () => findRuntime(join(options.runRoot, 'trial'), { signal }),
@@ -126,7 +129,11 @@ export async function openEngine(options: EngineOptions) {
       system: systemCases({ store, containers, runtime, cgroups, events, registry: options.registry }),
       images: new Images(needs),
       registry: transfers,
-      archives: new Archives({ ...needs, packLayer: snapshots.pack.bind(snapshots) }),
+      archives: new Archives({
+        ...needs,
+        packLayer: snapshots.pack.bind(snapshots),
+        packTree: snapshots.packTree.bind(snapshots),
+      }),
       diskUsage: {
         diskUsage: ({ parts }: { readonly parts: ReadonlySet<DiskUsagePart> }) =>
           diskUsage({ ...needs, containers: containerCases }, parts),

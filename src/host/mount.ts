@@ -12,6 +12,8 @@ const umount2Later = bindInBackground<[target: NativePath, flags: number]>(
 );
 
 const MS_RDONLY = 0x1;
+const MS_NOSUID = 0x2;
+const MS_NODEV = 0x4;
 const MS_REMOUNT = 0x20;
 const MS_BIND = 0x1000;
 const MS_REC = 0x4000;
@@ -60,6 +62,19 @@ export function bindMount(
   check(mountCall(terminated(source), terminated(target), null, flags, null), 'mount', target);
   if (options.readOnly)
     check(mountCall('none', terminated(target), null, MS_REMOUNT | MS_BIND | MS_RDONLY, null), 'mount', target);
+}
+
+/** Mounts an empty file system that is kept in memory and, where the kernel can promise it, never swapped to a disk. */
+export function mountMemory(target: string, options: { readonly mode: number }): void {
+  const mode = `mode=${options.mode.toString(8)}`;
+  const mount = (data: string) =>
+    check(mountCall('tmpfs', terminated(target), 'tmpfs', MS_NOSUID | MS_NODEV, data), 'mount', target);
+  try {
+    mount(`${mode},noswap`);
+  } catch (error) {
+    if (systemCode(error) !== 'EINVAL') throw error; // a kernel before 6.4
+    mount(mode);
+  }
 }
 
 /**
