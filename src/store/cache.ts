@@ -11,7 +11,7 @@ export interface CacheComponent {
 
 export interface NewCacheRecord {
   readonly key: string;
-  /** Which instruction it was, whatever its inputs: what `earlier` looks for when the key is not found. */
+  /** Which instruction it was, whatever its inputs: what `alike` looks for when the key is not found. */
   readonly site: string;
   readonly components: readonly CacheComponent[];
   /** What the step gave, in the solver's own words. */
@@ -87,13 +87,11 @@ export class CacheRecords {
     return row && toRecord(row);
   }
 
-  /** The record of the same instruction that was used last: what to compare a missed key with. */
-  earlier(site: string): CacheRecord | undefined {
-    const row = this.#database.get<CacheRow>(
-      'SELECT * FROM cache WHERE site = ? ORDER BY last_used DESC, created DESC LIMIT 1',
-      site,
-    );
-    return row && toRecord(row);
+  /** Records of the same instruction, last used first: what to compare a missed key with. */
+  alike(site: string, limit: number): CacheRecord[] {
+    return this.#database
+      .all<CacheRow>('SELECT * FROM cache WHERE site = ? ORDER BY last_used DESC, created DESC LIMIT ?', site, limit)
+      .map(toRecord);
   }
 
   /** Least recently used first. */

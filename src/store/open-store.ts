@@ -5,7 +5,9 @@ import { Failure, isFailure } from '../lib/error.ts';
 import type { Log } from '../lib/log.ts';
 import { makeFolder } from '../lib/make-folder.ts';
 import { Scope } from '../lib/scope.ts';
+import { BuildRecords } from './builds.ts';
 import { CacheRecords } from './cache.ts';
+import { CacheMounts } from './cache-mounts.ts';
 import { ContainerRecords } from './containers.ts';
 import { ContentStore } from './content.ts';
 import { diskFailure } from './disk.ts';
@@ -28,6 +30,8 @@ export interface Store extends AsyncDisposable {
   readonly images: ImageRecords;
   readonly shipped: ShippedRecords;
   readonly cache: CacheRecords;
+  readonly cacheMounts: CacheMounts;
+  readonly builds: BuildRecords;
   readonly containers: ContainerRecords;
   readonly volumes: VolumeRecords;
   readonly leases: Leases;
@@ -69,6 +73,8 @@ export async function openStore(root: string, options: { readonly log: Log }): P
     discardUnsealed(layers, trash, options.log);
     const volumes = new VolumeRecords({ database, root: folder('volumes'), trash });
     for (const { name } of volumes.list()) volumes.makeFolder(name);
+    const cacheMounts = new CacheMounts({ database, root: folder('memo/cache-mounts'), trash });
+    cacheMounts.discardUnknown();
     const names = new ImageNames(database);
     const owned = scope.move();
     return {
@@ -79,6 +85,8 @@ export async function openStore(root: string, options: { readonly log: Log }): P
       images: new ImageRecords({ database, layers, names }),
       shipped: new ShippedRecords(database),
       cache: new CacheRecords({ database, leases }),
+      cacheMounts,
+      builds: new BuildRecords(database),
       containers: new ContainerRecords(database),
       volumes,
       leases,

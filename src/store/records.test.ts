@@ -16,7 +16,7 @@ test('cache: a record is found by key, and the latest of an instruction by its s
   store.cache.put({ key: 'k1', site: 'COPY . .', components, result: 'r1' });
   context.mock.timers.setTime(2000);
   store.cache.put({ key: 'k2', site: 'COPY . .', components: [], result: 'r2' });
-  assert.equal(store.cache.earlier('COPY . .')?.key, 'k2');
+  assert.equal(store.cache.alike('COPY . .', 1)[0]?.key, 'k2');
   context.mock.timers.setTime(3000);
   assert.deepEqual(store.cache.use('k1'), {
     key: 'k1',
@@ -29,9 +29,9 @@ test('cache: a record is found by key, and the latest of an instruction by its s
     lastUsed: 3000,
     useCount: 1,
   });
-  assert.equal(store.cache.earlier('COPY . .')?.key, 'k1');
+  assert.equal(store.cache.alike('COPY . .', 9)[0]?.key, 'k1');
   assert.equal(store.cache.use('k3'), undefined);
-  assert.equal(store.cache.earlier('RUN x'), undefined);
+  assert.deepEqual(store.cache.alike('RUN x', 9), []);
   assert.deepEqual(store.cache.prune({ unusedSince: 2500 }), ['k2']);
 });
 

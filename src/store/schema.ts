@@ -137,6 +137,29 @@ const STEPS: readonly string[] = [
   ) STRICT;
   CREATE INDEX image_manifests_by_digest ON image_manifests (digest);
   `,
+  `
+  -- What past builds did, newest last. document: zstd of JSON.
+  CREATE TABLE builds (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    started INTEGER NOT NULL,
+    source TEXT NOT NULL,
+    document BLOB NOT NULL
+  ) STRICT;
+  CREATE INDEX builds_by_source ON builds (source);
+
+  -- Folders of RUN --mount=type=cache. size is what it was when it was last measured.
+  CREATE TABLE cache_mounts (
+    name TEXT PRIMARY KEY,
+    id TEXT NOT NULL,
+    target TEXT NOT NULL,
+    sharing TEXT NOT NULL,
+    created INTEGER NOT NULL,
+    last_used INTEGER NOT NULL,
+    use_count INTEGER NOT NULL,
+    size INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 /** Brings a database of the store to the newest shape. */
