@@ -9,7 +9,7 @@ import { type ImageId, shortId } from '../oci/digest.ts';
 import { formatPlatform } from '../oci/platform.ts';
 import { cacheKey, variableComponents } from './cache-key.ts';
 import { DEFAULT_SHELL } from './metadata.ts';
-import { planMounts } from './run-mounts.ts';
+import { planMounts } from './mounts/run-mounts.ts';
 import type { BuildSession } from './session.ts';
 import type { SourceContext } from './source-place.ts';
 import type { StageState, StepResult } from './stage-state.ts';

@@ -1,21 +1,18 @@
-import { randomUUID } from 'node:crypto';
-import { chmodSync, chownSync, existsSync, mkdirSync, renameSync } from 'node:fs';
 import { join, posix } from 'node:path';
-import type { RunInstruction } from '../dockerfile/instruction.ts';
-import { type Mount, resolveMount } from '../dockerfile/mount.ts';
-import type { StageScope } from '../dockerfile/stage-scope.ts';
-import type { Stage } from '../dockerfile/stages.ts';
-import { Failure } from '../lib/error.ts';
-import { Scope } from '../lib/scope.ts';
-import { makeScratchFolder } from '../lib/scratch.ts';
-import { digestOf, hexOf } from '../oci/digest.ts';
-import { cacheMountLocks } from './cache-mount-lock.ts';
-import type { CopyJob } from './copy/copy-request.ts';
-import { prepareCopy } from './copy/prepare-copy.ts';
-import type { RunMount } from './needs.ts';
-import type { BuildSession } from './session.ts';
-import { placeOf, type SourceContext } from './source-place.ts';
-import type { StageState } from './stage-state.ts';
+import type { RunInstruction } from '../../dockerfile/instruction.ts';
+import { type Mount, resolveMount } from '../../dockerfile/mount.ts';
+import type { StageScope } from '../../dockerfile/stage-scope.ts';
+import type { Stage } from '../../dockerfile/stages.ts';
+import { Failure } from '../../lib/error.ts';
+import { Scope } from '../../lib/scope.ts';
+import { makeScratchFolder } from '../../lib/scratch.ts';
+import type { CopyJob } from '../copy/copy-request.ts';
+import { prepareCopy } from '../copy/prepare-copy.ts';
+import type { RunMount } from '../needs.ts';
+import type { BuildSession } from '../session.ts';
+import { placeOf, type SourceContext } from '../source-place.ts';
+import type { StageState } from '../stage-state.ts';
+import { openCache } from './cache-mount.ts';
 
 /** The `--mount`s of a RUN: what they add to its key, and what is mounted when it executes. */
 export interface RunMounts extends AsyncDisposable {
@@ -118,27 +115,4 @@ async function openBind(session: BuildSession, job: CopyJob, target: string, sco
   const scratch = scope.use(makeScratchFolder(session.store.scratch, 'mount'));
   await job.copy({ folder: scratch.path, time: Math.floor(Date.now() / 1000) }, { signal: session.signal });
   return { kind: 'bind', source: join(scratch.path, 'diff/mount'), target, readOnly: true };
-}
-
-/** Caches lie among the notes that may vanish: a RUN must do without what it finds there. */
-async function openCache(
-  session: BuildSession,
-  mount: Extract<Mount, { type: 'cache' }>,
-  target: string,
-  scope: Scope,
-): Promise<RunMount> {
-  if (mount.from !== undefined)
-    throw new Failure('unsupported', 'CACHE_FROM', 'RUN --mount=type=cache,from= is not supported yet');
-  const id = hexOf(digestOf(mount.id ?? posix.normalize(target))).slice(0, 32);
-  const caches = session.store.memoFolder('cache-mounts');
-  const lock = await cacheMountLocks.take(join(caches, id), mount.sharing, session.signal);
-  scope.use(lock);
-  if (!existsSync(lock.folder)) {
-    const aside = join(caches, `${randomUUID()}.new`);
-    mkdirSync(aside);
-    chownSync(aside, mount.owner.uid ?? 0, mount.owner.gid ?? 0);
-    chmodSync(aside, mount.owner.mode ?? 0o755);
-    renameSync(aside, lock.folder);
-  }
-  return { kind: 'bind', source: lock.folder, target, readOnly: mount.readOnly };
 }

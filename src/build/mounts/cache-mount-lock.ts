@@ -1,4 +1,4 @@
-import { cancelled } from '../lib/error.ts';
+import { cancelled } from '../../lib/error.ts';
 
 export type CacheSharing = 'shared' | 'private' | 'locked';
 
