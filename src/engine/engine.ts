@@ -4,6 +4,7 @@ import { applyChanges } from '../build/apply-changes.ts';
 import { Vertices } from '../build/vertex.ts';
 import { openContainers } from '../container/open-containers.ts';
 import { detectCgroups } from '../host/cgroup.ts';
+import { spreadSubfolders } from '../host/file-system-calls.ts';
 import { findRuntime } from '../host/find-runtime.ts';
 import { memoryFolder } from '../host/memory-folder.ts';
 import { Networks } from '../host/network/networks.ts';
@@ -73,6 +74,7 @@ export async function openEngine(options: EngineOptions) {
   scope.defer(() => process.chdir('/'));
   const active = join(dataRoot, 'active');
   const { layers, trash } = store;
+  for (const folder of [layers.root, active]) spreadSubfolders(folder);
   const snapshots = new Snapshots({ layers, active, pool: workers, receivers: options.receivers, trash });
   const durability = scope.use(await settleLayers(store, { workers, log, signal }));
   const events = new EventLog();

@@ -33,6 +33,9 @@ const copyRange = bind<
   ) => number
 >('int64_t copy_file_range(int from, void *from_offset, int to, void *to_offset, size_t length, uint32_t flags)');
 const syncfs = bind<(fd: number) => number>('int syncfs(int fd)');
+const ioctl = bind<(fd: number, request: number, argument: Buffer) => number>(
+  'int ioctl(int fd, uint64_t request, void *argument)',
+);
 
 const AT_FDCWD = -100;
 const AT_SYMLINK_NOFOLLOW = 0x100;
@@ -40,6 +43,9 @@ const STATX_BASIC_STATS = 0x7ff;
 const NO_DATA = ERRNO['ENODATA'] ?? 61;
 const NOT_SUPPORTED = ERRNO['EOPNOTSUPP'] ?? 95;
 const TOO_SMALL = ERRNO['ERANGE'] ?? 34;
+const GET_FLAGS = 0x80086601;
+const SET_FLAGS = 0x40086602;
+const TOP_DIRECTORY = 0x00020000;
 /** The kernel's bound of both a value and a list of names. */
 const XATTR_LIMIT = 65536;
 
@@ -167,6 +173,24 @@ export function syncFileSystem(target: NativePath | number): void {
     check(syncfs(fd), 'syncfs');
   } finally {
     if (typeof target !== 'number') closeSync(fd);
+  }
+}
+
+/**
+ * Tells the file system that what stands in the folders below this one has nothing to do with each other, as with home
+ * folders, so that each gets a region of the disk of its own. Where others were just deleted, ext4 would pass over their
+ * inodes one by one: new files in the same region cost ten times as much for minutes. Nothing happens on other file
+ * systems.
+ */
+export function spreadSubfolders(path: string): void {
+  const flags = Buffer.alloc(8);
+  const fd = openSync(path, 'r');
+  try {
+    if (ioctl(fd, GET_FLAGS, flags) === -1) return;
+    flags.writeUInt32LE((flags.readUInt32LE() | TOP_DIRECTORY) >>> 0);
+    ioctl(fd, SET_FLAGS, flags);
+  } finally {
+    closeSync(fd);
   }
 }
 
