@@ -142,7 +142,14 @@ export interface SearchQuery {
 export interface ImageArchiveBackend {
   /** Resolves when every name is found; the stream is then a tar. */
   save(names: readonly string[], options: CallOptions): Promise<Readable>;
+  /** The result of a build: an archive of one image under these names, or `tree`, a tar of its files. */
+  output(ref: string, options: CallOptions & ImageOutputQuery): Promise<Readable>;
   load(options: CallOptions & LoadRequest): Promise<void>;
+}
+
+export interface ImageOutputQuery {
+  readonly form: 'tree' | 'docker' | 'oci';
+  readonly names: readonly Reference[];
 }
 
 export interface LoadRequest {

@@ -340,7 +340,11 @@ test('a client that has gone stops the work, and nothing listens any more', asyn
       wait: (_, { signal }) => Promise.resolve({ exit: untilAbort(signal) }),
       attach: () => Promise.resolve({ tty: false, output, input }),
     },
-    archives: { save: () => Promise.resolve(saved), load: () => Promise.resolve() },
+    archives: {
+      save: () => Promise.resolve(saved),
+      output: () => Promise.resolve(saved),
+      load: () => Promise.resolve(),
+    },
   });
   const open = [
     await host.open('POST', '/build'),

@@ -142,6 +142,12 @@ export class Snapshots {
     return streamLayer(this.#receivers, layer, options);
   }
 
+  /** The tree that these sealed layers show together, bottom first, as one tar. Holds a thread of `receivers`. */
+  packTree(ids: readonly LayerId[], options: { readonly signal: AbortSignal }): AsyncGenerator<Buffer> {
+    const layers = ids.map((id) => ({ index: this.#index(id), tree: this.#tree(id) }));
+    return streamLayer(this.#receivers, { form: 'merged', layers }, options);
+  }
+
   #commit(move: (target: string) => void, signal: AbortSignal): PendingLayer {
     const { id } = this.#layers.allot();
     try {

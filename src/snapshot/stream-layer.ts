@@ -4,7 +4,9 @@ import type { WorkerPool } from '../lib/worker-pool.ts';
 import type { TaskContext } from '../lib/worker-task.ts';
 import { type DiffId, Digester } from '../oci/digest.ts';
 import { gzipMembers } from '../tar/gzip-members.ts';
-import { packPieces } from '../tar/pack-layer.ts';
+import { readLayerIndex } from '../tar/layer-index.ts';
+import { mergeLayers } from '../tar/merge-layers.ts';
+import { packEntries, packPieces } from '../tar/pack-layer.ts';
 import { receiveStream, sendStream } from './port-stream.ts';
 
 export interface StreamedLayer {
@@ -16,13 +18,19 @@ export interface StreamedLayer {
   readonly expect?: DiffId;
 }
 
+/** Layers as one tree, without whiteouts: what a container of them would see. Bottom first. */
+export interface StreamedTree {
+  readonly form: 'merged';
+  readonly layers: readonly Pick<StreamedLayer, 'index' | 'tree'>[];
+}
+
 /**
  * The tar of a layer, packed in a worker thread. What is missing of the tree, and at the end another diff ID than the
  * expected one, is a Failure of kind `data-loss`.
  */
 export async function* streamLayer(
   pool: WorkerPool,
-  layer: StreamedLayer,
+  layer: StreamedLayer | StreamedTree,
   { signal }: { readonly signal: AbortSignal },
 ): AsyncGenerator<Buffer> {
   const { port1: near, port2: far } = new MessageChannel();
@@ -52,14 +60,22 @@ export async function* streamLayer(
 
 export interface StreamTask {
   readonly port: MessagePort;
-  readonly layer: StreamedLayer;
+  readonly layer: StreamedLayer | StreamedTree;
 }
 
 /** The part in the worker. */
 export async function streamTask({ port, layer }: StreamTask, { signal }: TaskContext): Promise<void> {
-  const pieces = verified(packPieces(layer.index, layer.tree), layer.expect);
-  await sendStream(layer.form === 'gzip' ? gzipMembers(pieces) : pieces, port, signal);
+  await sendStream(piecesOf(layer), port, signal);
   if (signal.aborted) throw cancelled(signal);
+}
+
+function piecesOf(layer: StreamedLayer | StreamedTree): Parameters<typeof sendStream>[0] {
+  if (layer.form === 'merged') {
+    const layers = layer.layers.map(({ index, tree }) => ({ rows: readLayerIndex(index).entries, tree }));
+    return packEntries(mergeLayers(layers));
+  }
+  const pieces = verified(packPieces(layer.index, layer.tree), layer.expect);
+  return layer.form === 'gzip' ? gzipMembers(pieces) : pieces;
 }
 
 function* verified(pieces: Iterable<Buffer>, expect: DiffId | undefined): Generator<Buffer> {

@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import { Failure } from '../lib/error.ts';
 import { damagedIndex } from './byte-codec.ts';
 import { GatherBuffer, RESERVE_LIMIT } from './gather-buffer.ts';
+import type { EntryHeader } from './layer-entry.ts';
 import { readLayerIndex } from './layer-index.ts';
 import { pathInFolder } from './names.ts';
 import { Recipe } from './recipe.ts';
@@ -24,38 +25,47 @@ export function packLayer(indexPath: string, tree: string, options: { signal: Ab
 /** The same for a worker thread: synchronous, in pieces of up to 1 MiB. */
 export function* packPieces(indexPath: string, tree: string): Generator<Buffer> {
   const { entries, isCanonical } = readLayerIndex(indexPath);
+  if (isCanonical) return yield* packEntries(entries.map((entry) => ({ entry, tree })));
   const ready: Buffer[] = [];
-  const sink = (bytes: Buffer) => ready.push(Buffer.from(bytes));
-  if (isCanonical) {
-    const writer = new TarWriter(sink);
-    for (const entry of entries) {
-      writer.begin(entry);
-      if (ready.length > 0) yield* ready.splice(0);
-      if (entry.type !== 'file') continue;
-      for (const length of readContent(tree, entry.path, 0, entry.size, (size) => writer.reserve(size)))
+  using recipe = Recipe.open(indexPath);
+  if (!recipe) throw new Error('the layer index lost its recipe');
+  const out = new GatherBuffer((bytes) => ready.push(Buffer.from(bytes)));
+  for (const piece of recipe.pieces) {
+    if (piece.kind === 'content') {
+      const path = entries[piece.row]?.path;
+      if (path === undefined) throw damagedIndex('its recipe names a row that is not there');
+      for (const length of readContent(tree, path, piece.offset, piece.length, (size) => out.reserve(size)))
         if (length > 0) yield* ready.splice(0);
-    }
-    writer.end();
-  } else {
-    using recipe = Recipe.open(indexPath);
-    if (!recipe) throw new Error('the layer index lost its recipe');
-    const out = new GatherBuffer(sink);
-    for (const piece of recipe.pieces) {
-      if (piece.kind === 'content') {
-        const path = entries[piece.row]?.path;
-        if (path === undefined) throw damagedIndex('its recipe names a row that is not there');
-        for (const length of readContent(tree, path, piece.offset, piece.length, (size) => out.reserve(size)))
-          if (length > 0) yield* ready.splice(0);
-      } else
-        for (let at = 0; at < piece.length; ) {
-          const bytes = recipe.raw(piece.offset + at, piece.length - at);
-          out.put(bytes);
-          at += bytes.length;
-          yield* ready.splice(0);
-        }
-    }
-    out.flush();
+    } else
+      for (let at = 0; at < piece.length; ) {
+        const bytes = recipe.raw(piece.offset + at, piece.length - at);
+        out.put(bytes);
+        at += bytes.length;
+        yield* ready.splice(0);
+      }
   }
+  out.flush();
+  yield* ready;
+}
+
+/** An entry of a tar to be made; a file's content is at its path in the folder `tree`. */
+export interface PlacedEntry {
+  readonly entry: EntryHeader;
+  readonly tree: string;
+}
+
+/** The canonical tar of these entries, in their order. */
+export function* packEntries(entries: Iterable<PlacedEntry>): Generator<Buffer> {
+  const ready: Buffer[] = [];
+  const writer = new TarWriter((bytes) => ready.push(Buffer.from(bytes)));
+  for (const { entry, tree } of entries) {
+    writer.begin(entry);
+    if (ready.length > 0) yield* ready.splice(0);
+    if (entry.type !== 'file') continue;
+    for (const length of readContent(tree, entry.path, 0, entry.size, (size) => writer.reserve(size)))
+      if (length > 0) yield* ready.splice(0);
+  }
+  writer.end();
   yield* ready;
 }
 

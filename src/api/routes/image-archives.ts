@@ -1,4 +1,5 @@
 import { Failure } from '../../lib/error.ts';
+import { parseReference } from '../../oci/reference.ts';
 import type { ProgressLine } from '../../wire/progress.ts';
 import type { ImageArchiveBackend } from '../backend.ts';
 import type { Exchange } from '../exchange.ts';
@@ -15,6 +16,7 @@ export const imageArchiveRoutes: readonly Route<ImageArchiveBackend>[] = [
     path: '/images/{name*}/get',
     handle: (archives, exchange) => save(archives, exchange, [exchange.param('name')]),
   },
+  { method: 'GET', path: '/strake/images/{name*}/output', handle: output },
   {
     method: 'POST',
     path: '/images/load',
@@ -34,4 +36,14 @@ export const imageArchiveRoutes: readonly Route<ImageArchiveBackend>[] = [
 async function save(archives: ImageArchiveBackend, exchange: Exchange, names: readonly string[]): Promise<void> {
   if (names.length === 0) throw new Failure('invalid', 'NAMES_MISSING', 'no image name is given to save');
   await exchange.send(await archives.save(names, exchange), 'application/x-tar');
+}
+
+async function output(archives: ImageArchiveBackend, exchange: Exchange): Promise<void> {
+  const { query, signal } = exchange;
+  const form = query.text('form');
+  if (form !== 'tree' && form !== 'docker' && form !== 'oci')
+    throw new Failure('invalid', 'OUTPUT_FORM', `invalid form "${form}": expected tree, docker or oci`);
+  const names = query.list('t').map(parseReference);
+  const body = await archives.output(exchange.param('name'), { form, names, signal });
+  await exchange.send(body, 'application/x-tar');
 }

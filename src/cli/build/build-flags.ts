@@ -7,6 +7,7 @@ import type { ValuesOf } from '../flags/parse-flags.ts';
 import { addHostFlag } from '../run/extra-host.ts';
 import { toMap } from '../run/key-values.ts';
 import { parseUlimit } from '../run/limits.ts';
+import { type BuildOutput, parseOutput } from './output-flag.ts';
 
 /** Flags of `build`. */
 export const BUILD_FLAGS = {
@@ -32,6 +33,13 @@ export const BUILD_FLAGS = {
   memorySwap: bytes('Limit of memory plus swap; -1 for unlimited swap', { unlimited: true }),
   network: text('Network of the RUN containers', { initial: 'default', shown: '"default"' }),
   noCache: toggle('Do not use the cache'),
+  output: custom<readonly BuildOutput[]>(
+    'list',
+    'Where the result goes: DIR, - or type=image|local|tar|oci|docker[,dest=PATH]',
+    [],
+    (value, before) => [...before, parseOutput(value)],
+    { short: 'o' },
+  ),
   platform: platformFlag,
   progress: text('How to show progress: auto, tty or plain', { initial: 'auto', shown: '"auto"' }),
   pull: toggle('Look for newer base images'),
@@ -61,7 +69,7 @@ export function buildQuery(
     version: '1',
     dockerfile: input.dockerfile,
     remote: input.remote,
-    t: flags.tag,
+    t: namesInStore(flags),
     extrahosts: flags.addHost,
     rm: flags.rm ? 1 : 0,
     forcerm: flags.forceRm || undefined,
@@ -87,6 +95,12 @@ export function buildQuery(
     buildargs: flags.buildArg.length > 0 ? JSON.stringify(buildArgs) : undefined,
     labels: flags.label.length > 0 ? JSON.stringify(labels) : undefined,
   };
+}
+
+/** An image that only leaves the host gets no name there. */
+function namesInStore({ output, tag }: BuildFlags): readonly string[] {
+  const images = output.filter(({ kind }) => kind === 'image');
+  return output.length > 0 && images.length === 0 ? [] : [...tag, ...images.flatMap(({ names }) => names)];
 }
 
 /** `NAME` alone takes the value from the environment; null leaves the argument unset. */

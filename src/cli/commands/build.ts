@@ -6,6 +6,7 @@ import { BUILD_FLAGS, type BuildFlags, buildQuery } from '../build/build-flags.t
 import { type BuildSource, findBuildSource } from '../build/build-source.ts';
 import { LiveView } from '../build/live-view.ts';
 import { sentContext } from '../build/send-context.ts';
+import { checkOutputs, writeOutputs } from '../build/write-outputs.ts';
 import type { Answer, EngineClient, Query } from '../client/engine-client.ts';
 import { readJsonLines } from '../client/json-lines.ts';
 import { defineCommand } from '../command.ts';
@@ -21,17 +22,30 @@ export const build = defineCommand({
   flags: BUILD_FLAGS,
   async run(session, { flags, args: [where = ''] }) {
     if (flags.iidfile !== '') rmSync(flags.iidfile, { force: true });
+    checkOutputs(session, flags.output);
     const source = await findBuildSource(where, flags.file, session.stdin);
     const client = await session.client();
-    const live = wantsLiveView(session, flags, client);
+    const isWritten = flags.output.some(({ kind }) => kind !== 'image');
+    if (isWritten && client.strakeVersion === undefined)
+      throw new Failure('unsupported', 'OUTPUT_HOST', '--output needs a Strake host; this one is Docker', {
+        hint: 'build the image and use "save", or "create" and "export"',
+      });
+    const output = flags.output.some((one) => one.kind === 'file' && one.path === '-')
+      ? session.stderr
+      : session.stdout;
+    const live = wantsLiveView(output, session, flags, client);
     const input = { dockerfile: source.dockerfile, remote: source.kind === 'remote' ? source.url : undefined };
     const query = { ...buildQuery(flags, input, session.env), ...(live && { [EVENTS_QUERY]: '1' }) };
-    const answer = await requestBuild(session, client, source, query, flags);
-    const image = await follow(session, answer, flags, live);
-    if (flags.iidfile !== '') {
-      if (image === undefined) throw new Failure('internal', 'NO_IMAGE_ID', 'the host did not tell the image ID');
-      writeFileSync(flags.iidfile, image);
+    const report = flags.quiet ? undefined : output;
+    const answer = await requestBuild(session, client, source, query, { compress: flags.compress, report });
+    const image = await follow(session, output, answer, flags, live);
+    if (image === undefined) {
+      if (flags.iidfile !== '' || isWritten)
+        throw new Failure('internal', 'NO_IMAGE_ID', 'the host did not tell the image ID');
+      return 0;
     }
+    if (flags.iidfile !== '') writeFileSync(flags.iidfile, image);
+    await writeOutputs(session, client, flags.output, { image, names: flags.tag });
     return 0;
   },
 });
@@ -45,7 +59,7 @@ async function requestBuild(
   client: EngineClient,
   source: BuildSource,
   query: Query,
-  flags: BuildFlags,
+  options: { readonly compress: boolean; readonly report: Output | undefined },
 ): Promise<Answer> {
   const { signal } = session;
   const headers = await allRegistryAuth(session);
@@ -63,25 +77,30 @@ async function requestBuild(
       if (!isFailure(error) || error.code !== 'HTTP_412') throw error;
     }
   }
-  const report = flags.quiet ? undefined : session.stdout;
   return await client.request('POST', '/build', {
     query,
     headers: { ...headers, 'Content-Type': 'application/x-tar' },
-    body: sentContext(source.tar(), { compress: flags.compress, report }),
+    body: sentContext(source.tar(), options),
     signal,
   });
 }
 
 /** Shows the build until its end; returns the ID of the image, as the host tells it. */
-async function follow(session: Session, answer: Answer, flags: BuildFlags, live: boolean): Promise<string | undefined> {
+async function follow(
+  session: Session,
+  output: Output,
+  answer: Answer,
+  flags: BuildFlags,
+  live: boolean,
+): Promise<string | undefined> {
   const lines = readJsonLines<ProgressLine>(answer.body);
-  if (live) return await followLive(session, lines);
+  if (live) return await followLive(session, output, lines);
   let image: string | undefined;
   const onAux = (aux: unknown) => {
     image = imageIn(aux) ?? image;
   };
   if (!flags.quiet) {
-    await drawProgress(lines, session.stdout, { onAux });
+    await drawProgress(lines, output, { onAux });
     return image;
   }
   // A quiet build says its image alone; what it said before a failure belongs to the failure.
@@ -99,14 +118,18 @@ async function follow(session: Session, answer: Answer, flags: BuildFlags, live:
     session.stderr.write(said);
     throw error;
   }
-  session.stdout.write(said);
+  output.write(said);
   return image ?? /sha256:[0-9a-f]{64}/.exec(said)?.[0];
 }
 
-async function followLive(session: Session, lines: AsyncIterable<ProgressLine>): Promise<string | undefined> {
+async function followLive(
+  session: Session,
+  output: Output,
+  lines: AsyncIterable<ProgressLine>,
+): Promise<string | undefined> {
   let image: string | undefined;
   const color = (session.env['NO_COLOR'] ?? '') === '';
-  using view = new LiveView(session.stdout, { color, now: Date.now });
+  using view = new LiveView(output, { color, now: Date.now });
   for await (const line of lines) {
     if (line.errorDetail || line.error !== undefined) throw lineFailure(line);
     if (line.id !== EVENT_LINE_ID) continue;
@@ -118,11 +141,11 @@ async function followLive(session: Session, lines: AsyncIterable<ProgressLine>):
 }
 
 /** Whether to draw: on a terminal that can, of a host that tells events. */
-function wantsLiveView(session: Session, flags: BuildFlags, client: EngineClient): boolean {
+function wantsLiveView(output: Output, session: Session, flags: BuildFlags, client: EngineClient): boolean {
   if (!['auto', 'tty', 'plain'].includes(flags.progress))
     throw new Failure('invalid', 'PROGRESS', `invalid progress mode "${flags.progress}": expected auto, tty or plain`);
   if (flags.quiet || flags.progress === 'plain' || client.strakeVersion === undefined) return false;
-  return flags.progress === 'tty' || (session.stdout.isTTY === true && session.env['TERM'] !== 'dumb');
+  return flags.progress === 'tty' || (output.isTTY === true && session.env['TERM'] !== 'dumb');
 }
 
 function imageIn(aux: unknown): string | undefined {

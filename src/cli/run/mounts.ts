@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { Failure } from '../../lib/error.ts';
 import type { MountRequest } from '../../wire/container.ts';
 import { parseBytes } from '../flags/bytes.ts';
+import { splitFields } from '../flags/fields.ts';
 import { parseBoolean } from '../flags/flag.ts';
 
 /** What `-v` asks for: `source:target[:mode]` is a bind or a named volume, a lone path an anonymous volume. */
@@ -106,13 +107,6 @@ function applyField(mount: MountRequest, key: string, value: string | undefined,
     default:
       throw invalid(`unknown option '${key}' in '${field}'`);
   }
-}
-
-/** Comma-separated fields; a field in double quotes may contain commas. */
-function splitFields(text: string): string[] {
-  return [...text.matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^,]*))/g)].map(
-    ([, quoted, plain]) => quoted?.replaceAll('""', '"') ?? plain ?? '',
-  );
 }
 
 function booleanField(key: string, value: string): boolean {

@@ -17,23 +17,26 @@ export type ArchiveDocument =
   | { readonly path: string; readonly bytes: Uint8Array }
   | { readonly path: string; readonly target: string };
 
+/** `oci` leaves out what is not of the OCI layout. */
+export type ArchiveForm = 'docker' | 'oci';
+
 /**
  * All that an archive says about its images, layers aside: the OCI layout, Docker's `manifest.json` and
  * `repositories`, and for readers older than these a folder per layer (`VERSION`, `json`, and `layer.tar` as a link to the
  * blob). The same images give the same bytes. What says where things are comes first, so that a reader can use layers
  * as they arrive.
  */
-export function archiveDocuments(images: readonly SavedImage[]): ArchiveDocument[] {
+export function archiveDocuments(images: readonly SavedImage[], form: ArchiveForm): ArchiveDocument[] {
   const described = images.map((image) => ({
     ...image,
     manifest: json(ociManifest(image)),
-    steps: legacySteps(image),
+    steps: form === 'oci' ? [] : legacySteps(image),
   }));
   const repositories = legacyRepositories(described);
   const documents: ArchiveDocument[] = [
     { path: OCI_LAYOUT, bytes: json({ imageLayoutVersion: '1.0.0' }) },
     { path: OCI_INDEX, bytes: json(ociIndex(described)) },
-    { path: DOCKER_MANIFEST, bytes: json(dockerManifest(images)) },
+    ...(form === 'oci' ? [] : [{ path: DOCKER_MANIFEST, bytes: json(dockerManifest(images)) }]),
     ...(repositories ? [{ path: DOCKER_REPOSITORIES, bytes: json(repositories) }] : []),
   ];
   for (const { image, manifest, steps } of described)

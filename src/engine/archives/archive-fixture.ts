@@ -41,6 +41,7 @@ export async function startArchiveHost(): Promise<ArchiveHost> {
     emit: (event) => events.push(event),
     receiveLayer: snapshots.receive.bind(snapshots),
     packLayer: snapshots.pack.bind(snapshots),
+    packTree: snapshots.packTree.bind(snapshots),
   });
   const signal = new AbortController().signal;
   return {

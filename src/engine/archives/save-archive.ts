@@ -4,7 +4,7 @@ import type { LayerRecord } from '../../store/layers.ts';
 import type { Store } from '../../store/open-store.ts';
 import type { EntryHeader } from '../../tar/layer-entry.ts';
 import { TarWriter } from '../../tar/tar-writer.ts';
-import { type ArchiveDocument, archiveDocuments, type SavedImage } from './archive-documents.ts';
+import { type ArchiveDocument, type ArchiveForm, archiveDocuments, type SavedImage } from './archive-documents.ts';
 import { blobPath } from './archive-paths.ts';
 import type { SelectedImage } from './select-images.ts';
 
@@ -14,17 +14,26 @@ export interface SaveNeeds {
   readonly packLayer: (layer: LayerRecord, options: { readonly signal: AbortSignal }) => AsyncIterable<Buffer>;
 }
 
+export interface SaveOptions {
+  readonly form: ArchiveForm;
+  readonly signal: AbortSignal;
+}
+
 /**
  * A tar with images as `archiveDocuments` describes them and their layers, each once, uncompressed, byte for byte what
  * their diff IDs say: a layer whose tree has changed on disk breaks the stream with `data-loss` LAYER_DAMAGED. Reads in
  * memory of a few MiB. The layers are kept from collection until the stream is closed. Throws `not-found` LAYER_MISSING.
  */
-export function saveArchive(needs: SaveNeeds, selected: readonly SelectedImage[], signal: AbortSignal): Readable {
+export function saveArchive(
+  needs: SaveNeeds,
+  selected: readonly SelectedImage[],
+  { form, signal }: SaveOptions,
+): Readable {
   const { store } = needs;
   const images = selected.map((one) => ({ ...one, layers: store.layers.chain(one.image.config.rootfs.diff_ids) }));
   const layers = new Map(images.flatMap((image) => image.layers.map((layer) => [layer.diffId, layer] as const)));
   const lease = store.leases.hold({ layers: [...layers.values()].map(({ id }) => id), diffIds: layers.keys() });
-  const stream = Readable.from(archiveBytes(needs, images, layers, signal), { objectMode: false });
+  const stream = Readable.from(archiveBytes(needs, images, layers, { form, signal }), { objectMode: false });
   stream.once('close', () => lease[Symbol.dispose]());
   return stream;
 }
@@ -33,7 +42,7 @@ async function* archiveBytes(
   needs: SaveNeeds,
   images: readonly SavedImage[],
   layers: ReadonlyMap<DiffId, LayerRecord>,
-  signal: AbortSignal,
+  { form, signal }: SaveOptions,
 ): AsyncGenerator<Buffer> {
   const ready: Buffer[] = [];
   const writer = new TarWriter((bytes) => ready.push(Buffer.from(bytes)));
@@ -46,7 +55,7 @@ async function* archiveBytes(
     }
     writer.begin({ ...HEADER, ...entry });
   };
-  for (const document of archiveDocuments(images)) {
+  for (const document of archiveDocuments(images, form)) {
     writeDocument(writer, begin, document);
     yield* ready.splice(0);
   }
