@@ -50,7 +50,7 @@ export interface ApplyTask {
 
 /** The part in the worker. */
 export async function applyTask({ port, request }: ApplyTask, { signal, post }: TaskContext): Promise<LayerFacts> {
-  const facts = await applyStream(receiveStream(port, signal), request, { signal, onProgress: post });
+  const facts = await applyStream(receiveStream(port, signal, 'lent'), request, { signal, onProgress: post });
   if (signal.aborted) throw cancelled(signal);
   return facts;
 }

@@ -2,13 +2,14 @@ import type { MessagePort } from 'node:worker_threads';
 import { Failure } from '../lib/error.ts';
 
 /*
- * A byte stream into a worker thread. The sender gathers bytes into blocks and moves their memory over; the receiver
- * answers each block that it has taken, so that no more than CREDITS of them are on the way.
+ * A byte stream between threads. The sender gathers bytes into blocks and moves their memory over. The receiver answers
+ * each block that it has taken, so that no more than CREDITS of them are on the way, and moves its memory back when it is
+ * done with it: left to the garbage collector, the blocks of a large layer would make it run all the time.
  */
 const BLOCK = 512 << 10;
 const CREDITS = 4;
 
-type ToWorker =
+type Message =
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
   | { readonly kind: 'end' }
   | { readonly kind: 'broken' };
@@ -21,20 +22,22 @@ export async function sendStream(
 ): Promise<void> {
   let credits = CREDITS;
   let wake = () => {};
-  port.on('message', () => {
+  const free: Buffer<ArrayBuffer>[] = [];
+  port.on('message', (returned: ArrayBuffer | undefined) => {
+    if (returned) free.push(Buffer.from(returned));
     credits++;
     wake();
   });
   const onAbort = () => wake();
   signal.addEventListener('abort', onAbort, { once: true });
-  const post = (message: ToWorker, moved: ArrayBuffer[] = []) => port.postMessage(message, moved);
-  let block = Buffer.allocUnsafeSlow(BLOCK);
+  const post = (message: Message, moved: ArrayBuffer[] = []) => port.postMessage(message, moved);
+  let block: Buffer<ArrayBuffer> | undefined;
   let fill = 0;
   const flush = () => {
-    if (fill === 0) return;
+    if (!block || fill === 0) return;
     credits--;
     post({ kind: 'bytes', bytes: block.subarray(0, fill) }, [block.buffer]);
-    block = Buffer.allocUnsafeSlow(BLOCK);
+    block = undefined;
     fill = 0;
   };
   try {
@@ -45,6 +48,7 @@ export async function sendStream(
             wake = resolve;
           });
         if (signal.aborted) return;
+        block ??= free.pop() ?? Buffer.allocUnsafeSlow(BLOCK);
         const piece = chunk.subarray(at, at + BLOCK - fill);
         block.set(piece, fill);
         fill += piece.length;
@@ -62,11 +66,18 @@ export async function sendStream(
   }
 }
 
-/** The stream in the worker. */
-export async function* receiveStream(port: MessagePort, signal: AbortSignal): AsyncGenerator<Buffer> {
+/**
+ * The stream at the other end. `lent`: a buffer is valid until the next one is asked for; `given`: it is the caller's to
+ * keep.
+ */
+export async function* receiveStream(
+  port: MessagePort,
+  signal: AbortSignal,
+  buffers: 'lent' | 'given',
+): AsyncGenerator<Buffer> {
   let wake = () => {};
-  const arrived: ToWorker[] = [];
-  port.on('message', (message: ToWorker) => {
+  const arrived: Message[] = [];
+  port.on('message', (message: Message) => {
     arrived.push(message);
     wake();
   });
@@ -82,8 +93,10 @@ export async function* receiveStream(port: MessagePort, signal: AbortSignal): As
       else if (message.kind === 'end') return;
       else if (message.kind === 'broken') throw new Failure('cancelled', 'STREAM_BROKEN', 'the stream broke off');
       else {
-        yield Buffer.from(message.bytes.buffer, message.bytes.byteOffset, message.bytes.length);
-        port.postMessage('taken');
+        const { buffer, byteOffset, length } = message.bytes;
+        yield Buffer.from(buffer, byteOffset, length);
+        if (buffers === 'lent' && buffer instanceof ArrayBuffer) port.postMessage(buffer, [buffer]);
+        else port.postMessage(undefined);
       }
     }
   } finally {

@@ -44,7 +44,7 @@ export async function* streamLayer(
     stop.abort();
   });
   try {
-    yield* receiveStream(near, both);
+    yield* receiveStream(near, both, 'given');
     await work;
     if (signal.aborted) throw cancelled(signal); // what had arrived may not have been all
   } catch (error) {

@@ -1,9 +1,10 @@
-import type { Duplex } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { addAbortSignal, type Duplex } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { cancelled, Failure, isFailure, messageOf } from '../lib/error.ts';
+import { lendBytes } from '../lib/lend-bytes.ts';
 import { expandByProgram } from './expand-by-program.ts';
 import { expandZstd } from './expand-zstd.ts';
+import { feedStream } from './feed-stream.ts';
 
 export type Compression = 'none' | 'gzip' | 'bzip2' | 'xz' | 'zstd';
 
@@ -29,7 +30,8 @@ export interface DecompressOptions {
 
 /**
  * The uncompressed bytes of a stream whose compression is told by its first bytes. Corrupt and truncated input is a
- * Failure of kind `invalid`; bzip2 and xz need their programs, of kind `unavailable` when missing.
+ * Failure of kind `invalid`; bzip2 and xz need their programs, of kind `unavailable` when missing. Chunks on either side are
+ * valid until the next one is asked for.
  */
 export async function* decompress(
   source: AsyncIterable<Uint8Array>,
@@ -73,10 +75,11 @@ function expand(compression: Compression, source: AsyncIterable<Buffer>, signal:
 
 /** What comes out of `stream` when `source` goes in; an early end of either side ends the other. */
 async function* through(source: AsyncIterable<Buffer>, stream: Duplex, signal: AbortSignal): AsyncGenerator<Buffer> {
-  const feeding = pipeline(source, stream, { signal });
-  feeding.catch(() => {}); // the same error comes out of the iteration; after an early end there is none to report
-  for await (const bytes of stream) yield bytes;
-  await feeding;
+  addAbortSignal(signal, stream);
+  feedStream(source, stream).catch((error: unknown) => {
+    stream.destroy(error instanceof Error ? error : new Error(messageOf(error)));
+  });
+  yield* lendBytes<Buffer>(stream);
 }
 
 /** The first bytes, and a stream of all bytes with them. */

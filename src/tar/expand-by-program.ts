@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { pipeline } from 'node:stream/promises';
 import { Failure, systemCode } from '../lib/error.ts';
+import { lendBytes } from '../lib/lend-bytes.ts';
+import { feedStream } from './feed-stream.ts';
 
 const PACKAGES = { bzip2: 'bzip2', xz: 'xz-utils' };
 
@@ -19,7 +20,7 @@ export async function* expandByProgram(
     complaint = (complaint + text).slice(0, 1000);
   });
   let sourceError: unknown;
-  const feeding = pipeline(watch(source), child.stdin).catch(() => {}); // EPIPE: the exit code tells more
+  const feeding = feedStream(watch(source), child.stdin).catch(() => child.stdin.destroy()); // EPIPE: the exit code tells more
   async function* watch(input: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
     try {
       yield* input;
@@ -29,7 +30,7 @@ export async function* expandByProgram(
     }
   }
   try {
-    for await (const bytes of child.stdout) yield bytes;
+    yield* lendBytes<Buffer>(child.stdout);
     await feeding;
     if (sourceError !== undefined) throw sourceError;
     const [code] = await ended;

@@ -1,5 +1,6 @@
 import { addAbortSignal, type Readable } from 'node:stream';
 import { Failure, isFailure } from '../../lib/error.ts';
+import { lendBytes } from '../../lib/lend-bytes.ts';
 import { type DiffId, type Digest, Digester, shortId } from '../../oci/digest.ts';
 import { CONFIG_LIMIT } from '../../oci/image-config.ts';
 import type { Lease } from '../../store/leases.ts';
@@ -39,7 +40,8 @@ export async function receiveArchive(request: ReceiveArchive): Promise<ArchiveCo
   const { signal } = request;
   addAbortSignal(signal, request.body); // a read that waits would not notice
   const contents = new ArchiveContents();
-  await using archive = new ArchiveReader(decompress(request.body, { signal, limit: Number.POSITIVE_INFINITY }));
+  const body = lendBytes<Buffer>(request.body);
+  await using archive = new ArchiveReader(decompress(body, { signal, limit: Number.POSITIVE_INFINITY }));
   let left = DOCUMENTS_LIMIT;
   let entries = 0;
   for (let entry = await archive.next(); entry; entry = await archive.next()) {

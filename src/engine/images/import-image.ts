@@ -1,4 +1,5 @@
 import { Failure } from '../../lib/error.ts';
+import { lendBytes } from '../../lib/lend-bytes.ts';
 import type { ImageId } from '../../oci/digest.ts';
 import { encodeConfig } from '../../oci/image-config.ts';
 import { hostPlatform, type Platform } from '../../oci/platform.ts';
@@ -35,7 +36,7 @@ export async function importImage(needs: ImageNeeds, request: ImportRequest): Pr
   const config = needs.applyChanges({}, request.changes);
   using _session = store.leases.begin();
   const { body, name } = await openSource(request);
-  const layer = await needs.receiveLayer(body, { signal: request.signal });
+  const layer = await needs.receiveLayer(lendBytes(body), { signal: request.signal });
 
   const created = new Date().toISOString();
   const comment = request.message === '' ? `Imported from ${name}` : request.message;

@@ -1,4 +1,5 @@
 import { Failure } from '../../lib/error.ts';
+import { lendBytes } from '../../lib/lend-bytes.ts';
 import { limiter } from '../../lib/limiter.ts';
 import { type DiffId, shortId } from '../../oci/digest.ts';
 import type { StoredConfig } from '../../oci/image-config.ts';
@@ -61,7 +62,7 @@ async function pullLayer(needs: TransferNeeds, repository: Repository, part: Pul
   let isWhole = false;
   async function* download(): AsyncGenerator<Buffer> {
     let current = 0;
-    for await (const chunk of repository.blob(layer, { signal })) {
+    for await (const chunk of lendBytes(repository.blob(layer, { signal }))) {
       current += chunk.length;
       progress.moved('Downloading', current, layer.size);
       yield chunk;

@@ -1,0 +1,15 @@
+/**
+ * The chunks of a stream, each valid until the next one is asked for: then its memory is freed. Left to the garbage
+ * collector, what a socket gives would pile up by the hundred megabytes and make it run all the time.
+ */
+export async function* lendBytes<Chunk extends Uint8Array>(source: AsyncIterable<Chunk>): AsyncGenerator<Chunk> {
+  for await (const chunk of source) {
+    yield chunk;
+    releaseBytes(chunk);
+  }
+}
+
+/** Frees the memory of bytes that nobody reads any more, if they are all that it holds. */
+export function releaseBytes({ buffer, byteLength }: Uint8Array): void {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0);
+}
