@@ -19,6 +19,7 @@ export const COMMANDS: Readonly<Record<string, Load>> = {
   attach: async () => (await import('./commands/attach.ts')).attach,
   commit: async () => (await import('./commands/commit.ts')).commit,
   create: async () => (await import('./commands/create.ts')).create,
+  cp: async () => (await import('./commands/cp.ts')).cp,
   diff: async () => (await import('./commands/diff.ts')).diff,
   events: async () => (await import('./commands/events.ts')).events,
   export: async () => (await import('./commands/export.ts')).exportContainer,
@@ -65,7 +66,7 @@ export const GROUPS: Readonly<Record<string, Group>> = {
   container: {
     short: 'Manage containers',
     commands: {
-      ...some('attach', 'commit', 'create', 'diff', 'exec', 'export', 'kill', 'logs', 'pause', 'port', 'rename'),
+      ...some('attach', 'commit', 'cp', 'create', 'diff', 'exec', 'export', 'kill', 'logs', 'pause', 'port', 'rename'),
       ...some('restart', 'rm', 'run', 'start', 'stop', 'top', 'unpause', 'wait'),
       inspect: async () => (await import('./commands/inspect.ts')).inspectContainer,
       ls: async () => (await import('./commands/ps.ts')).ps,

@@ -19,6 +19,7 @@ import type { OutputSink } from './output-hub.ts';
 import { pauseContainer, unpauseContainer } from './pause-container.ts';
 import { isAlive } from './record.ts';
 import { refuseRemovalOfRunning, refuseRemoved, removeContainer } from './remove-container.ts';
+import { prepareMounts } from './prepare-mounts.ts';
 import { restartLater } from './restart-later.ts';
 import { restartDelay } from './restart-policy.ts';
 import { killContainer, noteStopByUser, type StopOptions, signalByUser, stopContainer } from './stop-container.ts';
@@ -315,6 +316,19 @@ export class Containers implements AsyncDisposable {
       if (result.status === 'rejected')
         this.#needs.log.error('cannot stop a container', { why: messageOf(result.reason) });
   }
+  /**
+   * As `openRoot`, and for a container that does not run also the places of its mounts are there, and in its volumes what
+   * its first start would put into them.
+   */
+  async openRootWithVolumes(ref: string): Promise<{ readonly path: string } & Disposable> {
+    const container = this.find(ref);
+    const root = this.openRoot(ref);
+    await container.inTurn(async () => {
+      if (!isAlive(container.record.phase)) await prepareMounts(container.record.mounts, root.path);
+    });
+    return root;
+  }
+
 
   async #startNow(container: Container, options: CallOptions): Promise<void> {
     if (this.#closing) throw new Failure('unavailable', 'HOST_CLOSING', 'the host is closing');
@@ -389,3 +403,8 @@ export class Containers implements AsyncDisposable {
 function networkType(name: string): string {
   return name === 'host' ? 'host' : name === 'none' ? 'null' : 'bridge';
 }
+  /** Says that something was done to a container. */
+  emit(container: Container, action: string): void {
+    this.#emit(container, action);
+  }
+

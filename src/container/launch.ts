@@ -1,11 +1,9 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { hostname as machineName } from 'node:os';
 import { posix } from 'node:path';
 import type { Cgroups } from '../host/cgroup.ts';
 import { devicesAt } from '../host/devices.ts';
-import { kindInside, makeInside, openInside } from '../host/inside-root.ts';
+import { makeInside } from '../host/inside-root.ts';
 import { unmountInBackground } from '../host/mount.ts';
 import type { Attachment } from '../host/network/networks.ts';
 import type { Runtime } from '../host/runtime.ts';
@@ -18,6 +16,7 @@ import { fileMounts, hostsFile, writeContainerFiles } from './files.ts';
 import { type MadeTargets, type MountTarget, makeMountTargets, removeMountTargets } from './mount-targets.ts';
 import { type PlannedMount, specMounts } from './mounts.ts';
 import { resourcesOf, securityOf } from './options.ts';
+import { fillVolumes } from './prepare-mounts.ts';
 import { type StartedProcess, startProcess } from './start-process.ts';
 import { type ResolvedUser, resolveUser } from './user.ts';
 
@@ -50,7 +49,7 @@ export async function launch(
   const root = snapshot.mount({ volatile: container.isThrownAway });
   let targets: MadeTargets = { made: [], raised: [] };
   try {
-    for (const mount of mounts) if (mount.type === 'volume' && mount.copy) await fillVolume(mount, root);
+    await fillVolumes(mounts, root);
     makeWorkingFolder(container, root);
     const taken = new Set(mounts.map((mount) => mount.destination));
     const files = fileMounts(container.folder, taken);
@@ -242,19 +241,4 @@ function makeWorkingFolder(container: Container, root: string): void {
   const { config, mounts } = container.record;
   const path = posix.resolve(config.WorkingDir || '/');
   if (!mounts.some(({ destination }) => `${path}/`.startsWith(`${destination}/`))) makeInside(root, path, 'folder');
-}
-
-/** Copies what the image has at the destination into an empty volume, with owners and modes. */
-async function fillVolume(mount: Extract<PlannedMount, { type: 'volume' }>, root: string): Promise<void> {
-  if (readdirSync(mount.source).length > 0 || kindInside(root, mount.destination) !== 'folder') return;
-  using folder = openInside(root, mount.destination);
-  const copy = spawn('cp', ['-a', '--', '/proc/self/fd/3/.', mount.source], {
-    stdio: ['ignore', 'ignore', 'pipe', folder.fd],
-  });
-  let complaint = '';
-  copy.stderr?.on('data', (chunk) => {
-    complaint = (complaint + chunk).slice(0, 4096);
-  });
-  const [code] = await once(copy, 'close');
-  if (code !== 0) throw new Failure('internal', 'VOLUME_COPY', `cannot fill volume ${mount.name}: ${complaint.trim()}`);
 }

@@ -36,6 +36,7 @@ import {
 } from './containers/container-backend.ts';
 import { ContainerCases } from './containers/container-cases.ts';
 import { exportContainer } from './containers/export-container.ts';
+import { ContainerFiles } from './containers/files/container-files.ts';
 import { EventLog, type EventSubject } from './event-log.ts';
 import type { ImageNeeds } from './images/image-needs.ts';
 import { Images } from './images/images.ts';
@@ -157,6 +158,7 @@ export async function openEngine(options: EngineOptions) {
       monitor: monitorBackend(containers, cgroups),
       exec: execBackend(containers),
     },
+      files: new ContainerFiles({ store, containers, receivers: options.receivers }),
     /** True while a build, a transfer or a container needs the host. */
     isBusy: () => build.isBusy || transfers.isBusy || containers.isBusy(),
     [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose](),

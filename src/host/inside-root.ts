@@ -1,7 +1,7 @@
 import { chownSync, closeSync, constants, fstatSync, mkdirSync, readlinkSync, readSync, writeFileSync } from 'node:fs';
 import { posix } from 'node:path';
 import { systemCode } from '../lib/error.ts';
-import { bind, check, terminated } from './libc.ts';
+import { bind, check, type NativePath, terminated } from './libc.ts';
 
 const syscall = bind<(call: number, at: number, path: string | Buffer, how: Buffer, size: number) => number>(
   'int64_t syscall(int64_t call, int64_t at, const char *path, const void *how, size_t size)',
@@ -26,7 +26,7 @@ export interface OpenedInside extends Disposable {
  * Opens `path` as a process whose root is `root` would: symbolic links and `..` cannot lead out of it, not even when the
  * tree changes meanwhile. `flags` are those of open(2) without O_CREAT; by default only the place is opened (O_PATH).
  */
-export function openInside(root: string, path: string, flags: number = O_PATH): OpenedInside {
+export function openInside(root: string, path: NativePath, flags: number = O_PATH): OpenedInside {
   const rootFd = check(open(terminated(root), O_PATH | constants.O_DIRECTORY | O_CLOEXEC, 0), 'open', root);
   try {
     const how = Buffer.alloc(24);

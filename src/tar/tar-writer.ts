@@ -18,9 +18,9 @@ export class TarWriter {
   #left = 0;
   #padding = 0;
 
-  /** `sink` gets the bytes in pieces of up to 1 MiB, as views that are valid during the call only. */
-  constructor(sink: (bytes: Buffer) => void) {
-    this.#out = new GatherBuffer(sink);
+  /** `sink` gets the bytes in pieces of up to 1 MiB, valid during the call only unless they are `given`. */
+  constructor(sink: (bytes: Buffer) => void, pieces: 'lent' | 'given' = 'lent') {
+    this.#out = new GatherBuffer(sink, pieces);
   }
 
   /** Writes an entry's header; returns its place in the tar. For a file, `entry.size` bytes of content must follow. */
@@ -104,7 +104,7 @@ function writeBlock(block: Buffer, name: string, flag: string, entry: EntryHeade
 function archiveName(entry: EntryHeader): string {
   switch (entry.type) {
     case 'directory':
-      return entry.path === '' ? './' : `${entry.path}/`;
+      return entry.path === '' ? './' : entry.path.endsWith('/') ? entry.path : `${entry.path}/`;
     case 'whiteout':
       return whiteoutPath(entry.path);
     case 'opaque':

@@ -28,7 +28,7 @@ export async function* contextTar(
   extra: readonly ExtraFile[],
 ): AsyncGenerator<Buffer> {
   const ready: Buffer[] = [];
-  const writer = new TarWriter((bytes) => ready.push(Buffer.from(bytes)));
+  const writer = new TarWriter((bytes) => ready.push(bytes), 'given');
   for (const { path, bytes } of extra) {
     writer.begin({ ...HEADER, path, type: 'file', size: bytes.length, mode: 0o600 });
     writer.data(bytes);
@@ -75,7 +75,10 @@ function* addEntry(writer: TarWriter, path: string, full: string): Generator<voi
 }
 
 /** What a header says about a folder, link or device; undefined for a socket. */
-function specialEntry(stat: Stats, full: string): Pick<EntryHeader, 'type' | 'linkTarget' | 'device'> | undefined {
+export function specialEntry(
+  stat: Stats,
+  full: string,
+): Pick<EntryHeader, 'type' | 'linkTarget' | 'device'> | undefined {
   if (stat.isDirectory()) return { type: 'directory' };
   if (stat.isSymbolicLink()) return { type: 'symlink', linkTarget: readlinkSync(full) };
   if (stat.isFIFO()) return { type: 'fifo' };
@@ -87,7 +90,8 @@ function specialEntry(stat: Stats, full: string): Pick<EntryHeader, 'type' | 'li
   return { type: stat.isCharacterDevice() ? 'char' : 'block', device };
 }
 
-function* addFile(writer: TarWriter, header: Omit<EntryHeader, 'type'>, full: string): Generator<void> {
+/** Writes a file; yields after every piece of content. A Failure of kind `conflict` when it becomes shorter meanwhile. */
+export function* addFile(writer: TarWriter, header: Omit<EntryHeader, 'type'>, full: string): Generator<void> {
   const file = openFile(full);
   try {
     const { size } = fstatSync(file);

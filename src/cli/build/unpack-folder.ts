@@ -3,7 +3,9 @@ import {
   closeSync,
   constants,
   fchmodSync,
+  fchownSync,
   futimesSync,
+  lchownSync,
   linkSync,
   lstatSync,
   lutimesSync,
@@ -25,14 +27,25 @@ export interface UnpackedFolder {
   readonly leftOut: number;
 }
 
+export interface UnpackOptions {
+  /** The name under which an entry, or the file that a hard link shares, is written. */
+  readonly rename?: (path: string) => string;
+  /** Give everything the owner that the tar says, as root can. */
+  readonly owners?: boolean;
+}
+
 /**
  * Writes the files of a tar into a folder, as the calling user: modes (without setuid and setgid) and times are those of the
- * tar, owners are not. What is there already stays, unless the tar has something of that name; a folder that is
+ * tar, owners are not unless that is asked for. What is there already stays, unless the tar has something of that name; a folder that is
  * there is never removed. Nothing is written outside of the folder, whatever the tar says and whatever links lie in it.
  */
-export async function unpackFolder(source: AsyncIterable<Buffer>, folder: string): Promise<UnpackedFolder> {
+export async function unpackFolder(
+  source: AsyncIterable<Buffer>,
+  folder: string,
+  options: UnpackOptions = {},
+): Promise<UnpackedFolder> {
   mkdirSync(folder, { recursive: true });
-  using unpacking = new Unpacking(realpathSync(folder));
+  using unpacking = new Unpacking(realpathSync(folder), options);
   const reader = new TarReader(unpacking);
   for await (const chunk of source) reader.push(chunk);
   reader.end();
@@ -49,12 +62,17 @@ class Unpacking implements TarHandler, Disposable {
   #open: { readonly file: number; readonly entry: EntryHeader } | undefined;
   #leftOut = 0;
 
-  constructor(root: string) {
+  readonly #rename: (path: string) => string;
+  readonly #owners: boolean;
+
+  constructor(root: string, { rename = (path) => path, owners = false }: UnpackOptions) {
     this.#root = root;
+    this.#rename = rename;
+    this.#owners = owners;
   }
 
   entry(entry: EntryHeader): void {
-    const path = safePath(entry.path);
+    const path = safePath(this.#rename(entry.path));
     if (path === '') return;
     const place = pathInFolder(this.#root, path);
     const slash = path.lastIndexOf('/');
@@ -63,6 +81,7 @@ class Unpacking implements TarHandler, Disposable {
       case 'directory':
         this.#folder(path);
         chmodSync(place, 0o700); // until everything is in it
+        if (this.#owners) lchownSync(place, entry.uid, entry.gid);
         this.#attributes.push(() => setFolder(place, entry));
         return;
       case 'file': {
@@ -75,10 +94,11 @@ class Unpacking implements TarHandler, Disposable {
       case 'symlink':
         this.#clear(path);
         symlinkSync(encodeName(entry.linkTarget ?? ''), place);
+        if (this.#owners) lchownSync(place, entry.uid, entry.gid);
         lutimesSync(place, entry.mtime, entry.mtime);
         return;
       case 'hardlink': {
-        const target = safePath(entry.linkTarget ?? '');
+        const target = safePath(this.#rename(entry.linkTarget ?? ''));
         if (!this.#files.has(target))
           throw refused(path, `is a link to "${target}", which is no file of the archive before it`);
         this.#clear(path);
@@ -103,6 +123,7 @@ class Unpacking implements TarHandler, Disposable {
   close(): void {
     if (!this.#open) return;
     const { file, entry } = this.#open;
+    if (this.#owners) fchownSync(file, entry.uid, entry.gid);
     fchmodSync(file, entry.mode & 0o777);
     futimesSync(file, entry.mtime, entry.mtime);
     this[Symbol.dispose]();

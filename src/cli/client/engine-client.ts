@@ -25,7 +25,7 @@ export interface RequestInput {
 }
 
 /** The answer of a host, to be read to its end or closed. */
-export type Answer = Pick<HttpAnswer, 'body' | 'close'>;
+export type Answer = Pick<HttpAnswer, 'headers' | 'body' | 'close'>;
 
 /** A client of one host, speaking the version that both sides know. */
 export class EngineClient {
