@@ -17,9 +17,10 @@ export const COMMANDS: Readonly<Record<string, Load>> = {
   version: async () => (await import('./commands/version.ts')).version,
   info: async () => (await import('./commands/info.ts')).info,
   attach: async () => (await import('./commands/attach.ts')).attach,
+  blame: async () => (await import('./commands/blame.ts')).blame,
   commit: async () => (await import('./commands/commit.ts')).commit,
-  create: async () => (await import('./commands/create.ts')).create,
   cp: async () => (await import('./commands/cp.ts')).cp,
+  create: async () => (await import('./commands/create.ts')).create,
   diff: async () => (await import('./commands/diff.ts')).diff,
   events: async () => (await import('./commands/events.ts')).events,
   export: async () => (await import('./commands/export.ts')).exportContainer,
@@ -42,7 +43,9 @@ export const COMMANDS: Readonly<Record<string, Load>> = {
   stop: async () => (await import('./commands/stop.ts')).stop,
   tag: async () => (await import('./commands/tag.ts')).tag,
   top: async () => (await import('./commands/top.ts')).top,
+  tree: async () => (await import('./commands/tree.ts')).tree,
   unpause: async () => (await import('./commands/pause.ts')).unpause,
+  why: async () => (await import('./commands/why.ts')).why,
   wait: async () => (await import('./commands/wait.ts')).wait,
 };
 
@@ -58,7 +61,14 @@ export const GROUPS: Readonly<Record<string, Group>> = {
     commands: {
       ...some('build', 'history', 'import', 'load', 'pull', 'push', 'save', 'tag'),
       inspect: async () => (await import('./commands/inspect.ts')).inspectImage,
-      ls: async () => (await import('./commands/images.ts')).images,
+      cat: async () => (await import('./commands/image-files.ts')).imageCat,
+      diff: async () => (await import('./commands/image-diff.ts')).imageDiff,
+      find: async () => (await import('./commands/image-files.ts')).imageFind,
+      flatten: async () => (await import('./commands/image-rewrite.ts')).imageFlatten,
+      ls: async () => (await import('./commands/image-ls.ts')).imageLs,
+      rebase: async () => (await import('./commands/image-rewrite.ts')).imageRebase,
+      squash: async () => (await import('./commands/image-rewrite.ts')).imageSquash,
+      waste: async () => (await import('./commands/image-waste.ts')).imageWaste,
       prune: async () => (await import('./commands/image-prune.ts')).imagePrune,
       rm: async () => (await import('./commands/rmi.ts')).rmi,
     },
@@ -71,6 +81,12 @@ export const GROUPS: Readonly<Record<string, Group>> = {
       inspect: async () => (await import('./commands/inspect.ts')).inspectContainer,
       ls: async () => (await import('./commands/ps.ts')).ps,
       prune: async () => (await import('./commands/container-prune.ts')).containerPrune,
+    },
+  },
+  registry: {
+    short: 'Serve and manage registries',
+    commands: {
+      serve: async () => (await import('./commands/registry/serve.ts')).serve,
     },
   },
   system: {
@@ -87,6 +103,7 @@ export const GROUPS: Readonly<Record<string, Group>> = {
 const ALIASES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   image: { list: 'ls', remove: 'rm' },
   container: { list: 'ls', ps: 'ls', remove: 'rm' },
+  registry: {},
   system: {},
 };
 

@@ -1,5 +1,4 @@
-import { fileURLToPath } from 'node:url';
-import { HOST_NODE_FLAGS, hostEnvironment } from '../client/host-environment.ts';
+import { becomeProgram } from '../client/become-program.ts';
 import type { Command } from '../command.ts';
 
 /** Becomes the host: same process, other program. It reads its own flags and prints its own help. */
@@ -11,17 +10,10 @@ export const host: Command = {
   async execute(session, _path, argv) {
     const { endpoint, dataRoot, dataRootChosen, chosenByFlag } = session.choice;
     const args = [
-      fileURLToPath(session.hostScript),
       ...(chosenByFlag ? ['--host', endpoint.text] : []),
       ...(dataRootChosen ? ['--data-root', dataRoot] : []),
       ...argv,
     ];
-    const node = [process.execPath, ...HOST_NODE_FLAGS, '--'];
-    process.execve?.(process.execPath, [...node, ...args], stringsOf(hostEnvironment(session.env)));
-    return 1; // not reached: execve does not come back
+    return becomeProgram(session.hostScript, args, session.env);
   },
 };
-
-function stringsOf(env: NodeJS.ProcessEnv): Record<string, string> {
-  return Object.fromEntries(Object.entries(env).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])));
-}

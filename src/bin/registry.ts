@@ -1,0 +1,44 @@
+/** Entry of the registry's process. Its only argument is JSON of `RegistryOptions`, made by `strake registry serve`. */
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { Failure, isFailure, messageOf } from '../lib/error.ts';
+import { makeLog } from '../lib/log.ts';
+import { Scope } from '../lib/scope.ts';
+import { openAccess } from '../registry/access.ts';
+import { startCollector } from '../registry/collect.ts';
+import { RegistryServer } from '../registry/http/server.ts';
+import { openRegistry } from '../registry/open-registry.ts';
+import type { RegistryOptions } from '../wire/registry-options.ts';
+
+async function serve(options: RegistryOptions): Promise<void> {
+  const log = makeLog();
+  const stopped = new Promise<string>((done) => {
+    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => done(name));
+  });
+  await using scope = new Scope();
+  const { lease, grace, collectEvery } = options;
+  const registry = scope.use(await openRegistry(resolve(options.data), { policy: { lease, grace }, log }));
+  if (collectEvery > 0) scope.use(startCollector(registry, collectEvery));
+  const tls = options.tls && { cert: pem(options.tls.cert), key: pem(options.tls.key) };
+  const server = scope.use(new RegistryServer({ registry, access: openAccess, tls }));
+  log.info('listening', { address: await server.listen(options.host, options.port) });
+  log.info('stopping', { reason: await stopped });
+}
+
+function pem(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new Failure('invalid', 'FILE_UNREADABLE', `cannot read ${path}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+try {
+  // Made by our own command of the same version.
+  await serve(JSON.parse(process.argv[2] ?? '') as RegistryOptions);
+} catch (error) {
+  const hint = isFailure(error) && error.hint !== undefined ? `\n${error.hint}` : '';
+  const text = isFailure(error) ? error.message : String(error instanceof Error ? error.stack : error);
+  process.stderr.write(`strake registry: ${text}${hint}\n`);
+  process.exitCode = 1;
+}

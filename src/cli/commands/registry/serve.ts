@@ -1,0 +1,63 @@
+import { Failure } from '../../../lib/error.ts';
+import type { RegistryOptions } from '../../../wire/registry-options.ts';
+import { becomeProgram } from '../../client/become-program.ts';
+import { defineCommand } from '../../command.ts';
+import { parseGoDuration } from '../../flags/duration.ts';
+import { custom, text, toggle } from '../../flags/flag.ts';
+
+const HOUR = 3600e9;
+
+/** Becomes the registry: same process, other program. */
+export const serve = defineCommand({
+  short: 'Serve a registry in the foreground',
+  usage: '',
+  count: [0, 0],
+  flags: {
+    listen: text('Address to listen on, HOST:PORT', { initial: '127.0.0.1:5000', shown: '127.0.0.1:5000' }),
+    data: text('Folder of its data', { initial: '/var/lib/strake-registry', shown: '/var/lib/strake-registry' }),
+    tlsCert: text('File of the TLS certificate, with those of its authorities'),
+    tlsKey: text('File of the TLS key'),
+    htpasswd: text('File of users and their bcrypt passwords (htpasswd -B); without it everybody may do everything'),
+    anonymousRead: toggle('Let those without a name pull'),
+    lease: time('How long an upload may rest, and a blob waits for its manifest', 24 * HOUR, '24h'),
+    grace: time('How long blobs stay after their last manifest is deleted', HOUR, '1h'),
+    collectEvery: time('Time between collections; 0: only by "strake registry gc"', HOUR / 6, '10m'),
+  },
+  async run(session, { flags }) {
+    const { tlsCert, tlsKey } = flags;
+    if ((tlsCert === '') !== (tlsKey === ''))
+      throw new Failure('invalid', 'FLAG_VALUE', '--tls-cert and --tls-key go together');
+    if (flags.anonymousRead && flags.htpasswd === '')
+      throw new Failure('invalid', 'FLAG_VALUE', '--anonymous-read needs --htpasswd: without users everybody may pull');
+    const options: RegistryOptions = {
+      ...parseAddress(flags.listen),
+      data: flags.data,
+      tls: tlsCert === '' ? undefined : { cert: tlsCert, key: tlsKey },
+      htpasswd: flags.htpasswd || undefined,
+      anonymousRead: flags.anonymousRead,
+      lease: flags.lease / 1e6,
+      grace: flags.grace / 1e6,
+      collectEvery: flags.collectEvery / 1e6,
+    };
+    const script = new URL(session.hostScript.href.replace(/host(\.[jt]s)$/, 'registry$1'));
+    return becomeProgram(script, [JSON.stringify(options)], session.env);
+  },
+});
+
+function time(help: string, initial: number, shown: string) {
+  return custom('duration', help, initial, notNegative, { shown });
+}
+
+function notNegative(value: string): number {
+  const nanoseconds = parseGoDuration(value);
+  if (nanoseconds >= 0) return nanoseconds;
+  throw new Failure('invalid', 'FLAG_VALUE', `invalid duration "${value}": must not be negative`);
+}
+
+function parseAddress(address: string): { host: string; port: number } {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(address);
+  const port = Number(match?.[3]);
+  if (!match || port > 65535)
+    throw new Failure('invalid', 'FLAG_VALUE', `invalid address "${address}": expected HOST:PORT`);
+  return { host: match[1] ?? (match[2] || '0.0.0.0'), port };
+}

@@ -1,0 +1,139 @@
+import { constants, mkdirSync } from 'node:fs';
+import { type FileHandle, open, opendir, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Failure, systemCode } from '../lib/error.ts';
+import { makeFolder } from '../lib/make-folder.ts';
+import { type BlobKey, type BlobReader, type BlobStorage, type BlobWriter, blobKey } from './blob-storage.ts';
+
+const BATCH = 1 << 20;
+const SHARDS = 256;
+
+/** Blobs as files of one folder, spread over 256 folders by the first two letters of their keys. */
+export function openFileBlobs(root: string): BlobStorage {
+  makeFolder(root, 0o700);
+  for (let shard = 0; shard < SHARDS; shard++)
+    mkdirSync(join(root, shard.toString(16).padStart(2, '0')), { recursive: true, mode: 0o700 });
+  const path = (key: BlobKey) => join(root, key.slice(0, 2), key);
+  const explained = (error: unknown) => diskFailure(error, root);
+
+  return {
+    async write(key, progress) {
+      try {
+        const handle = await open(path(key), constants.O_WRONLY | constants.O_CREAT, 0o600);
+        if (progress.size > 0) await handle.truncate(progress.size);
+        return fileWriter(handle, progress.size, explained);
+      } catch (error) {
+        throw explained(error);
+      }
+    },
+    async finish(key, { size }) {
+      try {
+        // An empty upload may have no file yet.
+        await using handle = await open(path(key), constants.O_WRONLY | constants.O_CREAT, 0o600);
+        const { size: found } = await handle.stat();
+        if (found < size) throw new Failure('data-loss', 'UPLOAD_SHORT', `upload ${key} has ${found} of ${size} bytes`);
+        if (found > size) await handle.truncate(size);
+        await handle.sync();
+      } catch (error) {
+        throw explained(error);
+      }
+    },
+    async open(key) {
+      try {
+        return await fileReader(await open(path(key), 'r'));
+      } catch (error) {
+        if (systemCode(error) === 'ENOENT') return undefined;
+        throw error;
+      }
+    },
+    async delete(key) {
+      try {
+        await unlink(path(key));
+      } catch (error) {
+        if (systemCode(error) !== 'ENOENT') throw error;
+      }
+    },
+    async *list() {
+      for (let shard = 0; shard < SHARDS; shard++)
+        for await (const entry of await opendir(join(root, shard.toString(16).padStart(2, '0'))))
+          if (entry.isFile()) yield blobKey(entry.name);
+    },
+  };
+}
+
+/** Gathers chunks and writes a MiB at a time, while the next ones arrive. */
+function fileWriter(handle: FileHandle, start: number, explained: (error: unknown) => unknown): BlobWriter {
+  let chunks: Buffer[] = [];
+  let gathered = 0;
+  let written = start;
+  let failure: unknown;
+  let running: Promise<void> = Promise.resolve();
+
+  const flush = (): Promise<void> => {
+    const batch = chunks;
+    chunks = [];
+    gathered = 0;
+    const before = running;
+    running = before.then(async () => {
+      if (failure !== undefined || batch.length === 0) return;
+      try {
+        for await (const size of writeVector(handle, batch, written)) written += size;
+      } catch (error) {
+        failure = explained(error);
+      }
+    });
+    return before;
+  };
+
+  return {
+    write(chunk) {
+      chunks.push(chunk);
+      gathered += chunk.length;
+      if (gathered < BATCH) return undefined;
+      return flush().then(() => {
+        if (failure !== undefined) throw failure;
+      });
+    },
+    async close() {
+      flush();
+      await running;
+      await handle.close();
+      if (failure !== undefined) throw failure;
+      return { size: written, resume: '' };
+    },
+  };
+}
+
+async function* writeVector(handle: FileHandle, batch: readonly Buffer[], position: number): AsyncGenerator<number> {
+  const { bytesWritten } = await handle.writev(batch, position);
+  yield bytesWritten;
+  let skip = bytesWritten;
+  let at = position + bytesWritten;
+  for (const chunk of batch) {
+    let done = Math.min(skip, chunk.length);
+    skip -= done;
+    for (; done < chunk.length; ) {
+      const { bytesWritten: more } = await handle.write(chunk, done, chunk.length - done, at);
+      done += more;
+      at += more;
+      yield more;
+    }
+  }
+}
+
+async function fileReader(handle: FileHandle): Promise<BlobReader> {
+  const { size } = await handle.stat();
+  return {
+    size,
+    async read(buffer, offset, length) {
+      return (await handle.read(buffer, 0, length, offset)).bytesRead;
+    },
+    [Symbol.asyncDispose]: () => handle.close(),
+  };
+}
+
+function diskFailure(error: unknown, root: string): unknown {
+  const code = systemCode(error);
+  if (code !== 'ENOSPC' && code !== 'EDQUOT') return error;
+  return new Failure('exhausted', 'DISK_FULL', `no space left in ${root}`, { cause: error });
+}

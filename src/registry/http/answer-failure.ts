@@ -1,0 +1,30 @@
+import type { ServerResponse } from 'node:http';
+import { isFailure, messageOf } from '../../lib/error.ts';
+import type { Log } from '../../lib/log.ts';
+import { Refusal } from '../codes.ts';
+import { answerJson } from './exchange.ts';
+
+/** Answers with what went wrong, in the form that every client of registries knows. */
+export function answerFailure(response: ServerResponse, error: unknown, log: Log): void {
+  const refusal = error instanceof Refusal ? error : unexpected(error);
+  if (refusal.status >= 500 && !response.destroyed) log.error('request failed', { error: describe(error) });
+  if (response.headersSent || response.destroyed) {
+    response.destroy(); // a body that ends early is the only sign left
+    return;
+  }
+  const { code, message, detail, status, headers } = refusal;
+  const body = { errors: [{ code, message, ...(detail !== undefined && { detail }) }] };
+  // The rest of a body that nobody reads must not be taken for the next request.
+  const close = response.req.complete ? {} : { Connection: 'close' };
+  answerJson(response, status, body, { ...headers, ...close });
+}
+
+function unexpected(error: unknown): Refusal {
+  if (isFailure(error, 'exhausted')) return new Refusal('UNKNOWN', { message: error.message, status: 507 });
+  if (isFailure(error)) return new Refusal('UNKNOWN', { message: error.message });
+  return new Refusal('UNKNOWN');
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error && !isFailure(error) ? (error.stack ?? error.message) : messageOf(error);
+}

@@ -1,0 +1,78 @@
+import type { IncomingMessage } from 'node:http';
+import { MANIFEST_LIMIT } from '../../oci/manifest.ts';
+import { Refusal } from '../codes.ts';
+import { algorithmOf, type ContentDigest, parseContentDigest } from '../content-digest.ts';
+import { ARTIFACT_MANIFEST, readManifest, tooLarge } from '../manifest-document.ts';
+import { parseTag, type Tag } from '../names.ts';
+import type { Registry } from '../registry.ts';
+import { answer, type Headers, type RepositoryExchange } from './exchange.ts';
+
+/** GET and HEAD of a manifest. https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests */
+export async function getManifest(registry: Registry, exchange: RepositoryExchange): Promise<void> {
+  const { repository, request, response } = exchange;
+  const reference = parseReference(exchange.reference);
+  const manifest = await registry.metadata.findManifest(repository, reference);
+  if (!manifest) throw new Refusal('MANIFEST_UNKNOWN', { detail: { name: repository, reference } });
+  const { digest, mediaType, bytes } = manifest;
+  const etag = `"${digest}"`;
+  if (request.headers['if-none-match'] === etag) return answer(response, 304, { ETag: etag });
+  answer(
+    response,
+    200,
+    { 'Content-Type': mediaType, 'Content-Length': bytes.length, 'Docker-Content-Digest': digest, ETag: etag },
+    request.method === 'HEAD' ? undefined : bytes,
+  );
+}
+
+/** PUT under a tag, under its digest, or under its digest with tags (`?tag=`, any number). */
+export async function putManifest(registry: Registry, exchange: RepositoryExchange): Promise<void> {
+  const { repository, request, response, query } = exchange;
+  const reference = parseReference(exchange.reference);
+  const wanted = isDigestReference(reference) ? reference : undefined;
+  const tags = wanted === undefined ? [parseTag(reference)] : query.getAll('tag').map(parseTag);
+  const bytes = await readBody(request);
+  const manifest = readManifest(bytes, request.headers['content-type'], wanted ? algorithmOf(wanted) : 'sha256');
+  if (wanted !== undefined && wanted !== manifest.digest)
+    throw new Refusal('DIGEST_INVALID', { detail: { digest: wanted, computed: manifest.digest } });
+  await registry.metadata.putManifest(repository, manifest, tags);
+  response.setHeader('Location', `/v2/${repository}/manifests/${manifest.digest}`);
+  if (wanted !== undefined && tags.length > 0) response.setHeader('OCI-Tag', tags);
+  if (manifest.mediaType === ARTIFACT_MANIFEST)
+    response.setHeader(
+      'warning',
+      `299 - "${ARTIFACT_MANIFEST} was withdrawn: use an image manifest with artifactType"`,
+    );
+  const subject: Headers = manifest.subject === undefined ? {} : { 'OCI-Subject': manifest.subject };
+  answer(response, 201, { 'Docker-Content-Digest': manifest.digest, ...subject });
+}
+
+/** DELETE of a tag alone, or of a manifest with all its tags. */
+export async function deleteManifest(registry: Registry, exchange: RepositoryExchange): Promise<void> {
+  const { repository, response } = exchange;
+  const { metadata, policy } = registry;
+  const reference = parseReference(exchange.reference);
+  const deleted = isDigestReference(reference)
+    ? await metadata.deleteManifest(repository, reference, Date.now() + policy.grace)
+    : await metadata.deleteTag(repository, reference);
+  if (!deleted) throw new Refusal('MANIFEST_UNKNOWN', { detail: { name: repository, reference } });
+  answer(response, 202, {});
+}
+
+function parseReference(text: string): Tag | ContentDigest {
+  return text.includes(':') ? parseContentDigest(text) : parseTag(text);
+}
+
+const isDigestReference = (reference: Tag | ContentDigest): reference is ContentDigest => reference.includes(':');
+
+async function readBody(request: IncomingMessage): Promise<Buffer> {
+  if (Number(request.headers['content-length'] ?? 0) > MANIFEST_LIMIT) throw tooLarge();
+  const chunks: Buffer[] = [];
+  let size = 0;
+  // The connection is still needed for the answer when the body is given up.
+  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > MANIFEST_LIMIT) throw tooLarge();
+    chunks.push(chunk);
+  }
+  return chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks);
+}

@@ -1,0 +1,140 @@
+import type { BlobKey, UploadProgress } from './blob-storage.ts';
+import type { Algorithm, ContentDigest } from './content-digest.ts';
+import type { ManifestDocument } from './manifest-document.ts';
+import type { RepositoryName, Tag } from './names.ts';
+
+/**
+ * What the registry knows: repositories, manifests with the edges between them, tags, which blob is in which repository,
+ * and uploads. Every method is one transaction, so that any number of nodes may share one store. Times are milliseconds since
+ * the epoch.
+ *
+ * A blob stays in a repository while a manifest there names it, else until its lease ends: a blob that was pushed or
+ * mounted waits for its manifest that long. Who puts a manifest finds, in one transaction, all its blobs held or is
+ * refused; who collects removes, in one transaction, only what nobody holds, and deletes the bytes afterwards. Nothing
+ * needs to stop for a collection.
+ */
+export interface MetadataStore extends Manifests, Blobs, Uploads, Collection, AsyncDisposable {}
+
+export interface StoredManifest {
+  readonly digest: ContentDigest;
+  readonly mediaType: string;
+  readonly bytes: Uint8Array;
+}
+
+/** What a list of referrers says of one. */
+export interface Referrer {
+  readonly mediaType: string;
+  readonly digest: ContentDigest;
+  /** Bytes. */
+  readonly size: number;
+  readonly artifactType?: string;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+/** A part of a sorted list: at most `limit` entries after `last`. */
+export interface Page {
+  readonly last: string;
+  readonly limit: number;
+}
+
+export interface Manifests {
+  findManifest(repository: RepositoryName, reference: Tag | ContentDigest): Promise<StoredManifest | undefined>;
+  /**
+   * Stores a manifest with its tags, and holds what it names. Throws MANIFEST_BLOB_UNKNOWN when the repository lacks one of
+   * its blobs or manifests. Resolves when it is durable.
+   */
+  putManifest(repository: RepositoryName, manifest: ManifestDocument, tags: readonly Tag[]): Promise<void>;
+  /** False when there is none. */
+  deleteTag(repository: RepositoryName, tag: Tag): Promise<boolean>;
+  /** With all its tags. Its blobs that no other manifest here names stay until `leaseEnd`. False when there is none. */
+  deleteManifest(repository: RepositoryName, digest: ContentDigest, leaseEnd: number): Promise<boolean>;
+  /** In the order of their bytes; undefined for an unknown repository. */
+  listTags(repository: RepositoryName, page: Page): Promise<string[] | undefined>;
+  /** Repositories with a manifest, in the order of their bytes. */
+  listRepositories(page: Page): Promise<string[]>;
+  /** Manifests whose subject is `digest`, in the order of their digests, of one artifact type or of all. */
+  listReferrers(
+    repository: RepositoryName,
+    digest: ContentDigest,
+    artifactType: string | undefined,
+    page: Page,
+  ): Promise<Referrer[]>;
+}
+
+export interface StoredBlob {
+  readonly key: BlobKey;
+  /** Bytes. */
+  readonly size: number;
+}
+
+export interface Blobs {
+  /** A blob of this repository. */
+  findBlob(repository: RepositoryName, digest: ContentDigest): Promise<StoredBlob | undefined>;
+  /** A blob of any repository. */
+  findContent(digest: ContentDigest): Promise<StoredBlob | undefined>;
+  /**
+   * Puts a blob of another repository into this one, until `leaseEnd` when no manifest here names it. `from` undefined: of
+   * any for which `allowed`. False when there is none.
+   */
+  mountBlob(
+    repository: RepositoryName,
+    digest: ContentDigest,
+    source: { readonly from: RepositoryName | undefined; allowed(name: string): boolean },
+    leaseEnd: number,
+  ): Promise<boolean>;
+  /** Lets a blob that no manifest here names go; `in-use` when one does. */
+  unlinkBlob(repository: RepositoryName, digest: ContentDigest): Promise<'deleted' | 'unknown' | 'in-use'>;
+}
+
+export interface Upload extends UploadProgress {
+  readonly id: string;
+  readonly key: BlobKey;
+  /** Of the digest that is computed while bytes arrive. */
+  readonly algorithm: Algorithm;
+}
+
+export interface Uploads {
+  /** Known before its first byte is stored: bytes at keys that nobody knows are garbage. */
+  createUpload(repository: RepositoryName, upload: Upload, leaseEnd: number): Promise<void>;
+  findUpload(repository: RepositoryName, id: string): Promise<Upload | undefined>;
+  /**
+   * Makes `holder` the only writer until `claimEnd`; `taken` when another one is. The holder may call it again to stay it.
+   */
+  claimUpload(
+    repository: RepositoryName,
+    id: string,
+    claim: { readonly holder: string; readonly now: number; readonly claimEnd: number; readonly leaseEnd: number },
+  ): Promise<Upload | 'unknown' | 'taken'>;
+  /** Records how far it is and ends the holder's claim. */
+  releaseUpload(id: string, holder: string, progress: UploadProgress): Promise<void>;
+  /**
+   * Makes a finished upload the blob `digest` of its repository until `leaseEnd`. The same content that is stored already
+   * stays; the upload's own key is then returned for deletion. `damaged`: a key that does not count as stored.
+   */
+  commitUpload(
+    id: string,
+    blob: { readonly digest: ContentDigest; readonly size: number; readonly damaged: BlobKey | undefined },
+    leaseEnd: number,
+  ): Promise<BlobKey | undefined>;
+  /** Its bytes' key, for deletion; undefined when there is none. */
+  deleteUpload(repository: RepositoryName, id: string): Promise<BlobKey | undefined>;
+}
+
+export interface Collected {
+  readonly uploads: number;
+  readonly links: number;
+  readonly blobs: number;
+  /** Of the blobs. */
+  readonly bytes: number;
+  readonly repositories: number;
+}
+
+export interface Collection {
+  /** Forgets at most `limit` each of uploads and blob links whose time has come; their keys become doomed. */
+  collect(now: number, limit: number): Promise<Collected>;
+  /** Keys whose bytes nobody needs, at most `limit`. They stay doomed until `forgetKeys`. */
+  doomedKeys(limit: number): Promise<BlobKey[]>;
+  forgetKeys(keys: readonly BlobKey[]): Promise<void>;
+  /** Those of `keys` that no blob and no upload has. */
+  unknownKeys(keys: readonly BlobKey[]): Promise<BlobKey[]>;
+}

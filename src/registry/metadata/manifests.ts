@@ -1,0 +1,185 @@
+import type { Database } from '../../lib/database.ts';
+import { Refusal } from '../codes.ts';
+import type { ContentDigest } from '../content-digest.ts';
+import type { ManifestDocument } from '../manifest-document.ts';
+import type { Manifests, Referrer, StoredManifest } from '../metadata-store.ts';
+import type { RepositoryName } from '../names.ts';
+import { ensureRepository, repositoryId } from './repositories.ts';
+
+const BY_TAG = `SELECT m.digest AS digest, m.media_type AS mediaType, m.bytes AS bytes
+  FROM repositories r JOIN tags t ON t.repository = r.id JOIN manifests m ON m.id = t.manifest
+  WHERE r.name = ? AND t.name = ?`;
+const BY_DIGEST = `SELECT m.digest AS digest, m.media_type AS mediaType, m.bytes AS bytes
+  FROM repositories r JOIN manifests m ON m.repository = r.id WHERE r.name = ? AND m.digest = ?`;
+
+interface ReferrerRow {
+  readonly mediaType: string;
+  readonly digest: ContentDigest;
+  readonly size: number;
+  readonly artifactType: string | null;
+  readonly annotations: string | null;
+}
+
+/** Manifests, tags and edges in SQLite. `durable` resolves when what was committed before it was called is on disk. */
+export function sqliteManifests(database: Database, durable: () => Promise<void>): Manifests {
+  return {
+    async findManifest(repository, reference) {
+      return database.get<StoredManifest>(reference.includes(':') ? BY_DIGEST : BY_TAG, repository, reference);
+    },
+    async putManifest(repository, manifest, tags) {
+      database.transaction(() => {
+        const id = ensureRepository(database, repository);
+        const row = insertManifest(database, id, manifest);
+        const now = Date.now();
+        for (const tag of tags)
+          database.run(
+            `INSERT INTO tags (repository, name, manifest, updated) VALUES (?, ?, ?, ?)
+             ON CONFLICT DO UPDATE SET manifest = excluded.manifest, updated = excluded.updated`,
+            id,
+            tag,
+            row,
+            now,
+          );
+      });
+      await durable();
+    },
+    async deleteTag(repository, tag) {
+      const deleted = database.run(
+        'DELETE FROM tags WHERE repository = (SELECT id FROM repositories WHERE name = ?) AND name = ?',
+        repository,
+        tag,
+      );
+      await durable();
+      return deleted > 0;
+    },
+    async deleteManifest(repository, digest, leaseEnd) {
+      const deleted = database.transaction(() => removeManifest(database, repository, digest, leaseEnd));
+      await durable();
+      return deleted;
+    },
+    async listTags(repository, { last, limit }) {
+      const id = repositoryId(database, repository);
+      if (id === undefined) return undefined;
+      const sql = 'SELECT name FROM tags WHERE repository = ? AND name > ? ORDER BY name LIMIT ?';
+      return database.all<{ name: string }>(sql, id, last, limit).map(({ name }) => name);
+    },
+    async listRepositories({ last, limit }) {
+      const sql = `SELECT name FROM repositories r WHERE name > ? AND EXISTS (SELECT 1 FROM manifests WHERE repository = r.id)
+        ORDER BY name LIMIT ?`;
+      return database.all<{ name: string }>(sql, last, limit).map(({ name }) => name);
+    },
+    async listReferrers(repository, digest, artifactType, { last, limit }) {
+      const sql = `SELECT m.media_type AS mediaType, m.digest AS digest, length(m.bytes) AS size,
+          m.artifact_type AS artifactType, m.annotations AS annotations
+        FROM repositories r JOIN manifests m ON m.repository = r.id
+        WHERE r.name = ? AND m.subject = ? AND m.digest > ? AND (?4 IS NULL OR m.artifact_type = ?4)
+        ORDER BY m.digest LIMIT ?5`;
+      const rows = database.all<ReferrerRow>(sql, repository, digest, last, artifactType ?? null, limit);
+      return rows.map(referrer);
+    },
+  };
+}
+
+function referrer({ mediaType, digest, size, artifactType, annotations }: ReferrerRow): Referrer {
+  return {
+    mediaType,
+    digest,
+    size,
+    ...(artifactType !== null && { artifactType }),
+    // Written below, by JSON.stringify of the same type.
+    ...(annotations !== null && { annotations: JSON.parse(annotations) as Record<string, string> }),
+  };
+}
+
+/** Row number of the manifest, new or known; holds what it names. */
+function insertManifest(database: Database, repository: number, manifest: ManifestDocument): number {
+  const { digest } = manifest;
+  const blobs = manifest.blobs.flatMap((blob) => {
+    const row = findBlob(database, repository, blob.digest);
+    if (row === undefined) {
+      if (blob.isElsewhere) return [];
+      throw new Refusal('MANIFEST_BLOB_UNKNOWN', { detail: { digest: blob.digest } });
+    }
+    if (row.size !== blob.size)
+      throw new Refusal('MANIFEST_INVALID', {
+        message: `manifest invalid: blob ${blob.digest} has ${row.size} bytes, the manifest says ${blob.size}`,
+      });
+    return [row.id];
+  });
+  for (const entry of manifest.manifests)
+    if (findManifestRow(database, repository, entry) === undefined)
+      throw new Refusal('MANIFEST_BLOB_UNKNOWN', {
+        message: 'manifest unknown to registry: the entries of an index are pushed before it',
+        detail: { digest: entry },
+      });
+  const row = findManifestRow(database, repository, digest) ?? insertRow(database, repository, manifest);
+  for (const blob of blobs) {
+    database.run(
+      'INSERT OR IGNORE INTO manifest_blobs (repository, blob, manifest) VALUES (?, ?, ?)',
+      repository,
+      blob,
+      row,
+    );
+    const hold = `UPDATE repository_blobs SET lease_end = NULL
+      WHERE repository = ? AND blob = ? AND lease_end IS NOT NULL`;
+    database.run(hold, repository, blob);
+  }
+  for (const entry of manifest.manifests)
+    database.run('INSERT OR IGNORE INTO index_entries (manifest, entry) VALUES (?, ?)', row, entry);
+  return row;
+}
+
+function insertRow(database: Database, repository: number, manifest: ManifestDocument): number {
+  const { digest, mediaType, bytes, subject, artifactType, annotations } = manifest;
+  database.run(
+    `INSERT INTO manifests (repository, digest, media_type, subject, artifact_type, annotations, pushed, bytes)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+    repository,
+    digest,
+    mediaType,
+    subject ?? null,
+    artifactType ?? null,
+    annotations === undefined ? null : JSON.stringify(annotations),
+    Date.now(),
+    bytes,
+  );
+  return findManifestRow(database, repository, digest) ?? 0;
+}
+
+function removeManifest(
+  database: Database,
+  repository: RepositoryName,
+  digest: ContentDigest,
+  leaseEnd: number,
+): boolean {
+  const id = repositoryId(database, repository);
+  const row = id === undefined ? undefined : findManifestRow(database, id, digest);
+  if (id === undefined || row === undefined) return false;
+  const blobs = database.all<{ blob: number }>('SELECT blob FROM manifest_blobs WHERE manifest = ?', row);
+  database.run('DELETE FROM tags WHERE manifest = ?', row);
+  database.run('DELETE FROM manifests WHERE id = ?', row);
+  for (const { blob } of blobs)
+    database.run(
+      `UPDATE repository_blobs SET lease_end = ?3 WHERE repository = ?1 AND blob = ?2
+       AND NOT EXISTS (SELECT 1 FROM manifest_blobs WHERE repository = ?1 AND blob = ?2)`,
+      id,
+      blob,
+      leaseEnd,
+    );
+  return true;
+}
+
+function findBlob(
+  database: Database,
+  repository: number,
+  digest: ContentDigest,
+): { readonly id: number; readonly size: number } | undefined {
+  const sql = `SELECT b.id AS id, b.size AS size FROM blobs b JOIN repository_blobs rb ON rb.blob = b.id
+    WHERE b.digest = ? AND b.key IS NOT NULL AND rb.repository = ?`;
+  return database.get(sql, digest, repository);
+}
+
+function findManifestRow(database: Database, repository: number, digest: ContentDigest): number | undefined {
+  const sql = 'SELECT id FROM manifests WHERE repository = ? AND digest = ?';
+  return database.get<{ id: number }>(sql, repository, digest)?.id;
+}

@@ -1,0 +1,83 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { silentLog } from '../lib/log.ts';
+import { Scope } from '../lib/scope.ts';
+import { type Access, openAccess } from './access.ts';
+import { RegistryServer } from './http/server.ts';
+import { openRegistry } from './open-registry.ts';
+import type { Registry, RegistryPolicy } from './registry.ts';
+
+export interface TestAnswer {
+  readonly status: number;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+}
+
+export interface TestRequest {
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Buffer | string;
+  /** Sends the body in chunked encoding: with no length. */
+  readonly chunked?: boolean;
+}
+
+export interface TestRegistry extends AsyncDisposable {
+  readonly registry: Registry;
+  readonly folder: string;
+  /** `127.0.0.1:port` */
+  readonly address: string;
+  send(method: string, path: string, options?: TestRequest): Promise<TestAnswer>;
+}
+
+/** A registry on a folder and a port of its own. */
+export async function openTestRegistry(
+  options: { readonly access?: Access; readonly policy?: Partial<RegistryPolicy>; readonly folder?: string } = {},
+): Promise<TestRegistry> {
+  await using scope = new Scope();
+  const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'strake-registry-'));
+  if (options.folder === undefined) scope.defer(() => rmSync(folder, { recursive: true, force: true }));
+  const policy = { lease: 3_600_000, grace: 0, ...options.policy };
+  const registry = scope.use(await openRegistry(folder, { policy, log: silentLog }));
+  const server = scope.use(new RegistryServer({ registry, access: options.access ?? openAccess, tls: undefined }));
+  const address = await server.listen('127.0.0.1', 0);
+  const owned = scope.move();
+  return {
+    registry,
+    folder,
+    address,
+    send: (method, path, sent) => send(address, method, path, sent),
+    [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose](),
+  };
+}
+
+function send(
+  address: string,
+  method: string,
+  path: string,
+  { headers = {}, body, chunked }: TestRequest = {},
+): Promise<TestAnswer> {
+  const [host, port] = address.split(':');
+  return new Promise((resolve, reject) => {
+    const length: Record<string, string> = chunked ? {} : { 'content-length': String(Buffer.byteLength(body ?? '')) };
+    // Not a URL: that would tidy the path up.
+    const options = { host, port, path, method, headers: { ...length, ...headers }, agent: false as const };
+    const outgoing = request(options, async (incoming) => {
+      try {
+        const chunks: Buffer[] = [];
+        for await (const chunk of incoming) chunks.push(chunk);
+        const entries = Object.entries(incoming.headers).map(([name, value]) => [name, String(value)]);
+        resolve({
+          status: incoming.statusCode ?? 0,
+          headers: Object.fromEntries(entries),
+          body: Buffer.concat(chunks),
+        });
+      } catch (error) {
+        reject(error);
+      }
+    });
+    outgoing.on('error', reject);
+    outgoing.end(body);
+  });
+}

@@ -1,0 +1,227 @@
+import { randomUUID } from 'node:crypto';
+import { isFailure, messageOf } from '../lib/error.ts';
+import { type BlobKey, type BlobWriter, blobKey, type UploadProgress } from './blob-storage.ts';
+import { Refusal } from './codes.ts';
+import { type Algorithm, algorithmOf, type ContentDigest, ContentDigester } from './content-digest.ts';
+import type { Upload } from './metadata-store.ts';
+import type { RepositoryName } from './names.ts';
+import { discardKeys, type Registry } from './registry.ts';
+
+/** How long a claim lasts that its holder does not renew, and how often it does. Milliseconds. */
+const CLAIM = 60_000;
+const RENEWAL = 20_000;
+const READ_SIZE = 1 << 20;
+
+/** Bytes of a request. */
+export interface Incoming {
+  readonly chunks: AsyncIterable<Buffer>;
+  /** Where the bytes go according to the request, `end` inclusive; undefined: after those that are there. */
+  readonly range: { readonly start: number; readonly end: number } | undefined;
+}
+
+export async function startUpload(
+  registry: Registry,
+  repository: RepositoryName,
+  algorithm: Algorithm,
+): Promise<Upload> {
+  const id = randomUUID();
+  const upload: Upload = { id, key: blobKey(id), algorithm, size: 0, resume: '' };
+  await registry.metadata.createUpload(repository, upload, Date.now() + registry.policy.lease);
+  return upload;
+}
+
+/**
+ * Adds bytes to an upload; how many it has then. When they stop arriving, those that came count. Throws RANGE_INVALID when they
+ * belong somewhere else, SIZE_INVALID when they are not as many as said; then nothing has changed.
+ */
+export async function appendToUpload(
+  registry: Registry,
+  repository: RepositoryName,
+  id: string,
+  incoming: Incoming,
+): Promise<number> {
+  return await withClaim(registry, repository, id, async (claim) => {
+    await receive(registry, claim, incoming);
+    return claim.progress.size;
+  });
+}
+
+/**
+ * Adds the last bytes, if any, and makes the upload a blob of its repository. Throws DIGEST_INVALID, after which the upload is
+ * gone, and what `appendToUpload` throws.
+ */
+export async function commitUpload(
+  registry: Registry,
+  repository: RepositoryName,
+  id: string,
+  digest: ContentDigest,
+  incoming: Incoming,
+): Promise<void> {
+  const { metadata, blobs, policy } = registry;
+  await withClaim(registry, repository, id, async (claim) => {
+    await receive(registry, claim, incoming);
+    const { upload, progress } = claim;
+    const computed = await digestOfUpload(registry, upload, progress, algorithmOf(digest));
+    if (computed !== digest) {
+      await abandonUpload(registry, repository, id);
+      throw new Refusal('DIGEST_INVALID', { detail: { digest, computed, size: progress.size } });
+    }
+    await blobs.finish(upload.key, progress);
+    const damaged = await damagedKey(registry, digest);
+    const content = { digest, size: progress.size, damaged };
+    const spare = await metadata.commitUpload(id, content, Date.now() + policy.lease);
+    if (spare !== undefined) await discardKeys(registry, [spare]);
+  });
+}
+
+/** Forgets an upload and its bytes; false when there is none. */
+export async function abandonUpload(registry: Registry, repository: RepositoryName, id: string): Promise<boolean> {
+  const key = await registry.metadata.deleteUpload(repository, id);
+  if (key === undefined) return false;
+  registry.digests.take(id, -1);
+  await discardKeys(registry, [key]);
+  return true;
+}
+
+/** The right to be the only writer of an upload. */
+interface Claim {
+  readonly repository: RepositoryName;
+  readonly upload: Upload;
+  readonly holder: string;
+  /** How far it is by now. */
+  progress: UploadProgress;
+}
+
+async function withClaim<T>(
+  registry: Registry,
+  repository: RepositoryName,
+  id: string,
+  work: (claim: Claim) => Promise<T>,
+): Promise<T> {
+  const { metadata, policy, log } = registry;
+  const holder = randomUUID();
+  const ask = () => {
+    const now = Date.now();
+    return metadata.claimUpload(repository, id, { holder, now, claimEnd: now + CLAIM, leaseEnd: now + policy.lease });
+  };
+  const upload = await ask();
+  if (upload === 'unknown') throw new Refusal('BLOB_UPLOAD_UNKNOWN');
+  if (upload === 'taken')
+    throw new Refusal('BLOB_UPLOAD_INVALID', { message: 'another request is writing to this upload', status: 409 });
+  const claim: Claim = { repository, upload, holder, progress: upload };
+  const renewal = setInterval(() => {
+    ask().catch((error) => log.warn('cannot renew a claim', { upload: id, error: messageOf(error) }));
+  }, RENEWAL);
+  try {
+    return await work(claim);
+  } finally {
+    clearInterval(renewal);
+    await metadata.releaseUpload(id, holder, claim.progress);
+  }
+}
+
+async function receive(registry: Registry, claim: Claim, { chunks, range }: Incoming): Promise<void> {
+  const { repository, upload } = claim;
+  if (range && range.start !== upload.size)
+    throw new Refusal('RANGE_INVALID', { headers: uploadHeaders(repository, upload.id, upload.size) });
+  const { blobs, digests } = registry;
+  const source = arriving(chunks);
+  const first = await source.next();
+  if (first === undefined && source.failure === undefined && !range) return;
+  const digester =
+    digests.take(upload.id, upload.size) ?? (upload.size === 0 ? new ContentDigester(upload.algorithm) : undefined);
+  try {
+    const progress = await store(await blobs.write(upload.key, upload), first, source, digester);
+    if (source.failure === undefined && range && progress.size - upload.size !== range.end - range.start + 1)
+      throw new Refusal('SIZE_INVALID', { detail: { ...range, received: progress.size - upload.size } });
+    if (digester) digests.rest(upload.id, digester);
+    claim.progress = progress;
+  } catch (error) {
+    // What cannot be stored does not wait for somebody to go on with it: a full disk gets its room back.
+    if (isFailure(error, 'exhausted')) await abandonUpload(registry, repository, upload.id);
+    throw error;
+  }
+  if (source.failure !== undefined) throw source.failure;
+}
+
+async function store(
+  writer: BlobWriter,
+  first: Buffer | undefined,
+  source: Arriving,
+  digester: ContentDigester | undefined,
+): Promise<UploadProgress> {
+  try {
+    for (let chunk = first; chunk !== undefined; chunk = await source.next()) {
+      digester?.update(chunk);
+      const wait = writer.write(chunk);
+      if (wait) await wait;
+    }
+  } catch (error) {
+    await writer.close().catch(() => {});
+    throw error;
+  }
+  return await writer.close();
+}
+
+interface Arriving {
+  /** Undefined at the end, and when nothing more comes because of `failure`. */
+  next(): Promise<Buffer | undefined>;
+  readonly failure: unknown;
+}
+
+/** Bytes from elsewhere: that they stop is no reason to lose those that came. */
+function arriving(chunks: AsyncIterable<Buffer>): Arriving {
+  const iterator = chunks[Symbol.asyncIterator]();
+  let failure: unknown;
+  return {
+    async next() {
+      try {
+        const result = await iterator.next();
+        return result.done === true ? undefined : result.value;
+      } catch (error) {
+        failure = error;
+        return undefined;
+      }
+    },
+    get failure() {
+      return failure;
+    },
+  };
+}
+
+async function digestOfUpload(
+  registry: Registry,
+  upload: Upload,
+  progress: UploadProgress,
+  algorithm: Algorithm,
+): Promise<ContentDigest> {
+  const known = registry.digests.take(upload.id, progress.size);
+  if (known?.algorithm === algorithm) return known.digest();
+  const digester = new ContentDigester(algorithm);
+  await using reader = await registry.blobs.open(upload.key);
+  const buffer = Buffer.allocUnsafe(READ_SIZE);
+  while (reader && digester.size < progress.size) {
+    const length = Math.min(buffer.length, progress.size - digester.size);
+    const read = await reader.read(buffer, digester.size, length);
+    if (read === 0) break;
+    digester.update(buffer.subarray(0, read));
+  }
+  return digester.digest();
+}
+
+/** The key under which this content is known when its bytes are not whole there: the new ones then take its place. */
+async function damagedKey({ metadata, blobs }: Registry, digest: ContentDigest): Promise<BlobKey | undefined> {
+  const known = await metadata.findContent(digest);
+  if (!known) return undefined;
+  await using reader = await blobs.open(known.key);
+  return reader?.size === known.size ? undefined : known.key;
+}
+
+/** How far an upload is and where it goes on, as every answer about it says. */
+export function uploadHeaders(repository: RepositoryName, id: string, size: number): Record<string, string> {
+  return {
+    Location: `/v2/${repository}/blobs/uploads/${id}`,
+    Range: `0-${Math.max(size - 1, 0)}`,
+    'Docker-Upload-UUID': id,
+  };
+}

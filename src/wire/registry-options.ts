@@ -1,0 +1,19 @@
+/** How a registry is to be served: what `strake registry serve` tells the process that becomes it. */
+export interface RegistryOptions {
+  readonly host: string;
+  readonly port: number;
+  /** Folder of its data. */
+  readonly data: string;
+  /** PEM files. */
+  readonly tls: { readonly cert: string; readonly key: string } | undefined;
+  /** File of users, `name:bcrypt` lines; undefined: everybody may do everything. */
+  readonly htpasswd: string | undefined;
+  /** Whether those without a name may pull. */
+  readonly anonymousRead: boolean;
+  /** Milliseconds that an upload may rest, and a blob waits for the first manifest that names it. */
+  readonly lease: number;
+  /** Milliseconds that blobs stay after the last manifest that names them is gone. */
+  readonly grace: number;
+  /** Milliseconds between collections; 0: only when asked. */
+  readonly collectEvery: number;
+}
