@@ -11,6 +11,7 @@ import type { Platform } from '../oci/platform.ts';
 import type { Reference } from '../oci/reference.ts';
 import type { AuthAnswer, DistributionInspect, RegistryAuth, SearchRow } from '../wire/auth.ts';
 import type { BuildEvent, BuildOptions, ContextOffer } from '../wire/build.ts';
+import type { BuildExplanation, BuildSummary } from '../wire/build-explain.ts';
 import type { ContainerConfig, ContainerCreateBody, ContainerInspect, ContainerSummary } from '../wire/container.ts';
 import type { ChangeRow, ContainerStats, PathStat, ProcessTable } from '../wire/container-details.ts';
 import type { DiskUsage, DiskUsagePart } from '../wire/disk-usage.ts';
@@ -32,6 +33,7 @@ export interface Backends {
   readonly registry?: RegistryBackend;
   readonly archives?: ImageArchiveBackend;
   readonly build?: BuildBackend;
+  readonly buildHistory?: BuildHistoryBackend;
   readonly containers?: ContainerBackend;
   readonly commit?: CommitBackend;
   readonly pause?: PauseBackend;
@@ -169,7 +171,16 @@ export interface BuildBackend {
   ): Promise<{ CachesDeleted: string[] | null; SpaceReclaimed: number }>;
 }
 
+/** What past builds did. `ref` is the ID of a build or a beginning of it, or an image; empty is the last build. */
+export interface BuildHistoryBackend {
+  /** Newest first. */
+  list(): Promise<BuildSummary[]>;
+  explain(ref: string, options: CallOptions): Promise<BuildExplanation>;
+}
+
 export interface BuildRequest extends CallOptions {
+  /** The name under which the build is remembered: 12 hex digits. */
+  readonly id: string;
   readonly options: BuildOptions;
   readonly context: BuildContextSource;
   /** By registry host. */

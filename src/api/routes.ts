@@ -3,6 +3,7 @@ import type { Backends, ImageBackend, RegistryBackend } from './backend.ts';
 import type { Exchange } from './exchange.ts';
 import { type BoundRoute, bindRoutes, type Route } from './router.ts';
 import { buildRoutes } from './routes/build.ts';
+import { buildHistoryRoutes } from './routes/builds.ts';
 import { exportRoutes, fileRoutes, logRoutes, monitorRoutes } from './routes/container-details.ts';
 import { commitRoutes, containerRoutes, pauseRoutes } from './routes/containers.ts';
 import { execRoutes } from './routes/exec.ts';
@@ -26,6 +27,7 @@ export function allRoutes(backends: Backends): BoundRoute[] {
     ...bindRoutes(backends.archives, 'saving and loading images', imageArchiveRoutes),
     ...bindRoutes(images, 'working with images', imageRoutes),
     ...bindRoutes(backends.build, 'building', buildRoutes),
+    ...bindRoutes(backends.buildHistory, 'remembering builds', buildHistoryRoutes),
     ...bindRoutes(backends.containers, 'running containers', containerRoutes),
     ...bindRoutes(backends.pause, 'pausing a container', pauseRoutes),
     ...bindRoutes(backends.commit, 'making an image of a container', commitRoutes),

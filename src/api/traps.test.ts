@@ -181,6 +181,7 @@ test('trap 7: lists come repeated, JSON values may be null', async () => {
       ulimits: [{ Name: 'nofile', Soft: 1, Hard: 2 }],
       cgroupParent: '',
     },
+    explain: false,
   });
   assert.deepEqual(registries, ['r:5000']);
   await host.call('POST', '/build', { headers: { 'X-Registry-Config': 'bnVsbA==' } });

@@ -1,4 +1,5 @@
 import { type Digest, digestOf } from '../oci/digest.ts';
+import { conceal } from './explain/conceal.ts';
 
 /** One named reason for which two steps are not the same: `base`, `command`, `env PATH`, `arg WHO`, `files`, ... */
 export interface KeyComponent {
@@ -17,7 +18,14 @@ export interface CacheKey {
 /** Makes a key. Order counts; undefined values are left out. `site` is no part of it. */
 export function cacheKey(site: string, components: Readonly<Record<string, string | undefined>>): CacheKey {
   const list = Object.entries(components).flatMap(([name, value]) => (value === undefined ? [] : [{ name, value }]));
-  return { site, digest: digestOf(JSON.stringify(list.map(({ name, value }) => [name, value]))), components: list };
+  const digest = digestOf(JSON.stringify(list.map(({ name, value }) => [name, value])));
+  return { site, digest, components: list.map(({ name, value }) => ({ name, value: concealed(name, value) })) };
+}
+
+/** Values of variables that look like secrets are not kept. */
+function concealed(component: string, value: string): string {
+  const variable = /^(?:arg|env) (.*)$/s.exec(component)?.[1];
+  return variable === undefined ? value : conceal(variable, value);
 }
 
 /** Components for each `NAME=value` of a list, under `prefix NAME`. */

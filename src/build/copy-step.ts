@@ -73,9 +73,11 @@ async function solveCopy(
         },
       );
       inputs = copied.inputs;
+      session.trace.listed(inputs);
       return copied.facts;
     });
     const key = keyOf(inputs);
+    await session.trace.missed(step, key);
     return { layer, key, partialKey: partial, result: key.digest };
   };
   const vertex = await vertices.solve(announced ? keyOf(announced) : partial, {
@@ -83,6 +85,8 @@ async function solveCopy(
     execute: () => session.work(execute),
   });
   if (!inputs) throw new Failure('internal', 'COPY_INPUTS', 'a copy ended without saying what it copied');
+  if (vertex.cached) session.trace.listed(inputs);
+  session.trace.solved(step, keyOf(inputs), vertex);
   return { ...vertex, inputs };
 }
 

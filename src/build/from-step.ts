@@ -22,6 +22,7 @@ export async function fromStep(
   switch (base.kind) {
     case 'scratch': {
       const image = emptyImage(session.platform);
+      session.trace.based(step, { name: 'scratch', image: '', result: 'scratch' });
       const state = {
         config: withPath({}),
         layers: [],
@@ -53,6 +54,7 @@ export async function fromStep(
     case 'image': {
       const image = await resolveImage(session, base.name, stage.platform, step);
       const { config, triggers } = withoutTriggers(withPath(image.config.config ?? {}));
+      session.trace.based(step, { name: base.name, image: image.id, result: chainOf(image) });
       return {
         state: {
           config,

@@ -43,6 +43,7 @@ export async function runStep(
     platform: formatPlatform(session.platform),
   });
   const execute = async (): Promise<Execution> => {
+    await session.trace.missed(step, key);
     const output = outputOf(session, step);
     await using mounted = new Scope();
     const ended = await session.runner.run({
@@ -83,6 +84,7 @@ export async function runStep(
     useCache: !session.options.noCache,
     execute: () => session.work(execute),
   });
+  session.trace.solved(step, key, vertex);
   const prefix = args.length === 0 ? '' : `|${args.length} ${args.join(' ')} `;
   return { createdBy: `${prefix}${argv.join(' ')}`, vertex };
 }

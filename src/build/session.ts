@@ -5,7 +5,8 @@ import type { Snapshots } from '../snapshot/snapshots.ts';
 import type { Store } from '../store/open-store.ts';
 import type { BuildEvent, BuildOptions } from '../wire/build.ts';
 import type { BuildContext } from './context/build-context.ts';
-import type { ImageSource, RunExecutor, StepImages } from './needs.ts';
+import type { ImageSource, LentToBuild, RunExecutor, StepImages } from './needs.ts';
+import type { BuildTrace } from './explain/build-trace.ts';
 import type { Vertices } from './vertex.ts';
 
 /** One build while it runs: what was asked for, what it may use, whom it tells. */
@@ -21,6 +22,8 @@ export interface BuildSession {
   readonly stepImages: StepImages;
   readonly vertices: Vertices;
   readonly runner: RunExecutor;
+  /** Writes down what the steps do. */
+  readonly trace: BuildTrace;
   /** Bounds the steps of parallel stages that work at the same time. */
   readonly work: <T>(task: () => Promise<T>) => Promise<T>;
   readonly emit: (event: BuildEvent) => Promise<void>;

@@ -91,8 +91,8 @@ async function solveStep(
     case 'ARG':
       return { createdBy: nop(` ARG ${declare(scope, instruction)}`) };
     case 'WORKDIR': {
-      const step = metadata(state, scope, instruction);
-      return { ...step, ...(await workdirStep(session, state, step.config.WorkingDir ?? '/')) };
+      const change = metadata(state, scope, instruction);
+      return { ...change, ...(await workdirStep(session, state, change.config.WorkingDir ?? '/', step)) };
     }
     default:
       return metadata(state, scope, instruction);

@@ -10,9 +10,11 @@ export async function workdirStep(
   session: BuildSession,
   state: StageState,
   path: string,
+  step: number,
 ): Promise<{ vertex: SolvedVertex }> {
   const key = cacheKey(`WORKDIR ${path}`, { base: state.result, instruction: 'WORKDIR', path });
   const execute = async (): Promise<Execution> => {
+    await session.trace.missed(step, key);
     const parents = state.layers.map(({ id }) => id);
     await using snapshot = session.snapshots.prepare(`workdir-${randomUUID()}`, parents);
     const made = makeInside(snapshot.mount({ volatile: true }), path, 'folder');
@@ -21,5 +23,7 @@ export async function workdirStep(
     return { layer, result: key.digest };
   };
   const useCache = !session.options.noCache;
-  return { vertex: await session.vertices.solve(key, { useCache, execute: () => session.work(execute) }) };
+  const vertex = await session.vertices.solve(key, { useCache, execute: () => session.work(execute) });
+  session.trace.solved(step, key, vertex);
+  return { vertex };
 }

@@ -143,6 +143,7 @@ export async function openEngine(options: EngineOptions) {
       },
       storeCheck: { check: (request: CheckRequest) => checkHostStore({ store, workers }, request) },
       build,
+      buildHistory: build.history,
       containers: containerBackend(containers, containerCases),
       exports: {
         export: (ref: string, call: { readonly signal: AbortSignal }) =>

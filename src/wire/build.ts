@@ -25,6 +25,8 @@ export interface BuildOptions {
   readonly extraHosts: readonly string[];
   readonly squash: boolean;
   readonly resources: BuildResources;
+  /** Say why steps miss the cache, while it builds. */
+  readonly explain: boolean;
 }
 
 /** Limits of the container behind RUN. Zero or empty means unset. Bytes; microseconds for the CPU period and quota. */
@@ -62,6 +64,8 @@ export type BuildEvent =
   | { readonly type: 'step-start'; readonly step: number; readonly at: number }
   /** Said after step-start and before step-done, when the result came from the cache. */
   | { readonly type: 'step-cached'; readonly step: number }
+  /** Why the step was not taken from the cache. Only when the build was asked to explain itself. */
+  | { readonly type: 'step-missed'; readonly step: number; readonly lines: readonly string[] }
   /** ONBUILD triggers of a base image, said for its FROM step. */
   | { readonly type: 'step-triggers'; readonly step: number; readonly count: number }
   | { readonly type: 'step-container'; readonly step: number; readonly container: string }
@@ -93,6 +97,10 @@ export const VERSION_HEADER = 'strake-version';
 /** Query parameter of POST /build: `strakeevents=1` asks for BuildEvents, each as `{"id":"strake.event","aux":event}`. */
 export const EVENTS_QUERY = 'strakeevents';
 export const EVENT_LINE_ID = 'strake.event';
+/** Query parameter of POST /build: `strakeexplain=1` asks to be told why steps miss the cache. */
+export const EXPLAIN_QUERY = 'strakeexplain';
+/** Answer header of POST /build: the ID under which the build is remembered. */
+export const BUILD_HEADER = 'strake-build';
 
 export interface ContextOffer {
   readonly path: string;

@@ -133,6 +133,8 @@ export class ClassicText {
       }
       case 'step-cached':
         return [{ stream: ' ---> Using cache\n' }];
+      case 'step-missed':
+        return event.lines.map((line) => ({ stream: ` ---> Not in the cache: ${line}\n` }));
       case 'step-triggers':
         return [{ stream: `# Executing ${event.count} build trigger${event.count > 1 ? 's' : ''}` }, { stream: '\n' }];
       case 'step-container':

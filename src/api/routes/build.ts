@@ -1,11 +1,14 @@
+import { randomBytes } from 'node:crypto';
 import { Failure } from '../../lib/error.ts';
 import { parseReference } from '../../oci/reference.ts';
 import {
+  BUILD_HEADER,
   type BuildOptions,
   type BuildResources,
   CONTEXT_HEADER,
   type ContextOffer,
   EVENTS_QUERY,
+  EXPLAIN_QUERY,
 } from '../../wire/build.ts';
 import type { ProgressLine } from '../../wire/progress.ts';
 import type { BuildBackend, BuildContextSource } from '../backend.ts';
@@ -41,8 +44,11 @@ async function build(backend: BuildBackend, exchange: Exchange): Promise<void> {
   const style: BuildStyle = exchange.query.flag(EVENTS_QUERY) ? 'events' : options.quiet ? 'quiet' : 'classic';
   const lines = exchange.lines<ProgressLine>();
   const drawing = drawBuild(style, (line) => lines.write(line));
+  const id = randomBytes(6).toString('hex');
+  exchange.response.setHeader(BUILD_HEADER, id);
   try {
     const { image } = await backend.build({
+      id,
       options,
       context,
       registryAuth: readRegistryConfig(exchange.header('x-registry-config')),
@@ -87,6 +93,7 @@ export function readBuildOptions(query: Query): BuildOptions {
     extraHosts: query.list('extrahosts'),
     squash: query.flag('squash'),
     resources: readResources(query),
+    explain: query.flag(EXPLAIN_QUERY),
   };
 }
 

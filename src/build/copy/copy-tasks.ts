@@ -1,3 +1,4 @@
+import { compareListings } from '../explain/copy-listings.ts';
 import { copyTask } from './copy-files.ts';
 import { inputsTask } from './find-inputs.ts';
 import { helpTask } from './help-copy.ts';
@@ -7,4 +8,5 @@ export const copyTasks = {
   'copy-inputs': inputsTask,
   'copy-files': copyTask,
   'copy-help': helpTask,
+  'compare-listings': compareListings,
 };

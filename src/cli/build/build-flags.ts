@@ -1,4 +1,5 @@
 import { parseReference } from '../../oci/reference.ts';
+import { EXPLAIN_QUERY } from '../../wire/build.ts';
 import type { Ulimit } from '../../wire/container.ts';
 import type { Query } from '../client/engine-client.ts';
 import { platformFlag } from '../flags/common.ts';
@@ -24,6 +25,7 @@ export const BUILD_FLAGS = {
   cpuShares: integer('CPU shares (relative weight)', { short: 'c' }),
   cpusetCpus: text('CPUs to run on (0-3, 0,1)'),
   cpusetMems: text('Memory nodes to use (0-3, 0,1)'),
+  explain: toggle('Say of every step why it was not taken from the cache'),
   file: text('Path of the Dockerfile; - for stdin (default PATH/Dockerfile)', { short: 'f' }),
   forceRm: toggle('Remove intermediate containers always'),
   iidfile: text('Write the image ID to this file'),
@@ -91,6 +93,7 @@ export function buildQuery(
     cpusetmems: flags.cpusetMems || undefined,
     shmsize: flags.shmSize || undefined,
     ulimits: flags.ulimit.length > 0 ? JSON.stringify(flags.ulimit) : undefined,
+    [EXPLAIN_QUERY]: flags.explain || undefined,
     cachefrom: flags.cacheFrom.length > 0 ? JSON.stringify(flags.cacheFrom) : undefined,
     buildargs: flags.buildArg.length > 0 ? JSON.stringify(buildArgs) : undefined,
     labels: flags.label.length > 0 ? JSON.stringify(labels) : undefined,

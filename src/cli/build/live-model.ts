@@ -12,6 +12,8 @@ export interface LiveStep {
   endedAt: number;
   /** Progress inside the step, as text: a download, a copy. */
   note: string;
+  /** Why it is not from the cache. */
+  missed: readonly string[];
 }
 
 export interface LiveModel {
@@ -42,6 +44,7 @@ export function applyEvent(model: LiveModel, event: BuildEvent, describe: (bytes
           startedAt: 0,
           endedAt: 0,
           note: '',
+          missed: [],
         });
       return;
     case 'context':
@@ -69,6 +72,9 @@ export function applyEvent(model: LiveModel, event: BuildEvent, describe: (bytes
       return;
     case 'step-cached':
       step.state = 'cached';
+      return;
+    case 'step-missed':
+      step.missed = event.lines.map(plainLine);
       return;
     case 'step-output':
       step.tail.add(event.text);

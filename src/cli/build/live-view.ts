@@ -75,7 +75,7 @@ export class LiveView implements Disposable {
     const lines: string[] = [];
     for (let step = steps[this.#finished]; step && isOver(step); step = steps[++this.#finished]) {
       if (step.startedAt === 0) continue;
-      lines.push(this.#stepLine(step, width));
+      lines.push(this.#stepLine(step, width), ...this.#missedLines(step, width));
       if (step.state === 'failed') lines.push(...this.#tailLines(step, FAILED_TAIL, width));
     }
     if (this.#finished === steps.length) {
@@ -94,6 +94,7 @@ export class LiveView implements Disposable {
     const tail = Math.min(RUNNING_TAIL, Math.floor(room / Math.max(1, running)));
     const lines = begun.flatMap((step) => [
       this.#stepLine(step, width),
+      ...this.#missedLines(step, width),
       ...(step.state === 'running' ? this.#tailLines(step, tail, width) : []),
     ]);
     return lines.slice(-Math.max(1, (this.#output.rows ?? 24) - 1));
@@ -109,6 +110,10 @@ export class LiveView implements Disposable {
     const text = fitText(left + note, width - right.length - 1);
     const gap = ' '.repeat(Math.max(1, width - widthOf(text) - right.length));
     return this.#paint(`${text}${gap}${right}`, COLORS[step.state]);
+  }
+
+  #missedLines(step: LiveStep, width: number): string[] {
+    return step.missed.map((line) => this.#paint(`  ? ${fitText(line, width - 4)}`, '33'));
   }
 
   #tailLines(step: LiveStep, count: number, width: number): string[] {

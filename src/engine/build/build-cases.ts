@@ -1,14 +1,17 @@
 import { collect } from '../../store/collect.ts';
+import { BuildHistory } from './build-history.ts';
 import { type BuildImageRequest, type BuildParts, buildImage } from './build-image.ts';
 
 /** Builds and their cache, as a door asks for them. */
 export class BuildCases {
   readonly #parts: BuildParts & { readonly settled: () => void };
+  readonly history: BuildHistory;
   #running = 0;
 
   /** `settled` is called after each build, when its layers are sealed. */
   constructor(parts: BuildParts & { readonly settled: () => void }) {
     this.#parts = parts;
+    this.history = new BuildHistory(parts);
   }
 
   get isBusy(): boolean {
@@ -17,8 +20,22 @@ export class BuildCases {
 
   async build(request: BuildImageRequest): Promise<{ image: string }> {
     this.#running++;
+    const { history } = this;
+    const trace = history.begin(request);
     try {
-      return await buildImage(this.#parts, request);
+      const done = await buildImage(this.#parts, {
+        ...request,
+        trace,
+        emit: (event) => {
+          trace.event(event);
+          return request.emit(event);
+        },
+      });
+      await history.end(trace, done);
+      return done;
+    } catch (error) {
+      await history.end(trace, { error, cancelled: request.signal.aborted });
+      throw error;
     } finally {
       this.#running--;
       this.#parts.settled();

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { runBuild } from '../../build/build.ts';
-import type { ImageSource, RunExecutor } from '../../build/needs.ts';
+import type { BuildTrace } from '../../build/explain/build-trace.ts';
+import type { ImageSource, LentToBuild, RunExecutor } from '../../build/needs.ts';
 import type { BuildSession } from '../../build/session.ts';
 import type { Vertices } from '../../build/vertex.ts';
 import { parseDockerfile } from '../../dockerfile/parse.ts';
@@ -21,6 +22,8 @@ import { type ContextSource, openContext } from './build-context.ts';
 import { stepImages } from './step-images.ts';
 
 export interface BuildImageRequest {
+  /** The name under which the build is remembered: 12 hex digits. */
+  readonly id: string;
   readonly options: BuildOptions;
   readonly context: ContextSource;
   /** By registry host. */
@@ -40,7 +43,10 @@ export interface BuildParts {
 }
 
 /** Builds an image from a Dockerfile and its context, and gives it its names. */
-export async function buildImage(parts: BuildParts, request: BuildImageRequest): Promise<{ image: string }> {
+export async function buildImage(
+  parts: BuildParts,
+  request: BuildImageRequest & { readonly trace: BuildTrace },
+): Promise<{ image: string }> {
   const { options, emit, signal } = request;
   const names = options.tags.map((tag) => withDefaultTag(parseReference(tag)));
   const scratchName = names.find((name) => familiarReference(name).startsWith('scratch:'));
@@ -74,6 +80,7 @@ export async function buildImage(parts: BuildParts, request: BuildImageRequest):
       stepImages: stepImages(parts.store),
       vertices: parts.vertices,
       runner: parts.runner,
+      trace: request.trace,
       work: limiter(availableParallelism()),
       emit,
       signal,

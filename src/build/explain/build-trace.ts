@@ -1,0 +1,131 @@
+import { messageOf } from '../../lib/error.ts';
+import type { BuildEvent } from '../../wire/build.ts';
+import type { CacheMiss } from '../../wire/build-explain.ts';
+import type { CacheKey } from '../cache-key.ts';
+import type { CopyInputs } from '../context/copy-inputs.ts';
+import type { BaseRecord, BuildRecord, RunRecord, StepRecord } from './build-record.ts';
+import type { CopyListings } from './copy-listings.ts';
+import { explainMiss } from './explain-miss.ts';
+import type { EarlierKey } from './nearest-key.ts';
+
+export interface TraceParts {
+  readonly id: string;
+  readonly source: string;
+  readonly tags: readonly string[];
+  readonly noCache: boolean;
+  /** Earlier builds of the same thing, newest first. Asked for at the first miss. */
+  readonly past: () => BuildRecord[];
+  /** What the cache has of an instruction. */
+  readonly alike: (site: string) => EarlierKey[];
+  readonly listings: CopyListings;
+  /** Hears of every miss, of a RUN before it runs. Undefined when nobody wants to. */
+  readonly tell: ((step: number, miss: CacheMiss) => Promise<void>) | undefined;
+}
+
+/** Writes down what a build does, step by step, and why its steps missed the cache. */
+export class BuildTrace {
+  readonly record: BuildRecord;
+  readonly #parts: TraceParts;
+  #past: BuildRecord[] | undefined;
+  readonly #keeping = new Set<Promise<void>>();
+
+  constructor(parts: TraceParts) {
+    const { id, source, tags } = parts;
+    const started = Date.now();
+    this.record = { id, source, tags, started, ended: started, status: 'cancelled', steps: [] };
+    this.#parts = parts;
+  }
+
+  /** Takes what an event tells. */
+  event(event: BuildEvent): void {
+    if (event.type === 'plan')
+      for (const info of event.steps) this.record.steps.push({ ...info, outcome: 'waiting', keys: [] });
+    const step = 'step' in event ? this.#step(event.step) : undefined;
+    if (!step) return;
+    switch (event.type) {
+      case 'step-start':
+        step.outcome = 'running';
+        step.started = event.at;
+        return;
+      case 'step-cached':
+        step.outcome = 'cached';
+        return;
+      case 'step-done':
+        if (step.outcome !== 'cached') step.outcome = 'done';
+        step.ended = event.at;
+        if (event.image !== undefined) step.image = event.image;
+        return;
+      case 'step-failed':
+        step.outcome = 'failed';
+        step.ended = event.at;
+        return;
+    }
+  }
+
+  /** FROM has found its image. */
+  based(step: number, base: BaseRecord): void {
+    const record = this.#step(step);
+    if (record) record.base = base;
+  }
+
+  /** The cache had nothing under this key. */
+  async missed(step: number, { site, digest, components }: CacheKey): Promise<void> {
+    const record = this.#step(step);
+    if (!record) return;
+    this.#past ??= this.#parts.past();
+    const miss = explainMiss(
+      { site, digest, components },
+      {
+        build: this.record,
+        step: record,
+        past: this.#past,
+        alike: this.#parts.alike(site),
+        noCache: this.#parts.noCache,
+      },
+    );
+    record.keys.push({ site, digest, components, cached: false, miss });
+    if (!this.#parts.tell) return;
+    await Promise.all(this.#keeping);
+    await this.#parts.tell(step, miss);
+  }
+
+  /** A step has its result: from the cache, or after a miss. */
+  solved(step: number, { site, digest, components }: CacheKey, done: { cached: boolean; result: string }): void {
+    const keys = this.#step(step)?.keys;
+    const missed = keys?.findLast((key) => key.digest === digest && key.result === undefined);
+    if (missed) missed.result = done.result;
+    else keys?.push({ site, digest, components, cached: done.cached, result: done.result });
+  }
+
+  /** How the command of a RUN runs, or ran. */
+  ran(step: number, run: RunRecord): void {
+    const record = this.#step(step);
+    if (record) record.run = run;
+  }
+
+  /** Keeps the list of files that a key's digest is of. */
+  listed(inputs: CopyInputs): void {
+    const keeping = this.#parts.listings.keep(inputs).finally(() => this.#keeping.delete(keeping));
+    this.#keeping.add(keeping);
+  }
+
+  /** Ends the record, which is then whole. */
+  async end(
+    outcome: { readonly image: string } | { readonly error: unknown; readonly cancelled: boolean },
+  ): Promise<void> {
+    const { record } = this;
+    record.ended = Date.now();
+    if ('image' in outcome) {
+      record.status = 'succeeded';
+      record.image = outcome.image;
+    } else {
+      record.status = outcome.cancelled ? 'cancelled' : 'failed';
+      record.error = messageOf(outcome.error);
+    }
+    await Promise.all(this.#keeping);
+  }
+
+  #step(index: number): StepRecord | undefined {
+    return this.record.steps[index];
+  }
+}
