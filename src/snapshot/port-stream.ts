@@ -8,46 +8,65 @@ import { Failure } from '../lib/error.ts';
  */
 const BLOCK = 512 << 10;
 const CREDITS = 4;
+/** Worth a message of its own. */
+const LARGE = 64 << 10;
 
 type Message =
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
   | { readonly kind: 'end' }
   | { readonly kind: 'broken' };
 
-/** Sends a stream through a port until it ends, fails, or the signal aborts. Rejects with the source's own error. */
+/**
+ * Sends a stream through a port until it ends, fails, or the signal aborts. Rejects with the source's own error. Chunks that
+ * are `given`, each alone in its memory, are moved over as they are.
+ */
 export async function sendStream(
   source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   port: MessagePort,
   signal: AbortSignal,
+  chunks: 'lent' | 'given' = 'lent',
 ): Promise<void> {
   let credits = CREDITS;
   let wake = () => {};
   const free: Buffer<ArrayBuffer>[] = [];
   port.on('message', (returned: ArrayBuffer | undefined) => {
-    if (returned) free.push(Buffer.from(returned));
+    if (returned?.byteLength === BLOCK) free.push(Buffer.from(returned));
     credits++;
     wake();
   });
   const onAbort = () => wake();
   signal.addEventListener('abort', onAbort, { once: true });
-  const post = (message: Message, moved: ArrayBuffer[] = []) => port.postMessage(message, moved);
+  const room = async () => {
+    while (credits === 0 && !signal.aborted)
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    return !signal.aborted;
+  };
+  const move = (bytes: Uint8Array<ArrayBuffer>) => {
+    credits--;
+    port.postMessage({ kind: 'bytes', bytes } satisfies Message, [bytes.buffer]);
+  };
+  const post = (message: Message) => port.postMessage(message);
   let block: Buffer<ArrayBuffer> | undefined;
   let fill = 0;
   const flush = () => {
     if (!block || fill === 0) return;
-    credits--;
-    post({ kind: 'bytes', bytes: block.subarray(0, fill) }, [block.buffer]);
+    move(block.subarray(0, fill));
     block = undefined;
     fill = 0;
   };
   try {
     for await (const chunk of source) {
+      if (chunks === 'given' && chunk.length >= LARGE && isMovable(chunk)) {
+        if (!(await room())) return;
+        flush();
+        if (!(await room())) return;
+        move(chunk);
+        continue;
+      }
       for (let at = 0; at < chunk.length; ) {
-        while (credits === 0 && !signal.aborted)
-          await new Promise<void>((resolve) => {
-            wake = resolve;
-          });
-        if (signal.aborted) return;
+        if (!(await room())) return;
         block ??= free.pop() ?? Buffer.allocUnsafeSlow(BLOCK);
         const piece = chunk.subarray(at, at + BLOCK - fill);
         block.set(piece, fill);
@@ -65,6 +84,8 @@ export async function sendStream(
     signal.removeEventListener('abort', onAbort);
   }
 }
+
+const isMovable = (bytes: Uint8Array): bytes is Uint8Array<ArrayBuffer> => bytes.buffer instanceof ArrayBuffer;
 
 /**
  * The stream at the other end. `lent`: a buffer is valid until the next one is asked for; `given`: it is the caller's to

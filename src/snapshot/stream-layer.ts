@@ -65,7 +65,7 @@ export interface StreamTask {
 
 /** The part in the worker. */
 export async function streamTask({ port, layer }: StreamTask, { signal }: TaskContext): Promise<void> {
-  await sendStream(piecesOf(layer), port, signal);
+  await sendStream(piecesOf(layer), port, signal, 'given');
   if (signal.aborted) throw cancelled(signal);
 }
 

@@ -1,15 +1,18 @@
 /** Longest piece that `reserve` gives room for. */
 export const RESERVE_LIMIT = 1 << 20;
 
-/** Gathers small pieces of a byte stream into large ones for `sink`, which gets views that are valid during its call only. */
+/** Gathers small pieces of a byte stream into large ones for `sink`. */
 export class GatherBuffer {
   readonly #sink: (bytes: Buffer) => void;
-  readonly #buffer = Buffer.allocUnsafeSlow(RESERVE_LIMIT);
+  readonly #pieces: 'lent' | 'given';
+  #buffer = Buffer.allocUnsafeSlow(RESERVE_LIMIT);
   #fill = 0;
   #flushed = 0;
 
-  constructor(sink: (bytes: Buffer) => void) {
+  /** `lent`: a piece is valid during the call of `sink` only; `given`: it is the sink's to keep, alone in its memory. */
+  constructor(sink: (bytes: Buffer) => void, pieces: 'lent' | 'given') {
     this.#sink = sink;
+    this.#pieces = pieces;
   }
 
   /** Bytes so far. */
@@ -44,8 +47,11 @@ export class GatherBuffer {
 
   /** Passes on what there is. */
   flush(): void {
-    if (this.#fill > 0) this.#sink(this.#buffer.subarray(0, this.#fill));
+    if (this.#fill === 0) return;
+    const piece = this.#buffer.subarray(0, this.#fill);
+    if (this.#pieces === 'given') this.#buffer = Buffer.allocUnsafeSlow(RESERVE_LIMIT);
     this.#flushed += this.#fill;
     this.#fill = 0;
+    this.#sink(piece);
   }
 }

@@ -22,14 +22,14 @@ export function packLayer(indexPath: string, tree: string, options: { signal: Ab
   });
 }
 
-/** The same for a worker thread: synchronous, in pieces of up to 1 MiB. */
+/** The same for a worker thread: synchronous, in pieces of up to 1 MiB, each alone in its memory. */
 export function* packPieces(indexPath: string, tree: string): Generator<Buffer> {
   const { entries, isCanonical } = readLayerIndex(indexPath);
   if (isCanonical) return yield* packEntries(entries.map((entry) => ({ entry, tree })));
   const ready: Buffer[] = [];
   using recipe = Recipe.open(indexPath);
   if (!recipe) throw new Error('the layer index lost its recipe');
-  const out = new GatherBuffer((bytes) => ready.push(Buffer.from(bytes)));
+  const out = new GatherBuffer((bytes) => ready.push(bytes), 'given');
   for (const piece of recipe.pieces) {
     if (piece.kind === 'content') {
       const path = entries[piece.row]?.path;
@@ -57,7 +57,7 @@ export interface PlacedEntry {
 /** The canonical tar of these entries, in their order. */
 export function* packEntries(entries: Iterable<PlacedEntry>): Generator<Buffer> {
   const ready: Buffer[] = [];
-  const writer = new TarWriter((bytes) => ready.push(Buffer.from(bytes)));
+  const writer = new TarWriter((bytes) => ready.push(bytes), 'given');
   for (const { entry, tree } of entries) {
     writer.begin(entry);
     if (ready.length > 0) yield* ready.splice(0);

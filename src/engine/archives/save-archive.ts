@@ -45,7 +45,7 @@ async function* archiveBytes(
   { form, signal }: SaveOptions,
 ): AsyncGenerator<Buffer> {
   const ready: Buffer[] = [];
-  const writer = new TarWriter((bytes) => ready.push(Buffer.from(bytes)));
+  const writer = new TarWriter((bytes) => ready.push(bytes), 'given');
   const known = new Set<string>();
   const begin = (entry: Partial<EntryHeader> & { readonly path: string }) => {
     for (const folder of foldersOf(entry.path)) {
