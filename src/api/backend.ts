@@ -18,6 +18,7 @@ import type { DiskUsage, DiskUsagePart } from '../wire/disk-usage.ts';
 import type { ExecCreateBody, ExecInspect } from '../wire/exec.ts';
 import type { Filters } from '../wire/filters.ts';
 import type { DeletedRow, HistoryRow, ImageInspect, ImageSummary, ImagesPruned } from '../wire/image.ts';
+import type { ImageTree, RewrittenImage } from '../wire/insight.ts';
 import type { NetworkConnectBody, NetworkCreateBody, NetworkInspect } from '../wire/network.ts';
 import type { ProgressLine } from '../wire/progress.ts';
 import type { StoreCheckSummary, StoreProblemRow } from '../wire/store-check.ts';
@@ -30,6 +31,7 @@ export interface Backends {
   readonly diskUsage?: DiskUsageBackend;
   readonly storeCheck?: StoreCheckBackend;
   readonly images?: ImageBackend;
+  readonly insight?: InsightBackend;
   readonly registry?: RegistryBackend;
   readonly archives?: ImageArchiveBackend;
   readonly build?: BuildBackend;
@@ -115,6 +117,34 @@ export interface ImportRequest extends CallOptions {
   readonly emit: Emit<ProgressLine>;
 }
 
+/**
+ * Questions about what is in images, answered with the rows of wire/insight.ts, one JSON object a line; `read` with the
+ * bytes of a file. Paths lead nowhere outside of the image.
+ */
+export interface InsightBackend {
+  /** The entries of a folder, or the one entry that is no folder. */
+  files(ref: string, path: string, options: CallOptions): Promise<Readable>;
+  read(ref: string, path: string, options: CallOptions): Promise<Readable>;
+  /** In all images when `refs` is empty. */
+  find(refs: readonly string[], pattern: string, options: CallOptions): Promise<Readable>;
+  diff(ref: string, other: string, options: CallOptions): Promise<Readable>;
+  blame(ref: string, path: string, options: CallOptions): Promise<Readable>;
+  waste(ref: string, options: CallOptions): Promise<Readable>;
+  tree(): Promise<ImageTree>;
+  flatten(ref: string, options: CallOptions & RewriteRequest): Promise<RewrittenImage>;
+  squash(ref: string, options: CallOptions & RewriteRequest & { readonly from: number }): Promise<RewrittenImage>;
+  /** Without `base` the host finds out what the image was made from. */
+  rebase(
+    ref: string,
+    options: CallOptions & RewriteRequest & { readonly onto: string; readonly base: string | undefined },
+  ): Promise<RewrittenImage>;
+}
+
+export interface RewriteRequest {
+  /** Name of the new image, if it gets one. */
+  readonly target: Reference | undefined;
+}
+
 export interface RegistryBackend {
   pull(options: TransferRequest): Promise<void>;
   push(options: TransferRequest): Promise<void>;
@@ -183,6 +213,11 @@ export interface BuildRequest extends CallOptions {
   readonly id: string;
   readonly options: BuildOptions;
   readonly context: BuildContextSource;
+  /** For RUN steps only, in memory only, and never told. Agents with the user ID of the client that names them. */
+  readonly lent: {
+    readonly secrets: ReadonlyMap<string, Buffer>;
+    readonly agents: ReadonlyMap<string, { readonly path: string; readonly user: number }>;
+  };
   /** By registry host. */
   readonly registryAuth: Readonly<Record<string, RegistryAuth>>;
   readonly emit: Emit<BuildEvent>;

@@ -9,6 +9,7 @@ import { commitRoutes, containerRoutes, pauseRoutes } from './routes/containers.
 import { execRoutes } from './routes/exec.ts';
 import { imageArchiveRoutes } from './routes/image-archives.ts';
 import { imageRoutes, importImage } from './routes/images.ts';
+import { insightRoutes } from './routes/insight.ts';
 import { networkRoutes, volumeRoutes } from './routes/networks.ts';
 import { otherRoutes } from './routes/other.ts';
 import { pullImage, registryRoutes } from './routes/registry.ts';
@@ -26,6 +27,7 @@ export function allRoutes(backends: Backends): BoundRoute[] {
     ...bindRoutes(registry, 'working with registries', registryRoutes),
     ...bindRoutes(backends.archives, 'saving and loading images', imageArchiveRoutes),
     ...bindRoutes(images, 'working with images', imageRoutes),
+    ...bindRoutes(backends.insight, 'looking into images', insightRoutes),
     ...bindRoutes(backends.build, 'building', buildRoutes),
     ...bindRoutes(backends.buildHistory, 'remembering builds', buildHistoryRoutes),
     ...bindRoutes(backends.containers, 'running containers', containerRoutes),

@@ -73,7 +73,7 @@ export function addStep(images: StepImages, parent: StepImage, step: ImageStep, 
 }
 
 /** Images without a history (some tools write none) get one entry a layer, so that later entries line up. */
-function alignedHistory(history: readonly HistoryEntry[], layers: number): HistoryEntry[] {
+export function alignedHistory(history: readonly HistoryEntry[], layers: number): HistoryEntry[] {
   const present = history.filter((entry) => entry.empty_layer !== true).length;
   return [...Array.from({ length: Math.max(0, layers - present) }, () => ({})), ...history];
 }

@@ -41,6 +41,7 @@ import { EventLog, type EventSubject } from './event-log.ts';
 import type { ImageNeeds } from './images/image-needs.ts';
 import { Images } from './images/images.ts';
 import { giveName } from './images/tag-image.ts';
+import { Insight } from './insight/insight.ts';
 import { settleLayers } from './settle-layers.ts';
 import { type CheckRequest, checkHostStore } from './system/check-host-store.ts';
 import { diskUsage } from './system/disk-usage.ts';
@@ -121,6 +122,7 @@ export async function openEngine(options: EngineOptions) {
     workers,
     snapshots,
     vertices: new Vertices(stepCache(store)),
+    memory: run,
     images: (auth) => imageSource(store, transfers, auth),
     runner: runExecutor(containers, events),
     tag: (image, name) => giveName(needs, image, name),
@@ -131,6 +133,7 @@ export async function openEngine(options: EngineOptions) {
     backends: {
       system: systemCases({ store, containers, runtime, cgroups, events, registry: options.registry }),
       images: new Images(needs),
+      insight: new Insight({ ...needs, workers, receivers: options.receivers }),
       registry: transfers,
       archives: new Archives({
         ...needs,
@@ -155,11 +158,11 @@ export async function openEngine(options: EngineOptions) {
         }),
       },
       pause: pauseBackend(containers),
+      files: new ContainerFiles({ store, containers, receivers: options.receivers }),
       logs: logBackend(containers),
       monitor: monitorBackend(containers, cgroups),
       exec: execBackend(containers),
     },
-      files: new ContainerFiles({ store, containers, receivers: options.receivers }),
     /** True while a build, a transfer or a container needs the host. */
     isBusy: () => build.isBusy || transfers.isBusy || containers.isBusy(),
     [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose](),

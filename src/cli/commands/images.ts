@@ -3,36 +3,49 @@ import { filtersQuery } from '../client/engine-client.ts';
 import { defineCommand } from '../command.ts';
 import { filterFlag, tableFormatFlag } from '../flags/common.ts';
 import { toggle } from '../flags/flag.ts';
+import type { ValuesOf } from '../flags/parse-flags.ts';
 import { goTime, humanSize, timeAgo } from '../format/human.ts';
 import { type Row, renderRows } from '../format/rows.ts';
 import { shortenId } from '../format/words.ts';
+import type { Session } from '../session.ts';
+
+export const imageListFlags = {
+  all: toggle('Show intermediate images too', { short: 'a' }),
+  digests: toggle('Show digests'),
+  filter: filterFlag,
+  format: tableFormatFlag,
+  noTrunc: toggle('Show complete IDs'),
+  quiet: toggle('Show only IDs', { short: 'q' }),
+};
 
 export const images = defineCommand({
   short: 'List images',
   usage: '[REPOSITORY[:TAG]]',
   count: [0, 1],
   aliases: ['image ls', 'image list', 'images'],
-  flags: {
-    all: toggle('Show intermediate images too', { short: 'a' }),
-    digests: toggle('Show digests'),
-    filter: filterFlag,
-    format: tableFormatFlag,
-    noTrunc: toggle('Show complete IDs'),
-    quiet: toggle('Show only IDs', { short: 'q' }),
-  },
+  flags: imageListFlags,
   async run(session, { flags, args }) {
-    const client = await session.client();
-    const filters = [...flags.filter, ...args.map((name) => `reference=${name}`)];
-    const summaries = await client.json<ImageSummary[]>('GET', '/images/json', {
-      query: { all: flags.all, filters: filtersQuery(filters) },
-      signal: session.signal,
-    });
-    const digests = flags.digests || flags.format.includes('.Digest');
-    const rows = summaries.flatMap((summary) => imageRows(summary, { digests, whole: flags.noTrunc }));
-    session.stdout.write(await renderRows(rows, listSpec(flags)));
+    await printImages(session, flags, args);
     return 0;
   },
 });
+
+/** What lists of images take; `names` are those that are asked for. */
+export async function printImages(
+  session: Session,
+  flags: ValuesOf<typeof imageListFlags>,
+  names: readonly string[],
+): Promise<void> {
+  const client = await session.client();
+  const filters = [...flags.filter, ...names.map((name) => `reference=${name}`)];
+  const summaries = await client.json<ImageSummary[]>('GET', '/images/json', {
+    query: { all: flags.all, filters: filtersQuery(filters) },
+    signal: session.signal,
+  });
+  const digests = flags.digests || flags.format.includes('.Digest');
+  const rows = summaries.flatMap((summary) => imageRows(summary, { digests, whole: flags.noTrunc }));
+  session.stdout.write(await renderRows(rows, listSpec(flags)));
+}
 
 /** Titles and columns of image lists. */
 function listSpec(flags: { digests: boolean; format: string; quiet: boolean }) {

@@ -1,0 +1,116 @@
+import { closeSync, constants, openSync, readSync } from 'node:fs';
+import { join } from 'node:path';
+import { Failure } from '../../lib/error.ts';
+import { readLayerIndex } from '../../tar/layer-index.ts';
+import { pathInFolder } from '../../tar/names.ts';
+import { packEntries } from '../../tar/pack-layer.ts';
+import type { FileRow } from '../../wire/insight.ts';
+import { blamePath } from './blame-path.ts';
+import { diffImages, type StackedImage } from './diff-images.ts';
+import { findFiles } from './find-files.ts';
+import { findWaste } from './find-waste.ts';
+import { viewOf } from './image-view.ts';
+import { LayerStack } from './layer-stack.ts';
+import { rebaseConflicts } from './rebase-conflicts.ts';
+import { resolvePath } from './resolve-path.ts';
+import { fileRow } from './shapes.ts';
+import { squashRows } from './squash-rows.ts';
+import type { NamedImage, StoredImage } from './stored-image.ts';
+
+/** What can be asked of the indexes of layers. `read` and `pack` are answered with bytes, the others with JSON lines. */
+export type Question =
+  | { readonly kind: 'files'; readonly image: StoredImage; readonly path: string }
+  | { readonly kind: 'read'; readonly image: StoredImage; readonly path: string }
+  | { readonly kind: 'find'; readonly images: readonly NamedImage[]; readonly pattern: string }
+  | { readonly kind: 'diff'; readonly first: StoredImage; readonly second: StoredImage }
+  | { readonly kind: 'blame'; readonly image: StoredImage; readonly path: string }
+  | { readonly kind: 'waste'; readonly image: StoredImage; readonly baseLayers: number }
+  | { readonly kind: 'conflicts'; readonly base: StoredImage; readonly onto: StoredImage; readonly own: StoredImage }
+  | { readonly kind: 'pack'; readonly image: StoredImage; readonly from: number };
+
+/** Answers a question in pieces. Blocks: meant for a worker thread. */
+export function answerQuestion(question: Question): Generator<Buffer> {
+  switch (question.kind) {
+    case 'files':
+      return jsonLines(listFiles(question.image, question.path));
+    case 'read':
+      return readFile(question.image, question.path);
+    case 'find':
+      return jsonLines(findFiles(question.images, question.pattern));
+    case 'diff':
+      return jsonLines(diffImages(stackOf(question.first), stackOf(question.second)));
+    case 'blame':
+      return jsonLines(blamePath(stackOf(question.image), question.path));
+    case 'waste':
+      return jsonLines([findWaste(stackOf(question.image), question.baseLayers)]);
+    case 'conflicts':
+      return jsonLines([rebaseConflicts(stackOf(question.base), stackOf(question.onto), stackOf(question.own).stack)]);
+    case 'pack':
+      return packSquashed(question.image, question.from);
+  }
+}
+
+function stackOf({ folders, steps }: StoredImage): StackedImage {
+  return { stack: new LayerStack(folders.map((folder) => readLayerIndex(join(folder, 'index')).entries)), steps };
+}
+
+/** The entries of a folder, or the entry itself when it is none; a symlink to a folder is followed. */
+function* listFiles(image: StoredImage, text: string): Generator<FileRow> {
+  const { stack, steps } = stackOf(image);
+  const { path, found } = resolvePath(stack, text, 'followed');
+  if (path === '' || found?.entry.type === 'directory') {
+    const start = path === '' ? 0 : path.length + 1;
+    for (const entry of viewOf(stack, path))
+      if (entry.path !== path && !entry.path.includes('/', start)) yield fileRow(entry, steps);
+    return;
+  }
+  const kept = resolvePath(stack, text, 'kept');
+  if (!kept.found) throw missing(text);
+  yield fileRow({ path: kept.path, ...kept.found }, steps);
+}
+
+function* readFile(image: StoredImage, text: string): Generator<Buffer> {
+  const { path, found } = resolvePath(stackOf(image).stack, text, 'followed');
+  if (!found && path !== '') throw missing(text);
+  if (found?.content.type !== 'file')
+    throw new Failure('invalid', 'NOT_A_FILE', `"/${path}" in the image is a ${found?.entry.type ?? 'directory'}`);
+  const tree = join(image.folders[found.layer] ?? '', 'diff');
+  const file = openSync(pathInFolder(tree, path), constants.O_RDONLY | constants.O_NOFOLLOW);
+  try {
+    for (;;) {
+      const piece = Buffer.allocUnsafe(1 << 20);
+      const count = readSync(file, piece);
+      if (count === 0) return;
+      yield piece.subarray(0, count);
+    }
+  } finally {
+    closeSync(file);
+  }
+}
+
+function* packSquashed(image: StoredImage, from: number): Generator<Buffer> {
+  const { stack } = stackOf(image);
+  const trees = image.folders.map((folder) => join(folder, 'diff'));
+  yield* packEntries(placed(stack, from, trees));
+}
+
+function* placed(stack: LayerStack, from: number, trees: readonly string[]) {
+  for (const { entry, layer } of squashRows(stack, from)) yield { entry, tree: trees[layer] ?? '' };
+}
+
+const PIECE = 256 << 10;
+
+function* jsonLines(values: Iterable<unknown>): Generator<Buffer> {
+  let text = '';
+  for (const value of values) {
+    text += `${JSON.stringify(value)}\n`;
+    if (text.length < PIECE) continue;
+    yield Buffer.from(text);
+    text = '';
+  }
+  if (text !== '') yield Buffer.from(text);
+}
+
+function missing(path: string): Failure {
+  return new Failure('not-found', 'PATH_NOT_FOUND', `no "${path}" in the image`);
+}
