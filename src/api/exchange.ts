@@ -19,6 +19,8 @@ export interface ExchangeParts {
   readonly params: Readonly<Record<string, string>>;
   readonly query: Query;
   readonly signal: AbortSignal;
+  /** User ID of a client on this machine; undefined when it came over the network. */
+  readonly peerUser: () => number | undefined;
 }
 
 /** One request and its answer. A handler ends it through exactly one of the answering methods. */
@@ -29,6 +31,8 @@ export class Exchange {
   readonly query: Query;
   /** Aborts when the client has gone or the host closes. */
   readonly signal: AbortSignal;
+  /** User ID of a client on this machine; undefined when it came over the network. */
+  readonly peerUser: () => number | undefined;
   /** The lines of a progress stream, once it was begun: an error is then told in a line. */
   progress: JsonLines<unknown> | undefined;
   /** Whether the connection speaks raw bytes now, so that nothing can be answered any more. */
@@ -42,6 +46,7 @@ export class Exchange {
     this.version = parts.version;
     this.query = parts.query;
     this.signal = parts.signal;
+    this.peerUser = parts.peerUser;
     this.#params = parts.params;
     this.#upgrade = parts.upgrade;
   }

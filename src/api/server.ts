@@ -20,6 +20,8 @@ export interface ApiServerOptions {
   /** Of Strake. */
   readonly version: string;
   readonly log: Log;
+  /** Tells the user at the other end of a connection on this machine. */
+  readonly peerUser?: (connection: Duplex) => number | undefined;
 }
 
 export type Listener =
@@ -39,6 +41,7 @@ export class ApiServer implements AsyncDisposable {
   readonly #routes: readonly BoundRoute[];
   readonly #headers: Readonly<Record<string, string>>;
   readonly #log: Log;
+  readonly #peerUser: (connection: Duplex) => number | undefined;
   readonly #servers: Server[] = [];
   readonly #active = new Map<AbortController, Promise<void>>();
   readonly #upgraded = new Set<Duplex>();
@@ -47,6 +50,7 @@ export class ApiServer implements AsyncDisposable {
   constructor(options: ApiServerOptions) {
     this.#routes = allRoutes(options.backends);
     this.#log = options.log;
+    this.#peerUser = options.peerUser ?? (() => undefined);
     this.#headers = {
       'Api-Version': formatVersion(NEWEST_API),
       'Docker-Experimental': 'false',
@@ -149,7 +153,17 @@ export class ApiServer implements AsyncDisposable {
     try {
       for (const [name, value] of Object.entries(this.#headers)) response.setHeader(name, value);
       const { route, params, version, search } = this.#find(request);
-      exchange = new Exchange({ request, response, upgrade, version, params, query: new Query(search), signal });
+      const peerUser = () => this.#peerUser(request.socket);
+      exchange = new Exchange({
+        request,
+        response,
+        upgrade,
+        version,
+        params,
+        query: new Query(search),
+        signal,
+        peerUser,
+      });
       await route.handle(exchange);
     } catch (error) {
       this.#fail(request, response, exchange, error, signal);

@@ -5,6 +5,7 @@ import { ApiServer, type Listener } from '../api/server.ts';
 import { openEngine } from '../engine/engine.ts';
 import { STRAKE_VERSION } from '../engine/system-info.ts';
 import { returnFreedMemory } from '../host/memory.ts';
+import { peerUser } from '../host/peer-user.ts';
 import { Failure, isFailure, messageOf } from '../lib/error.ts';
 import { makeLog } from '../lib/log.ts';
 import { Scope } from '../lib/scope.ts';
@@ -53,7 +54,7 @@ async function runHost(argv: readonly string[]): Promise<number> {
       signal: stop.signal,
     }),
   );
-  const server = scope.use(new ApiServer({ backends: engine.backends, version: STRAKE_VERSION, log }));
+  const server = scope.use(new ApiServer({ backends: engine.backends, version: STRAKE_VERSION, log, peerUser }));
   for (const address of options.listen) log.info('listening', { address: await server.listen(parseListener(address)) });
 
   await new Promise<void>((resolve) => {

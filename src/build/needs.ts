@@ -76,6 +76,18 @@ export type RunMount =
   /** Size in bytes; undefined for no limit of its own. */
   | { readonly kind: 'tmpfs'; readonly target: string; readonly size: number | undefined; readonly readOnly: boolean };
 
+/** A socket of an SSH agent that the client names, and the user who asks. */
+export interface LentAgent {
+  readonly path: string;
+  readonly user: number;
+}
+
+/** What the client lends to RUN steps while the build runs. None of it is stored or told. */
+export interface LentToBuild {
+  readonly secrets: ReadonlyMap<string, Buffer>;
+  readonly agents: ReadonlyMap<string, LentAgent>;
+}
+
 export interface RunRequest {
   /** Bottom first. */
   readonly layers: readonly LayerId[];
@@ -85,6 +97,8 @@ export interface RunRequest {
   readonly image: ImageId | undefined;
   readonly argv: readonly string[];
   readonly env: readonly string[];
+  /** More of it, that stands in no record. */
+  readonly secretEnv: readonly string[];
   readonly user: string;
   readonly workdir: string;
   /** Folders that the step finds, made when they are missing: the image's volumes. */

@@ -46,6 +46,7 @@ export async function runStep(
     await session.trace.missed(step, key);
     const output = outputOf(session, step);
     await using mounted = new Scope();
+    const opened = await mounts.open(mounted);
     const ended = await session.runner.run({
       layers: state.layers.map((layer) => layer.id),
       diffIds: async () => {
@@ -57,7 +58,7 @@ export async function runStep(
       env: scope.runEnvironment(),
       user: state.config.User ?? '',
       workdir: state.config.WorkingDir ?? '/',
-      mounts: await mounts.open(mounted),
+      ...opened,
       folders: Object.keys(state.config.Volumes ?? {}),
       network,
       extraHosts: session.options.extraHosts,

@@ -5,8 +5,8 @@ import type { Snapshots } from '../snapshot/snapshots.ts';
 import type { Store } from '../store/open-store.ts';
 import type { BuildEvent, BuildOptions } from '../wire/build.ts';
 import type { BuildContext } from './context/build-context.ts';
-import type { ImageSource, LentToBuild, RunExecutor, StepImages } from './needs.ts';
 import type { BuildTrace } from './explain/build-trace.ts';
+import type { ImageSource, LentToBuild, RunExecutor, StepImages } from './needs.ts';
 import type { Vertices } from './vertex.ts';
 
 /** One build while it runs: what was asked for, what it may use, whom it tells. */
@@ -15,6 +15,9 @@ export interface BuildSession {
   readonly plan: StagePlan;
   readonly platform: Platform;
   readonly context: BuildContext;
+  readonly lent: LentToBuild;
+  /** Folder for what must not get to a disk. */
+  readonly memory: string;
   readonly store: Store;
   readonly snapshots: Snapshots;
   readonly workers: WorkerPool;

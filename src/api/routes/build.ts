@@ -1,24 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { Failure } from '../../lib/error.ts';
 import { parseReference } from '../../oci/reference.ts';
-import {
-  BUILD_HEADER,
-  type BuildOptions,
-  type BuildResources,
-  CONTEXT_HEADER,
-  type ContextOffer,
-  EVENTS_QUERY,
-  EXPLAIN_QUERY,
-} from '../../wire/build.ts';
+import { BUILD_HEADER, type BuildOptions, type BuildResources, EVENTS_QUERY, EXPLAIN_QUERY } from '../../wire/build.ts';
 import type { ProgressLine } from '../../wire/progress.ts';
 import type { BuildBackend, BuildContextSource } from '../backend.ts';
-import { list, map, nullable, object, text } from '../check.ts';
+import { list, map, nullable, text } from '../check.ts';
 import { readRegistryConfig } from '../credentials.ts';
 import { type BuildStyle, drawBuild } from '../draw/build-lines.ts';
 import type { Exchange } from '../exchange.ts';
 import { readFilters } from '../filters.ts';
 import type { Query } from '../query.ts';
 import type { Route } from '../router.ts';
+import { readContextOffer, readLent } from '../shape/build-input.ts';
 import { ulimitList } from '../shape/create-body.ts';
 
 const CACHE_FILTERS = ['until', 'id', 'parent', 'type', 'description', 'inuse', 'shared', 'private', 'label', 'label!'];
@@ -51,6 +44,7 @@ async function build(backend: BuildBackend, exchange: Exchange): Promise<void> {
       id,
       options,
       context,
+      lent: readLent(exchange),
       registryAuth: readRegistryConfig(exchange.header('x-registry-config')),
       emit: (event) => drawing.show(event),
       signal: exchange.signal,
@@ -121,31 +115,11 @@ function refuseBuildKit(query: Query): void {
   );
 }
 
-const contextOffer = object({ path: text, device: text, inode: text });
-
 function readContext(exchange: Exchange, options: BuildOptions): BuildContextSource {
   if (options.remote !== undefined) return { kind: 'remote', url: options.remote };
-  const offer = readOffer(exchange.header(CONTEXT_HEADER));
+  const offer = readContextOffer(exchange);
   if (!offer) return { kind: 'tar', body: exchange.body() };
   const hasBody =
     exchange.header('transfer-encoding') !== undefined || Number(exchange.header('content-length') ?? 0) > 0;
   return { kind: 'offer', offer, dockerfile: hasBody ? exchange.body() : undefined };
-}
-
-function readOffer(header: string | undefined): ContextOffer | undefined {
-  if (header === undefined) return undefined;
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(Buffer.from(header, 'base64').toString('utf8'));
-  } catch {
-    throw invalidOffer('expected base64 of JSON');
-  }
-  const { path, device, inode } = contextOffer(parsed, CONTEXT_HEADER);
-  if (!path?.startsWith('/') || !/^[0-9]+$/.test(device ?? '') || !/^[0-9]+$/.test(inode ?? ''))
-    throw invalidOffer('expected an absolute path, a device and an inode number');
-  return { path, device: device ?? '', inode: inode ?? '' };
-}
-
-function invalidOffer(what: string): Failure {
-  return new Failure('invalid', 'CONTEXT_OFFER', `invalid header ${CONTEXT_HEADER}: ${what}`);
 }

@@ -8,9 +8,23 @@ import { digestOf, hexOf } from '../../oci/digest.ts';
 import type { RunMount } from '../needs.ts';
 import type { BuildSession } from '../session.ts';
 import { cacheMountLocks } from './cache-mount-lock.ts';
+import type { MountPlace, PlannedMount } from './run-mounts.ts';
+
+/** `--mount=type=cache`: a folder that keeps what RUN steps leave in it. */
+export async function planCache(
+  { session }: MountPlace,
+  mount: Extract<Mount, { type: 'cache' }>,
+  target: string,
+): Promise<PlannedMount> {
+  return {
+    name: target,
+    key: `cache ${mount.id ?? ''}`,
+    open: async (scope) => ({ mounts: [await openCache(session, mount, target, scope)], secretEnv: [] }),
+  };
+}
 
 /** Caches lie among the notes that may vanish: a RUN must do without what it finds there. */
-export async function openCache(
+async function openCache(
   session: BuildSession,
   mount: Extract<Mount, { type: 'cache' }>,
   target: string,

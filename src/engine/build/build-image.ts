@@ -26,6 +26,7 @@ export interface BuildImageRequest {
   readonly id: string;
   readonly options: BuildOptions;
   readonly context: ContextSource;
+  readonly lent: LentToBuild;
   /** By registry host. */
   readonly registryAuth: Readonly<Record<string, RegistryAuth>>;
   readonly emit: (event: BuildEvent) => Promise<void>;
@@ -37,6 +38,8 @@ export interface BuildParts {
   readonly workers: WorkerPool;
   readonly snapshots: Snapshots;
   readonly vertices: Vertices;
+  /** Folder for what must not get to a disk. */
+  readonly memory: string;
   readonly images: (auth: BuildImageRequest['registryAuth']) => ImageSource;
   readonly runner: RunExecutor;
   readonly tag: (image: ImageId, name: Reference) => void;
@@ -73,6 +76,8 @@ export async function buildImage(
       plan,
       platform,
       context,
+      lent: request.lent,
+      memory: parts.memory,
       store: parts.store,
       snapshots: parts.snapshots,
       workers: parts.workers,

@@ -27,6 +27,7 @@ export function runExecutor(containers: Containers, events: EventLog): RunExecut
         },
         hostConfig: hostConfigOf(request),
         endpoints: {},
+        secretEnv: request.secretEnv,
       });
       const remove = () =>
         containers.remove(id, { force: true, volumes: true, signal: AbortSignal.timeout(CLEANUP_MS) });

@@ -1,0 +1,74 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Mount } from '../../dockerfile/mount.ts';
+import { mountOverlay, unmount } from '../../host/mount.ts';
+import type { Scope } from '../../lib/scope.ts';
+import { makeScratchFolder } from '../../lib/scratch.ts';
+import type { CopyJob } from '../copy/copy-request.ts';
+import { prepareCopy } from '../copy/prepare-copy.ts';
+import type { BuildSession } from '../session.ts';
+import { placeOf } from '../source-place.ts';
+import type { MountPlace, PlannedMount } from './run-mounts.ts';
+
+/**
+ * `--mount=type=bind`: files of the context, a stage or an image, as a COPY of them would be. What a RUN writes to an `rw`
+ * one goes into a layer above them, which is thrown away.
+ */
+export async function planBind(
+  place: MountPlace,
+  mount: Extract<Mount, { type: 'bind' }>,
+  target: string,
+): Promise<PlannedMount> {
+  const { session } = place;
+  const job = await mountJob(place, mount);
+  const { digest } = await job.inputs({ signal: session.signal });
+  const { readOnly } = mount;
+  return {
+    name: target,
+    key: `bind ${digest}${readOnly ? '' : ' rw'}`,
+    async open(scope) {
+      const folder = scope.use(makeScratchFolder(session.store.scratch, 'mount')).path;
+      await copyTo(session, job, folder);
+      const source = readOnly ? join(folder, 'diff/mount') : writable(folder, scope);
+      return { mounts: [{ kind: 'bind', source, target, readOnly }], secretEnv: [] };
+    },
+  };
+}
+
+/** The files that a mount's `from` and `source` name, to be copied to `diff/mount` of a folder. */
+export async function mountJob(
+  { session, stage, instruction, context, held }: MountPlace,
+  mount: { readonly from: string | undefined; readonly source: string },
+): Promise<CopyJob> {
+  const from = await placeOf(session, stage, mount.from, instruction.source, context);
+  const job = await prepareCopy(
+    {
+      instruction: 'COPY',
+      sources: [{ kind: 'path', path: mount.source === '' ? '.' : mount.source }],
+      destination: '/mount',
+      workdir: '/',
+      from,
+      chown: undefined,
+      chmod: undefined,
+      excludes: [],
+      parents: false,
+      unpack: false,
+      base: [],
+    },
+    { pool: session.workers, scratch: session.store.scratch, signal: session.signal },
+  );
+  return held.use(job);
+}
+
+export async function copyTo(session: BuildSession, job: CopyJob, folder: string): Promise<void> {
+  await job.copy({ folder, time: Math.floor(Date.now() / 1000) }, { signal: session.signal });
+}
+
+/** The files may be links into layers that others use: changes go elsewhere. */
+function writable(folder: string, scope: Scope): string {
+  const layer = { upper: join(folder, 'upper'), work: join(folder, 'work'), target: join(folder, 'merged') };
+  for (const path of Object.values(layer)) mkdirSync(path);
+  mountOverlay({ lower: [join(folder, 'diff')], ...layer, volatile: true });
+  scope.defer(() => void unmount(layer.target));
+  return join(layer.target, 'mount');
+}
