@@ -89,6 +89,16 @@ export const GROUPS: Readonly<Record<string, Group>> = {
       serve: async () => (await import('./commands/registry/serve.ts')).serve,
     },
   },
+  volume: {
+    short: 'Manage volumes',
+    commands: {
+      create: async () => (await import('./commands/volume.ts')).volumeCreate,
+      inspect: async () => (await import('./commands/inspect.ts')).inspectVolume,
+      ls: async () => (await import('./commands/volume.ts')).volumeLs,
+      prune: async () => (await import('./commands/volume.ts')).volumePrune,
+      rm: async () => (await import('./commands/volume.ts')).volumeRm,
+    },
+  },
   system: {
     short: 'Manage the host',
     commands: {
@@ -103,6 +113,7 @@ export const GROUPS: Readonly<Record<string, Group>> = {
 const ALIASES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   image: { list: 'ls', remove: 'rm' },
   container: { list: 'ls', ps: 'ls', remove: 'rm' },
+  volume: { list: 'ls', remove: 'rm' },
   registry: {},
   system: {},
 };

@@ -203,7 +203,9 @@ function volumeMount(
 ): PlannedMount {
   const anonymous = name === undefined;
   const volume = sources.volume({ name: name ?? randomBytes(32).toString('hex'), anonymous, labels, options: {} });
-  return { type: 'volume', name: volume.name, source: volume.path, destination, ...options, anonymous };
+  // A volume with options is a bind of the folder that they name.
+  const source = volume.options['device'] ?? volume.path;
+  return { type: 'volume', name: volume.name, source, destination, ...options, anonymous };
 }
 
 function checkedDestination(path: string, specification: string): string {

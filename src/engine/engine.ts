@@ -47,6 +47,7 @@ import { type CheckRequest, checkHostStore } from './system/check-host-store.ts'
 import { diskUsage } from './system/disk-usage.ts';
 import { systemCases } from './system-cases.ts';
 import { Transfers } from './transfer/transfers.ts';
+import { Volumes } from './volumes/volumes.ts';
 
 export interface EngineOptions {
   readonly dataRoot: string;
@@ -159,6 +160,7 @@ export async function openEngine(options: EngineOptions) {
       },
       pause: pauseBackend(containers),
       files: new ContainerFiles({ store, containers, receivers: options.receivers }),
+      volumes: new Volumes({ store, emit }),
       logs: logBackend(containers),
       monitor: monitorBackend(containers, cgroups),
       exec: execBackend(containers),

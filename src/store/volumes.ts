@@ -44,6 +44,12 @@ export class VolumeRecords {
 
   /** The volume of this name, made now (empty, 0755, owned by the host) when there was none. Throws `invalid` VOLUME_NAME_INVALID. */
   create(volume: NewVolume): VolumeRecord {
+    if (volume.name.length === 1)
+      throw new Failure(
+        'invalid',
+        'VOLUME_NAME_INVALID',
+        `create ${volume.name}: volume name is too short, names should be at least two alphanumeric characters`,
+      );
     if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}$/.test(volume.name))
       throw new Failure(
         'invalid',

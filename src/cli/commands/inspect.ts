@@ -29,6 +29,7 @@ export const inspect = defineCommand({
 
 export const inspectImage = inspecting('image', 'IMAGE', 'Show everything about one or more images');
 export const inspectContainer = inspecting('container', 'CONTAINER', 'Show everything about one or more containers');
+export const inspectVolume = inspecting('volume', 'VOLUME', 'Show everything about one or more volumes');
 
 function inspecting(type: ObjectType, noun: string, short: string): Command {
   return defineCommand({
@@ -37,7 +38,8 @@ function inspecting(type: ObjectType, noun: string, short: string): Command {
     count: [1, Number.POSITIVE_INFINITY],
     flags: {
       format: objectFormatFlag,
-      ...(type === 'container' ? { size: toggle('Show sizes', { short: 's' }) } : { platform: platformFlag }),
+      ...(type === 'container' && { size: toggle('Show sizes', { short: 's' }) }),
+      ...(type === 'image' && { platform: platformFlag }),
     },
     run: (session, { flags, args }) => inspectAll(session, args, [type], { size: false, ...flags }),
   });

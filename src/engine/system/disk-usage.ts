@@ -6,6 +6,7 @@ import type { ContainerCases } from '../containers/container-cases.ts';
 import { treeSize } from '../containers/tree-size.ts';
 import type { ImageNeeds } from '../images/image-needs.ts';
 import { listImages } from '../images/list-images.ts';
+import { toVolume } from '../volumes/volume-view.ts';
 
 export interface DiskUsageNeeds extends ImageNeeds {
   readonly containers: Pick<ContainerCases, 'list'>;
@@ -38,16 +39,8 @@ function layersSize(store: Store): number {
 }
 
 function volumeUsage(store: Store, volume: VolumeRecord): VolumeInspect {
-  return {
-    Name: volume.name,
-    Driver: 'local',
-    Mountpoint: volume.path,
-    CreatedAt: new Date(volume.created).toISOString(),
-    Labels: { ...volume.labels },
-    Options: { ...volume.options },
-    Scope: 'local',
-    UsageData: { Size: treeSize(volume.path), RefCount: store.volumes.usersOf(volume.name).length },
-  };
+  const UsageData = { Size: treeSize(volume.path), RefCount: store.volumes.usersOf(volume.name).length };
+  return { ...toVolume(volume), UsageData };
 }
 
 /** One row for each record; a layer counts in the row that used it last, and not at all when something else needs it. */
