@@ -1,4 +1,3 @@
-import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { cancelled, Failure } from '../lib/error.ts';
 import type { WorkerPool } from '../lib/worker-pool.ts';
 import type { TaskContext } from '../lib/worker-task.ts';
@@ -7,7 +6,8 @@ import { gzipMembers } from '../tar/gzip-members.ts';
 import { readLayerIndex } from '../tar/layer-index.ts';
 import { mergeLayers } from '../tar/merge-layers.ts';
 import { packEntries, packPieces } from '../tar/pack-layer.ts';
-import { receiveStream, sendStream } from './port-stream.ts';
+import { sendStream } from './port-stream.ts';
+import { type StreamTaskInput, streamFromWorker } from './stream-from-worker.ts';
 
 export interface StreamedLayer {
   readonly index: string;
@@ -28,43 +28,24 @@ export interface StreamedTree {
  * The tar of a layer, packed in a worker thread. What is missing of the tree, and at the end another diff ID than the
  * expected one, is a Failure of kind `data-loss`.
  */
-export async function* streamLayer(
+export function streamLayer(
   pool: WorkerPool,
   layer: StreamedLayer | StreamedTree,
-  { signal }: { readonly signal: AbortSignal },
+  options: { readonly signal: AbortSignal },
 ): AsyncGenerator<Buffer> {
-  const { port1: near, port2: far } = new MessageChannel();
-  const stop = new AbortController();
-  const both = AbortSignal.any([signal, stop.signal]);
-  const input: StreamTask = { port: far, layer };
-  const work = pool.run<void>('stream-layer', input, { signal: both, transfer: [far] });
-  let problem: unknown;
-  const ended = work.catch((error: unknown) => {
-    problem = error;
-    stop.abort();
-  });
-  try {
-    yield* receiveStream(near, both, 'given');
-    await work;
-    if (signal.aborted) throw cancelled(signal); // what had arrived may not have been all
-  } catch (error) {
-    await ended;
-    if (signal.aborted) throw cancelled(signal);
-    throw problem ?? error;
-  } finally {
-    stop.abort();
-    near.close();
-    await ended;
-  }
+  const request: StreamRequest = { layer };
+  return streamFromWorker(pool, 'stream-layer', request, options);
 }
 
-export interface StreamTask {
-  readonly port: MessagePort;
+interface StreamRequest {
   readonly layer: StreamedLayer | StreamedTree;
 }
 
 /** The part in the worker. */
-export async function streamTask({ port, layer }: StreamTask, { signal }: TaskContext): Promise<void> {
+export async function streamTask(
+  { port, layer }: StreamTaskInput<StreamRequest>,
+  { signal }: TaskContext,
+): Promise<void> {
   await sendStream(piecesOf(layer), port, signal, 'given');
   if (signal.aborted) throw cancelled(signal);
 }
