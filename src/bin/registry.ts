@@ -1,10 +1,18 @@
 /** Entry of the registry's process. Its only argument is JSON of `RegistryOptions`, made by `strake registry serve`. */
 import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { Failure, isFailure, messageOf } from '../lib/error.ts';
-import { makeLog } from '../lib/log.ts';
+import { type Log, makeLog } from '../lib/log.ts';
 import { Scope } from '../lib/scope.ts';
-import { openAccess } from '../registry/access.ts';
+import { siblingScript } from '../lib/sibling-script.ts';
+import { WorkerPool } from '../lib/worker-pool.ts';
+import { type Access, openAccess } from '../registry/access.ts';
+import { equalRights, parseRights } from '../registry/auth/rights.ts';
+import { tokenKey } from '../registry/auth/token-key.ts';
+import { Tokens } from '../registry/auth/tokens.ts';
+import { userAccess } from '../registry/auth/user-access.ts';
+import { usersOf } from '../registry/auth/users.ts';
+import { watchFile } from '../registry/auth/watched-file.ts';
 import { startCollector } from '../registry/collect.ts';
 import { RegistryServer } from '../registry/http/server.ts';
 import { openRegistry } from '../registry/open-registry.ts';
@@ -20,9 +28,24 @@ async function serve(options: RegistryOptions): Promise<void> {
   const registry = scope.use(await openRegistry(resolve(options.data), { policy: { lease, grace }, log }));
   if (collectEvery > 0) scope.use(startCollector(registry, collectEvery));
   const tls = options.tls && { cert: pem(options.tls.cert), key: pem(options.tls.key) };
-  const server = scope.use(new RegistryServer({ registry, access: openAccess, tls }));
+  const server = scope.use(new RegistryServer({ registry, access: accessOf(options, scope, log), tls }));
   log.info('listening', { address: await server.listen(options.host, options.port) });
   log.info('stopping', { reason: await stopped });
+}
+
+function accessOf(options: RegistryOptions, scope: Scope, log: Log): Access {
+  const { htpasswd, rights, anonymousRead, data, tls, publicUrl } = options;
+  if (htpasswd === undefined) return openAccess;
+  const checks = scope.use(new WorkerPool(siblingScript(import.meta.url, 'registry-worker'), 1));
+  const equal = equalRights(anonymousRead);
+  const rules = rights === undefined ? undefined : watchFile(rights, (text) => parseRights(text, rights), log);
+  const scheme = tls ? 'https' : 'http';
+  return userAccess({
+    users: usersOf(htpasswd, checks, log),
+    rights: () => rules?.().value ?? equal,
+    tokens: rules || anonymousRead ? new Tokens(tokenKey(join(data, 'token.key'))) : undefined,
+    baseUrl: (host) => publicUrl ?? `${scheme}://${host ?? `${options.host}:${options.port}`}`,
+  });
 }
 
 function pem(path: string): string {

@@ -9,6 +9,13 @@ export type Need =
 
 export type RepositoryAction = 'pull' | 'push' | 'delete';
 
+/** Headers of a request that say who asks, and where. */
+export interface Asking {
+  readonly authorization: string | undefined;
+  /** The registry's name and port as the client knows them. */
+  readonly host: string | undefined;
+}
+
 /** Who asks, and what else they may read. */
 export interface Grant {
   /** Undefined: nobody in particular. */
@@ -18,17 +25,36 @@ export interface Grant {
 
 /** Decides about requests. */
 export interface Access {
+  /** The token server, when clients are sent to one. */
+  readonly tokens: TokenServer | undefined;
   /**
-   * Lets a request with this `Authorization` do what it needs. Throws UNAUTHORIZED with the challenge, or DENIED to who is
-   * known and has no right.
+   * Lets a request do what it needs. Throws UNAUTHORIZED with the challenge to answer, or DENIED to who is known and has no
+   * right.
    */
-  admit(authorization: string | undefined, need: Need): Promise<Grant>;
+  admit(asking: Asking, need: Need): Promise<Grant>;
+}
+
+/** https://distribution.github.io/distribution/spec/auth/token/ */
+export interface TokenServer {
+  /**
+   * A token for what of `scopes` (`repository:team/app:pull,push`) is allowed. Throws UNAUTHORIZED for wrong credentials;
+   * with none the token is of nobody.
+   */
+  answer(authorization: string | undefined, scopes: readonly string[]): Promise<TokenAnswer>;
+}
+
+export interface TokenAnswer {
+  readonly token: string;
+  readonly access_token: string;
+  readonly expires_in: number;
+  readonly issued_at: string;
 }
 
 const EVERYBODY: Grant = { user: undefined, mayPull: () => true };
 
 /** Everybody may do everything. */
 export const openAccess: Access = {
+  tokens: undefined,
   async admit() {
     return EVERYBODY;
   },

@@ -10,6 +10,10 @@ export interface RegistryOptions {
   readonly htpasswd: string | undefined;
   /** Whether those without a name may pull. */
   readonly anonymousRead: boolean;
+  /** File of rules that say who may do what; undefined: all users may do everything. */
+  readonly rights: string | undefined;
+  /** Base URL under which clients reach it; undefined: the one that each of them uses. */
+  readonly publicUrl: string | undefined;
   /** Milliseconds that an upload may rest, and a blob waits for the first manifest that names it. */
   readonly lease: number;
   /** Milliseconds that blobs stay after the last manifest that names them is gone. */

@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http';
 import { MANIFEST_LIMIT } from '../../oci/manifest.ts';
 import { Refusal } from '../codes.ts';
 import { algorithmOf, type ContentDigest, parseContentDigest } from '../content-digest.ts';
@@ -6,6 +5,7 @@ import { ARTIFACT_MANIFEST, readManifest, tooLarge } from '../manifest-document.
 import { parseTag, type Tag } from '../names.ts';
 import type { Registry } from '../registry.ts';
 import { answer, type Headers, type RepositoryExchange } from './exchange.ts';
+import { readBounded } from './read-bounded.ts';
 
 /** GET and HEAD of a manifest. https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests */
 export async function getManifest(registry: Registry, exchange: RepositoryExchange): Promise<void> {
@@ -30,7 +30,8 @@ export async function putManifest(registry: Registry, exchange: RepositoryExchan
   const reference = parseReference(exchange.reference);
   const wanted = isDigestReference(reference) ? reference : undefined;
   const tags = wanted === undefined ? [parseTag(reference)] : query.getAll('tag').map(parseTag);
-  const bytes = await readBody(request);
+  const bytes = await readBounded(request, MANIFEST_LIMIT);
+  if (!bytes) throw tooLarge();
   const manifest = readManifest(bytes, request.headers['content-type'], wanted ? algorithmOf(wanted) : 'sha256');
   if (wanted !== undefined && wanted !== manifest.digest)
     throw new Refusal('DIGEST_INVALID', { detail: { digest: wanted, computed: manifest.digest } });
@@ -63,16 +64,3 @@ function parseReference(text: string): Tag | ContentDigest {
 }
 
 const isDigestReference = (reference: Tag | ContentDigest): reference is ContentDigest => reference.includes(':');
-
-async function readBody(request: IncomingMessage): Promise<Buffer> {
-  if (Number(request.headers['content-length'] ?? 0) > MANIFEST_LIMIT) throw tooLarge();
-  const chunks: Buffer[] = [];
-  let size = 0;
-  // The connection is still needed for the answer when the body is given up.
-  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > MANIFEST_LIMIT) throw tooLarge();
-    chunks.push(chunk);
-  }
-  return chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks);
-}

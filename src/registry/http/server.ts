@@ -12,6 +12,7 @@ import { answerJson, type Exchange, type RepositoryExchange } from './exchange.t
 import { listReferrers, listRepositories, listTags } from './lists.ts';
 import { deleteManifest, getManifest, putManifest } from './manifests.ts';
 import { type Place, placeOf } from './route.ts';
+import { answerToken } from './token.ts';
 import { deleteUpload, getUpload, patchUpload, postUpload, putUpload } from './uploads.ts';
 
 export interface ServerOptions {
@@ -94,10 +95,14 @@ export class RegistryServer implements AsyncDisposable {
     const { registry, access } = this.#options;
     const { url = '/', method = 'GET' } = request;
     const mark = url.indexOf('?');
-    const place = placeOf(mark < 0 ? url : url.slice(0, mark));
+    const path = mark < 0 ? url : url.slice(0, mark);
+    if (path === '/token' && access.tokens)
+      return await answerToken(access.tokens, request, response, new URLSearchParams(url.slice(path.length + 1)));
+    const place = placeOf(path);
     if (!place) throw new Refusal('UNSUPPORTED', { message: 'no such place in the registry API', status: 404 });
     const query = mark < 0 ? NO_QUERY : new URLSearchParams(url.slice(mark + 1));
-    const admit = (need: Need) => access.admit(request.headers.authorization, need);
+    const { authorization, host } = request.headers;
+    const admit = (need: Need) => access.admit({ authorization, host }, need);
     const isRead = method === 'GET' || method === 'HEAD';
     switch (place.kind) {
       case 'base':

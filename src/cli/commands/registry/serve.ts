@@ -19,6 +19,8 @@ export const serve = defineCommand({
     tlsKey: text('File of the TLS key'),
     htpasswd: text('File of users and their bcrypt passwords (htpasswd -B); without it everybody may do everything'),
     anonymousRead: toggle('Let those without a name pull'),
+    rights: text('File of rules that say who may do what: lines USER REPOSITORIES ACTIONS'),
+    publicUrl: text('URL under which clients reach it, when a proxy stands before it'),
     lease: time('How long an upload may rest, and a blob waits for its manifest', 24 * HOUR, '24h'),
     grace: time('How long blobs stay after their last manifest is deleted', HOUR, '1h'),
     collectEvery: time('Time between collections; 0: only by "strake registry gc"', HOUR / 6, '10m'),
@@ -29,12 +31,22 @@ export const serve = defineCommand({
       throw new Failure('invalid', 'FLAG_VALUE', '--tls-cert and --tls-key go together');
     if (flags.anonymousRead && flags.htpasswd === '')
       throw new Failure('invalid', 'FLAG_VALUE', '--anonymous-read needs --htpasswd: without users everybody may pull');
+    if (flags.rights !== '' && (flags.htpasswd === '' || flags.anonymousRead))
+      throw new Failure(
+        'invalid',
+        'FLAG_VALUE',
+        '--rights needs --htpasswd, and says itself what those without a name may do',
+      );
+    if (flags.publicUrl !== '' && !/^https?:\/\/[^/]+$/.test(flags.publicUrl))
+      throw new Failure('invalid', 'FLAG_VALUE', `invalid URL "${flags.publicUrl}": expected https://HOST[:PORT]`);
     const options: RegistryOptions = {
       ...parseAddress(flags.listen),
       data: flags.data,
       tls: tlsCert === '' ? undefined : { cert: tlsCert, key: tlsKey },
       htpasswd: flags.htpasswd || undefined,
       anonymousRead: flags.anonymousRead,
+      rights: flags.rights || undefined,
+      publicUrl: flags.publicUrl || undefined,
       lease: flags.lease / 1e6,
       grace: flags.grace / 1e6,
       collectEvery: flags.collectEvery / 1e6,
