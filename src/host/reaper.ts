@@ -25,6 +25,8 @@ export interface ExitStatus {
 }
 
 const waitedFor = new Set<number>();
+/** How many programs are running whose children are to be waited for. */
+let starts = 0;
 
 /**
  * Makes this process the parent of everything its descendants leave behind: a container's first process, started by a
@@ -75,6 +77,19 @@ export function waitForExit(pid: number): Promise<ExitStatus> {
   return promise;
 }
 
+/**
+ * While it is held no orphan is reaped: one may be the process that a runtime has just left behind, whose number its
+ * caller does not know yet and then gives to `waitForExit`.
+ */
+export function holdOrphans(): Disposable {
+  starts++;
+  return {
+    [Symbol.dispose]: () => {
+      starts--;
+    },
+  };
+}
+
 /** Undefined while the process runs. */
 function tryWait(pid: number): ExitStatus | 'lost' | undefined {
   const status = Buffer.alloc(4);
@@ -89,13 +104,13 @@ function tryWait(pid: number): ExitStatus | 'lost' | undefined {
 
 /**
  * Reaps zombies among our children that were already there, and already zombies, at the previous look: Node reaps its
- * own in the turn of the event loop between, and a container's is waited for by then. Returns the new suspects.
+ * own in the turn of the event loop between. Returns the new suspects.
  */
 function reapStrays(suspects: ReadonlySet<number>): Set<number> {
   const zombies = new Set<number>();
   for (const pid of children()) {
     if (waitedFor.has(pid) || !isZombie(pid)) continue;
-    if (suspects.has(pid)) tryWait(pid);
+    if (suspects.has(pid) && starts === 0) tryWait(pid);
     else zombies.add(pid);
   }
   return zombies;

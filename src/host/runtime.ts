@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { cancelled, Failure, systemCode } from '../lib/error.ts';
 import { runProgram } from '../lib/run-program.ts';
 import { type Cgroups, removeCgroup } from './cgroup.ts';
-import { waitForExit } from './reaper.ts';
+import { holdOrphans, waitForExit } from './reaper.ts';
 import { type RuntimeProgram, readRuntimeLog, startFailure } from './runtime-log.ts';
 import { type ProgramStdio, spawnProgram } from './spawn-program.ts';
 import { type Resources, resourceSpec } from './spec.ts';
@@ -110,6 +110,7 @@ export class Runtime {
     const console = options.consoleSocket === undefined ? [] : ['--console-socket', options.consoleSocket];
     const args = [...this.#global(log), ...command, '--pid-file', pidFile, ...console, options.id];
     const program = await this.program();
+    using _orphans = holdOrphans();
     const code = await this.#spawn(program, args, options.stdio);
     const messages = readRuntimeLog(log);
     rmSync(log, { force: true });
