@@ -12,6 +12,8 @@ export interface Cgroups {
   readonly controllers: ReadonlyMap<string, string>;
   /** Folders of all trees. */
   readonly trees: readonly string[];
+  /** In hybrid mode the folder of the v2 tree. */
+  readonly unused?: string;
   /** Limits of memory with swap can be set. */
   readonly swap: boolean;
 }
@@ -36,7 +38,9 @@ export function detectCgroups(): Cgroups {
     if (unified !== undefined) trees.push(unified); // runtimes make groups there too
     const memory = controllers.get('memory');
     const swap = memory !== undefined && readText(join(memory, 'memory.memsw.limit_in_bytes')) !== undefined;
-    return { mode: unified === undefined ? 'v1' : 'hybrid', controllers, trees, swap };
+    return unified === undefined
+      ? { mode: 'v1', controllers, trees, swap }
+      : { mode: 'hybrid', controllers, trees, swap, unused: unified };
   }
   const root = unified ?? '';
   for (const name of (readText(join(root, 'cgroup.controllers')) ?? '').split(/\s+/))

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { Failure, systemCode } from '../lib/error.ts';
 import { runProgram } from '../lib/run-program.ts';
 import { makeScratchFolder } from '../lib/scratch.ts';
-import { detectCgroups, removeCgroup } from './cgroup.ts';
-import type { RuntimeProgram } from './runtime-log.ts';
+import { type Cgroups, detectCgroups, removeCgroup } from './cgroup.ts';
+import { type RuntimeProgram, startRuntime } from './runtime-program.ts';
 import { runtimeSpec } from './spec.ts';
 
 const CANDIDATES = ['crun', 'runc'] as const;
@@ -21,7 +21,8 @@ export async function findRuntime(memory: string, options: { readonly signal: Ab
     const path = locate(name);
     if (path === undefined) continue;
     const trial = remembered(memory, name, path) ?? (await tryOut(memory, name, path, options.signal));
-    if (trial.works) return { name, path, version: trial.version };
+    const { works, version, hidden } = trial;
+    if (works) return { name, path, version, ...(hidden === undefined ? {} : { hidden }) };
     reasons.push(`${name}: ${trial.reason}`);
   }
   const why =
@@ -33,6 +34,7 @@ interface Trial {
   readonly works: boolean;
   readonly reason: string;
   readonly version: string;
+  readonly hidden?: string;
   /** Which file was tried: another one is tried again. */
   readonly file: string;
 }
@@ -51,16 +53,37 @@ function locate(name: string): string | undefined {
     });
 }
 
-/** Runs a program that does not exist: a runtime that complains about exactly that has done all the rest. */
 async function tryOut(memory: string, name: string, path: string, signal: AbortSignal): Promise<Trial> {
   mkdirSync(memory, { recursive: true });
   await using scratch = makeScratchFolder(memory, 'try');
-  const bundle = scratch.path;
+  const cgroups = detectCgroups();
+  const asItIs = await complaint(scratch.path, path, cgroups, undefined, signal);
+  const hidden = asItIs === undefined ? undefined : cgroups.unused;
+  const reason = hidden === undefined ? asItIs : await complaint(scratch.path, path, cgroups, hidden, signal);
+  const version = await runProgram(path, ['--version'], { signal });
+  const trial: Trial = {
+    works: reason === undefined,
+    reason: reason ?? '',
+    version: /version (\S+)/.exec(version.stdout)?.[1] ?? '',
+    ...(hidden === undefined ? {} : { hidden }),
+    file: fileVersion(path),
+  };
+  writeFileSync(join(memory, `${name}.json`), JSON.stringify(trial));
+  return trial;
+}
+
+/** Runs a program that does not exist: a runtime that complains about exactly that has done all the rest. */
+async function complaint(
+  bundle: string,
+  path: string,
+  cgroups: Cgroups,
+  hidden: string | undefined,
+  signal: AbortSignal,
+): Promise<string | undefined> {
   const root = join(bundle, 'root');
-  mkdirSync(root);
+  mkdirSync(root, { recursive: true });
   const program = '/strake-trial';
   const id = `strake-trial-${process.pid}`;
-  const cgroups = detectCgroups();
   const spec = runtimeSpec({
     process: {
       args: [program],
@@ -92,18 +115,11 @@ async function tryOut(memory: string, name: string, path: string, signal: AbortS
     readonlyPaths: [],
   });
   writeFileSync(join(bundle, 'config.json'), JSON.stringify(spec));
-  const run = await runProgram(path, ['--root', join(bundle, 'state'), 'run', '--bundle', bundle, id], { signal });
+  const args = ['--root', join(bundle, 'state'), 'run', '--bundle', bundle, id];
+  const start = () => runProgram(path, args, { signal });
+  const run = await startRuntime(hidden === undefined ? {} : { hidden }, start);
   await removeCgroup(cgroups, `/${id}`);
-  const works = run.stderr.includes(program);
-  const version = await runProgram(path, ['--version'], { signal });
-  const trial: Trial = {
-    works,
-    reason: works ? '' : run.stderr.trim().slice(0, 300),
-    version: /version (\S+)/.exec(version.stdout)?.[1] ?? '',
-    file: fileVersion(path),
-  };
-  writeFileSync(join(memory, `${name}.json`), JSON.stringify(trial));
-  return trial;
+  return run.stderr.includes(program) ? undefined : run.stderr.trim().slice(0, 300);
 }
 
 function remembered(memory: string, name: string, path: string): Trial | undefined {

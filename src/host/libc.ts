@@ -16,6 +16,18 @@ export function bind<Call extends (...args: never[]) => unknown>(signature: stri
   return libc.func(signature) as unknown as Call; // stated by the caller beside the C declaration
 }
 
+/** As `bind`, for the functions of another library (its file name). Undefined when the machine lacks it. */
+export function openLibrary(name: string): typeof bind | undefined {
+  let library: ReturnType<typeof koffi.load>;
+  try {
+    library = koffi.load(name);
+  } catch {
+    return undefined;
+  }
+  return <Call extends (...args: never[]) => unknown>(signature: string): Call =>
+    library.func(signature) as unknown as Call; // stated by the caller beside the C declaration
+}
+
 /**
  * As `bind`, for a call that may take long: it runs in another thread and resolves with its result. Why it failed cannot
  * be known.

@@ -17,6 +17,7 @@ const MS_NODEV = 0x4;
 const MS_REMOUNT = 0x20;
 const MS_BIND = 0x1000;
 const MS_REC = 0x4000;
+const MS_SLAVE = 0x80000;
 const MNT_DETACH = 2;
 const UMOUNT_NOFOLLOW = 8;
 /** The kernel copies one page of options and cuts the rest off silently. */
@@ -75,6 +76,11 @@ export function mountMemory(target: string, options: { readonly mode: number }):
     if (systemCode(error) !== 'EINVAL') throw error; // a kernel before 6.4
     mount(mode);
   }
+}
+
+/** What happens to a mount and those below it in this mount namespace stays in it; what happens outside still comes in. */
+export function makeSlave(target: string): void {
+  check(mountCall('none', target, null, MS_REC | MS_SLAVE, null), 'mount', target);
 }
 
 /**

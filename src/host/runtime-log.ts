@@ -1,13 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Failure, type FailureDetail, systemCode } from '../lib/error.ts';
 
-export interface RuntimeProgram {
-  readonly name: 'crun' | 'runc';
-  readonly path: string;
-  /** What `--version` says first, without the name. */
-  readonly version: string;
-}
-
 /** Messages of a runtime's JSON log, oldest first; none when it wrote none. */
 export function readRuntimeLog(path: string): string[] {
   let text: string;
@@ -35,7 +28,7 @@ const LOG_LIMIT = 1 << 20;
  * when the program is missing, 126 when it cannot be executed, 128 otherwise.
  */
 export function startFailure(start: {
-  readonly runtime: string;
+  readonly runtime: 'crun' | 'runc';
   readonly what: 'create' | 'exec';
   readonly program: string;
   readonly messages: readonly string[];

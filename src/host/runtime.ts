@@ -4,7 +4,8 @@ import { cancelled, Failure, systemCode } from '../lib/error.ts';
 import { runProgram } from '../lib/run-program.ts';
 import { type Cgroups, removeCgroup } from './cgroup.ts';
 import { holdOrphans, waitForExit } from './reaper.ts';
-import { type RuntimeProgram, readRuntimeLog, startFailure } from './runtime-log.ts';
+import { readRuntimeLog, startFailure } from './runtime-log.ts';
+import { type RuntimeProgram, startRuntime } from './runtime-program.ts';
 import { type ProgramStdio, spawnProgram } from './spawn-program.ts';
 import { type Resources, resourceSpec } from './spec.ts';
 
@@ -125,7 +126,8 @@ export class Runtime {
   async #spawn(program: RuntimeProgram, args: readonly string[], stdio: ProgramStdio): Promise<number> {
     try {
       // Not the host's whole environment: parts of it (NOTIFY_SOCKET, LISTEN_FDS) would go on to the container.
-      const pid = spawnProgram(program.path, args, [`PATH=${process.env['PATH'] ?? ''}`], stdio);
+      const env = [`PATH=${process.env['PATH'] ?? ''}`];
+      const pid = startRuntime(program, () => spawnProgram(program.path, args, env, stdio));
       return (await waitForExit(pid)).exitCode;
     } catch (error) {
       if (systemCode(error) !== 'ENOENT') throw error;
@@ -139,7 +141,7 @@ export class Runtime {
   async #command(args: readonly string[], signal: AbortSignal): Promise<void> {
     const all = ['--root', this.#stateRoot, ...args];
     const program = await this.program();
-    const result = await runProgram(program.path, all, { signal });
+    const result = await startRuntime(program, () => runProgram(program.path, all, { signal }));
     if (result.exitCode === 0) return;
     const text = result.stderr.trim().split('\n').at(-1) ?? '';
     throw new Failure('internal', 'RUNTIME_FAILED', `${program.name} ${args[0]} failed: ${text}`);

@@ -2,6 +2,7 @@ import { containerCapabilities } from './capabilities.ts';
 import type { CgroupMode } from './cgroup.ts';
 import { type DeviceNode, type DeviceRule, hostDevices } from './devices.ts';
 import { defaultSeccomp, type Seccomp } from './seccomp.ts';
+import { seccompProgram } from './seccomp-program.ts';
 
 /** What a container may use. Bytes and microseconds; a missing value is no limit. */
 export interface Resources {
@@ -106,7 +107,9 @@ export function runtimeSpec(options: SpecOptions): Record<string, unknown> {
   const { privileged } = options;
   const capabilities = containerCapabilities({ privileged, add: options.capAdd, drop: options.capDrop });
   const unconfined = privileged || options.seccomp === 'unconfined';
-  const seccomp = typeof options.seccomp === 'object' ? options.seccomp : defaultSeccomp(capabilities);
+  const filter = typeof options.seccomp === 'object' ? options.seccomp : defaultSeccomp(capabilities);
+  const seccomp = unconfined ? undefined : filter;
+  const program = seccomp && seccompProgram(seccomp);
   return {
     ociVersion: '1.0.2',
     process: processSpec({ ...options.process, capabilities }),
@@ -122,8 +125,10 @@ export function runtimeSpec(options: SpecOptions): Record<string, unknown> {
       devices: [...(privileged ? hostDevices() : []), ...options.devices.map(({ node }) => node)],
       maskedPaths: privileged ? undefined : options.maskedPaths,
       readonlyPaths: privileged ? undefined : options.readonlyPaths,
-      seccomp: unconfined ? undefined : seccomp,
+      seccomp,
     },
+    // crun takes the filter ready for the kernel; runc looks at `seccomp` alone.
+    annotations: program === undefined ? undefined : { 'run.oci.seccomp_bpf_data': program },
   };
 }
 
