@@ -1,9 +1,9 @@
-import { readdirSync, readlinkSync } from 'node:fs';
+import { closeSync, constants, openSync, readdirSync, readlinkSync } from 'node:fs';
 import { Failure, messageOf, systemCode } from '../../lib/error.ts';
-import type { LayerEntry } from '../../tar/layer-entry.ts';
-import { decodeName, pathInFolder } from '../../tar/names.ts';
-import { quickStat } from './quick-stat.ts';
-import { describe, joinPath, type SourceFile, type SourceTree, sourceFile } from './source-file.ts';
+import { comparePaths, type LayerEntry } from '../../tar/layer-entry.ts';
+import { decodeName, encodeName, pathInFolder } from '../../tar/names.ts';
+import { type QuickStat, quickStat, quickStatIn } from './quick-stat.ts';
+import { describe, joinPath, type SourceFile, type SourceTree, sourceFile, type WalkPart } from './source-file.ts';
 
 /** Rules of a .dockerignore. Paths are below the context's root. */
 export interface IgnoreRules {
@@ -34,7 +34,7 @@ export class ContextTree implements SourceTree {
     this.#walk(path, () => {
       isEmpty = false;
       return false;
-    });
+    }, []);
     return isEmpty ? undefined : file;
   }
 
@@ -42,39 +42,70 @@ export class ContextTree implements SourceTree {
     return this.#read(folder).filter((name) => this.find(joinPath(folder, name)) !== undefined);
   }
 
-  walk(folder: string, visit: (file: SourceFile) => void): void {
-    this.#walk(folder, (file) => {
+  walk(folder: string, visit: (file: SourceFile) => void, part?: WalkPart): void {
+    const always = (file: SourceFile) => {
       visit(file);
       return true;
-    });
+    };
+    this.#walk(folder, always, [], part);
   }
 
-  /** Stops when `visit` says false. Ignored folders are visited once something in them is. */
-  #walk(folder: string, visit: (file: SourceFile) => boolean, pending: SourceFile[] = []): boolean {
+  middle(folder: string): string | undefined {
+    if (this.#rows) return undefined; // read from the index, not from the disk
+    const found: string[] = [];
+    for (let level = [folder]; level.length > 0 && found.length < ENOUGH_FOLDERS; ) {
+      const next: string[] = [];
+      for (const parent of level) {
+        if (next.length >= ENOUGH_FOLDERS) break;
+        const place = pathInFolder(this.#root, parent);
+        for (const entry of this.#guard(parent, () => readdirSync(place, { withFileTypes: true })) ?? []) {
+          const path = joinPath(parent, entry.name);
+          if (entry.name.includes('\ufffd')) return undefined;
+          if (entry.isDirectory() && !this.#rules?.ignores(path)) next.push(path);
+        }
+      }
+      found.push(...next);
+      level = next;
+    }
+    if (found.length < ENOUGH_FOLDERS) return undefined;
+    return found.sort(comparePaths)[found.length >> 1];
+  }
+
+  /**
+   * Stops when `visit` says false. Ignored folders are visited once something in them is: `pending` are those above that
+   * wait for it.
+   */
+  #walk(folder: string, visit: (file: SourceFile) => boolean, pending: SourceFile[], part?: WalkPart): boolean {
     const rules = this.#rules;
+    using open = new OpenFolder(pathInFolder(this.#root, folder));
     for (const name of this.#read(folder)) {
       const path = joinPath(folder, name);
+      const place = part === undefined ? 'inside' : placeIn(part, path);
+      if (place === 'after') return false;
+      if (place === 'outside') continue;
       const isIgnored = rules?.ignores(path) ?? false;
       if (isIgnored && !rules?.mayContainExceptions(path)) continue;
-      const file = this.#look(path);
+      const file = this.#look(path, () => open.stat(name));
       if (!file) continue; // gone since the folder was read, or a socket
       if (isIgnored) {
         if (file.type !== 'directory') continue;
         pending.push(file);
-        if (!this.#walk(path, visit, pending)) return false;
+        open.close();
+        if (!this.#walk(path, visit, pending, part)) return false;
         if (pending.at(-1) === file) pending.pop();
         continue;
       }
       for (const parent of pending.splice(0)) if (!visit(parent)) return false;
-      if (!visit(file)) return false;
-      if (file.type === 'directory' && !this.#walk(path, visit)) return false;
+      if (place === 'inside' && !visit(file)) return false;
+      if (file.type !== 'directory') continue;
+      open.close();
+      if (!this.#walk(path, visit, [], part)) return false;
     }
     return true;
   }
 
-  #look(path: string): SourceFile | undefined {
-    const place = pathInFolder(this.#root, path);
-    const stat = this.#guard(path, () => quickStat(place));
+  #look(path: string, look = () => quickStat(pathInFolder(this.#root, path))): SourceFile | undefined {
+    const stat = this.#guard(path, look);
     if (!stat) return undefined;
     const found = { path, folder: this.#root, stat, isMutable: this.#rows === undefined };
     const file = sourceFile(found, () => this.#readLink(path));
@@ -104,6 +135,40 @@ export class ContextTree implements SourceTree {
       refuseUnlessGone(error, path);
       return undefined;
     }
+  }
+}
+
+/** A walk of fewer folders is soon done. */
+const ENOUGH_FOLDERS = 32;
+
+/** Where a path is in a part of a walk; `around` is a folder above the path where the part begins. */
+function placeIn(part: WalkPart, path: string): 'inside' | 'outside' | 'around' | 'after' {
+  if ('before' in part) return comparePaths(path, part.before) < 0 ? 'inside' : 'after';
+  if (part.from.startsWith(`${path}/`)) return 'around';
+  return comparePaths(path, part.from) < 0 ? 'outside' : 'inside';
+}
+
+/** A folder that is open while names in it are looked at, and no longer: few files are open at a time in a deep tree. */
+class OpenFolder implements Disposable {
+  readonly #path: string | Buffer;
+  #fd: number | undefined;
+
+  constructor(path: string | Buffer) {
+    this.#path = path;
+  }
+
+  stat(name: string): QuickStat | undefined {
+    this.#fd ??= openSync(this.#path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+    return quickStatIn(this.#fd, name.isWellFormed() ? name : encodeName(name));
+  }
+
+  close(): void {
+    if (this.#fd !== undefined) closeSync(this.#fd);
+    this.#fd = undefined;
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
   }
 }
 

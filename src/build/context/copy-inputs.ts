@@ -35,6 +35,9 @@ const HAS_EXTRA = 0x40;
 const END = 0xff;
 const NO_DIGEST = new Uint8Array(32);
 
+/** What was found of a COPY's sources, all or some. */
+export type InputList = Omit<CopyInputs, 'digest'>;
+
 /** Writes the list of a COPY's sources. Files come in the order in which they are copied. */
 export class InputLister {
   readonly #out = new ByteEncoder();
@@ -53,7 +56,7 @@ export class InputLister {
       (digest === undefined ? 0 : HAS_DIGEST) |
       (target === undefined ? 0 : HAS_TARGET) |
       (extra === undefined ? 0 : HAS_EXTRA);
-    const shared = sharedFolder(this.#previous, path);
+    const shared = file.type === 'directory' ? 0 : sharedFolder(this.#previous, path);
     this.#out.byte((NUMBERS.get(file.type) ?? 0) | flags);
     this.#out.number(shared);
     this.#out.name(path.slice(shared));
@@ -72,11 +75,22 @@ export class InputLister {
     this.#out.finish().set(digest, place);
   }
 
-  finish(kind: CopyInputs['kind']): CopyInputs {
-    this.#out.byte(END);
-    const listing = this.#out.finish();
-    return { digest: digestOf(listing), files: this.#files, bytes: this.#bytes, kind, listing };
+  finish(kind: CopyInputs['kind']): InputList {
+    return { files: this.#files, bytes: this.#bytes, kind, listing: this.#out.finish() };
   }
+}
+
+/** Joins the lists of a walk that was made in parts. The result does not depend on where it was parted. */
+export function joinInputs(lists: readonly [InputList, ...InputList[]]): CopyInputs {
+  const listing = Buffer.concat([...lists.map((list) => list.listing), Buffer.of(END)]);
+  const sum = (count: (list: InputList) => number) => lists.reduce((total, list) => total + count(list), 0);
+  return {
+    digest: digestOf(listing),
+    files: sum(({ files }) => files),
+    bytes: sum(({ bytes }) => bytes),
+    kind: lists[0].kind,
+    listing,
+  };
 }
 
 /** The files of a list. */
@@ -132,14 +146,11 @@ function difference(a: InputFile, b: InputFile): InputChange['what'] | undefined
   return a.extra === b.extra ? undefined : 'attributes';
 }
 
-/** How many characters two paths share up to and with a slash. */
-function sharedFolder(a: string, b: string): number {
-  const limit = Math.min(a.length, b.length);
-  let shared = 0;
-  for (let i = 0; i < limit; i++) {
-    const unit = a.charCodeAt(i);
-    if (unit !== b.charCodeAt(i)) break;
-    if (unit === 47) shared = i + 1;
-  }
-  return shared;
+/**
+ * How many characters a path need not repeat: its folder, when the path before is in the same one. A folder is written
+ * whole, so that a list can begin with any.
+ */
+function sharedFolder(previous: string, path: string): number {
+  const length = path.lastIndexOf('/') + 1;
+  return previous.lastIndexOf('/') + 1 === length && previous.startsWith(path.slice(0, length)) ? length : 0;
 }

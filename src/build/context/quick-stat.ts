@@ -61,7 +61,12 @@ export const Format = {
 
 /** lstat in numbers only: the walk of a large context is mostly this call. Undefined when there is no such file. */
 export function quickStat(path: NativePath): QuickStat | undefined {
-  if (statx(AT_FDCWD, terminated(path), AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, raw) === 0) return read();
+  return quickStatIn(AT_FDCWD, path);
+}
+
+/** The same of a name in an open folder, which is faster still: the kernel need not find the folder each time. */
+export function quickStatIn(folder: number, path: NativePath): QuickStat | undefined {
+  if (statx(folder, terminated(path), AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, raw) === 0) return read();
   const error = lastError();
   if (error === NO_ENTRY || error === NOT_A_FOLDER) return undefined;
   throw systemError(error, 'statx', path);

@@ -33,8 +33,13 @@ export interface SourceTree {
   /** Names in a folder, sorted by UTF-16 code units. */
   names(folder: string): readonly string[];
   /** Everything below a folder, depth first, sorted like `names`, each folder before its content. */
-  walk(folder: string, visit: (file: SourceFile) => void): void;
+  walk(folder: string, visit: (file: SourceFile) => void, part?: WalkPart): void;
+  /** A folder about half way through such a walk, worth walking in two parts; undefined when it is not. */
+  middle?(folder: string): string | undefined;
 }
+
+/** A part of a walk: what comes before a path, or from it on. */
+export type WalkPart = { readonly before: string } | { readonly from: string };
 
 export const NO_XATTRS: ReadonlyMap<string, Uint8Array> = new Map();
 

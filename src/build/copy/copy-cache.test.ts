@@ -17,11 +17,12 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { setXattr } from '../../host/file-system-calls.ts';
-import { compareInputs, listInputs } from '../context/copy-inputs.ts';
+import { compareInputs, joinInputs, listInputs } from '../context/copy-inputs.ts';
 import { DigestMemo } from '../context/digest-memo.ts';
 import { quickStat } from '../context/quick-stat.ts';
 import { copyHere, makeTestRoot, makeTree, requestOf, SKIP_UNLESS_ROOT } from './copy-test-kit.ts';
 import { inputsTask } from './find-inputs.ts';
+import type { LocalRequest } from './gather-sources.ts';
 
 const root = makeTestRoot();
 after(() => rmSync(root, { recursive: true }));
@@ -35,7 +36,8 @@ function newContext(tree: Readonly<Record<string, string>> = TREE): string {
   return folder;
 }
 const requestFor = (folder: string) => requestOf({ folder, memo: `${folder}.memos/memo` }, '. /x/');
-const inputsOf = (folder: string) => inputsTask(requestFor(folder), task);
+const listed = async (request: LocalRequest) => joinInputs([await inputsTask({ request }, task)]);
+const inputsOf = (folder: string) => listed(requestFor(folder));
 /** Long enough for a digest to be remembered. */
 const settle = () => setTimeout(80);
 
@@ -122,7 +124,7 @@ test('a file whose digest is remembered is not read', async () => {
   const memo = new DigestMemo(`${folder}.memos/memo`);
   memo.put(stat, { digest: Buffer.alloc(32, 0xab), hasXattrs: false }, Date.now() + 1000);
   memo.save();
-  const found = [...listInputs((await inputsTask(request, task)).listing)].find(({ path }) => path === 'a.txt');
+  const found = [...listInputs((await listed(request)).listing)].find(({ path }) => path === 'a.txt');
   assert.equal(found?.digest, `sha256:${'ab'.repeat(32)}`);
 });
 
@@ -145,13 +147,13 @@ test('a stage is a source without reading its files, owners and all', SKIP_UNLES
   const layer = join(root, `layer-${++count}`);
   await copyHere({ ...requestFor(folder), chown: '7:8' }, layer);
   const from = { ...requestOf({ folder }, 'x/d /y/'), from: { kind: 'layers' as const, folders: [layer] } };
-  const inputs = await inputsTask(from, task);
+  const inputs = await listed(from);
   const target = join(root, `layer-${++count}`);
   const copied = await copyHere(from, target);
   assert.equal(copied.inputs.digest, inputs.digest);
   assert.deepEqual([statSync(join(target, 'diff/y/b.txt')).uid, statSync(join(target, 'diff/y/b.txt')).gid], [7, 8]);
   assert.equal(statSync(join(target, 'diff/y/b.txt')).ino, statSync(join(layer, 'diff/x/d/b.txt')).ino);
-  const other = await inputsTask({ ...from, chown: '0:0' }, task);
+  const other = await listed({ ...from, chown: '0:0' });
   assert.notEqual(other.digest, inputs.digest);
 });
 
@@ -178,3 +180,18 @@ test('a context that was unpacked from a tar gives its files by link', SKIP_UNLE
 async function* chunksOf(bytes: Buffer): AsyncGenerator<Buffer> {
   yield bytes;
 }
+
+test('a large folder is listed in two parts, with the same result', async () => {
+  const tree: Record<string, string> = { 'm.txt': 'between', 'z/last': 'l' };
+  for (let i = 0; i < 40; i++) tree[`d${i}/deep/f`] = tree[`d${i}.txt`] = `content ${i}`;
+  const request = requestFor(newContext(tree));
+  const posted: string[] = [];
+  const first = await inputsTask({ request }, { ...task, post: (value) => void posted.push(String(value)) });
+  const [from = ''] = posted;
+  assert.match(from, /^d\d+/);
+  const rest = await inputsTask({ request, part: { from } }, task);
+  const whole = joinInputs([await inputsTask({ request, part: { before: '~' } }, task)]);
+  assert.ok(first.files > 20 && rest.files > 20, `${first.files} and ${rest.files} of ${whole.files} files`);
+  assert.deepEqual(joinInputs([first, rest]), whole);
+  assert.equal(whole.files, 1 + 2 + 1 + 40 * 4);
+});

@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs';
 import type { TaskContext } from '../../lib/worker-task.ts';
+import { joinInputs } from '../context/copy-inputs.ts';
 import type { SourceFile } from '../context/source-file.ts';
 import { copyPass } from './copy-pass.ts';
 import type { CopiedLayer, CopyTarget } from './copy-request.ts';
@@ -37,7 +38,7 @@ export async function copyTask(
     const plan = planCopy(copied, { ...request, isMany: request.sources.length > 1 }, image);
     const turn = new Turn(signal);
     const facts = await copyPass(plan, { ...target, owner, digester, ring, turn, onProgress: post });
-    const inputs = await listSources(found, digester, turn);
+    const inputs = joinInputs([await listSources(found, digester, turn)]);
     memo.save();
     return { facts, inputs };
   } finally {

@@ -1,21 +1,22 @@
 import { type Digest, digestOf } from '../../oci/digest.ts';
-import { type CopyInputs, InputLister } from '../context/copy-inputs.ts';
+import { type CopyInputs, type InputList, InputLister } from '../context/copy-inputs.ts';
 import type { FileDigester } from '../context/file-digester.ts';
-import type { SourceFile } from '../context/source-file.ts';
+import type { SourceFile, WalkPart } from '../context/source-file.ts';
 import type { CopyAttributes, Selection } from './select-sources.ts';
 import type { Turn } from './turn.ts';
 
-/** Lists what was selected. Only files whose digest is not known yet are read. */
+/** Lists what was selected, or a part of the folder that was. Only files whose digest is not known yet are read. */
 export async function listSources(
   selections: readonly Selection[],
   digester: FileDigester,
   turn: Turn,
-): Promise<CopyInputs> {
+  part?: WalkPart,
+): Promise<InputList> {
   const lister = new InputLister();
   const unknown: { readonly file: SourceFile; readonly place: number }[] = [];
   for (const { path, root, walk, attributes } of selections) {
     const isFolder = root.type === 'directory';
-    if (isFolder) lister.add({ ...NOTHING, path, type: 'directory' });
+    if (isFolder && !(part && 'from' in part)) lister.add({ ...NOTHING, path, type: 'directory' });
     const start = root.path === '' ? 0 : root.path.length + 1;
     const prefix = path === '' ? '' : `${path}/`;
     walk((file) => {
@@ -30,7 +31,7 @@ export async function listSources(
         size: file.type === 'file' ? file.stat.size : 0,
       });
       if (place !== undefined) unknown.push({ file, place });
-    });
+    }, part);
   }
   for (const { file, place } of unknown) {
     lister.fill(place, digester.read(file));

@@ -3,11 +3,10 @@ import { posix } from 'node:path';
 import { Failure, isFailure } from '../../lib/error.ts';
 import { makeScratchFolder } from '../../lib/scratch.ts';
 import type { WorkerPool } from '../../lib/worker-pool.ts';
-import type { CopyInputs } from '../context/copy-inputs.ts';
 import type { CopyTask } from './copy-files.ts';
 import type { CopiedLayer, CopyJob, CopyRequest, CopySource, CopyTarget } from './copy-request.ts';
-
 import { download, UNNAMED, withoutSecrets } from './download.ts';
+import { findInputs } from './find-inputs.ts';
 import type { LocalRequest, LocalSource } from './gather-sources.ts';
 import { closeRing, HELPER_FAILED, makeRing } from './write-ring.ts';
 
@@ -27,7 +26,7 @@ export async function prepareCopy(request: CopyRequest, { pool, scratch, signal 
   const local: LocalRequest = { ...request, sources };
   const kept = files.move();
   return {
-    inputs: (options) => pool.run<CopyInputs>('copy-inputs', local, options),
+    inputs: (options) => findInputs(pool, local, options),
     copy: (target, options) => runCopy(pool, local, target, options),
     [Symbol.asyncDispose]: () => kept[Symbol.asyncDispose](),
   };

@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import { compileGlob, hasWildcard } from '../../dockerfile/glob.ts';
 import { compileIgnorePattern, IgnoreMatcher } from '../../dockerfile/ignore.ts';
 import { Failure } from '../../lib/error.ts';
-import { joinPath, type SourceFile, type SourceTree } from '../context/source-file.ts';
+import { joinPath, type SourceFile, type SourceTree, type WalkPart } from '../context/source-file.ts';
 import type { Owner } from './owner.ts';
 
 /** One source that a COPY names, wildcards and symlinks followed. */
@@ -12,7 +12,9 @@ export interface Selection {
   /** The file itself, or the folder whose content is meant. */
   readonly root: SourceFile;
   /** Visits what is copied: the file, or everything in the folder, sorted, each folder before its content. */
-  walk(visit: (file: SourceFile) => void): void;
+  walk(visit: (file: SourceFile) => void, part?: WalkPart): void;
+  /** Where to part the walk in two, when that is worth it. */
+  middle?(): string | undefined;
   /** Found in the context, a stage or an image; ADD unpacks only such archives. */
   readonly isInTree: boolean;
   /** Folder below the destination, for `--parents`. */
@@ -51,7 +53,8 @@ export function selectSources(tree: SourceTree, written: string, options: Select
     const walk = isFolder ? contentOf(tree, root, options.excludes) : (visit: Visit) => visit(root);
     const below = options.parents ? path.slice(Math.min(pivot, path.length)) : '';
     const into = isFolder ? below : below.slice(0, Math.max(0, below.lastIndexOf('/')));
-    selections.push({ path, root, walk, into, attributes: options.attributes, isInTree: true });
+    const middle = () => (isFolder && options.excludes.length === 0 ? tree.middle?.(root.path) : undefined);
+    selections.push({ path, root, walk, middle, into, attributes: options.attributes, isInTree: true });
   };
   if (!hasWildcard(clean)) {
     const root = resolveSource(tree, clean);
@@ -131,10 +134,11 @@ function* expand(tree: SourceTree, pattern: string): Generator<string> {
 }
 
 type Visit = (file: SourceFile) => void;
+type Walk = Selection['walk'];
 
 /** A walk of a folder. An excluded folder stays when an exception keeps something in it. */
-function contentOf(tree: SourceTree, root: SourceFile, excludes: readonly string[]): (visit: Visit) => void {
-  if (excludes.length === 0) return (visit) => tree.walk(root.path, visit);
+function contentOf(tree: SourceTree, root: SourceFile, excludes: readonly string[]): Walk {
+  if (excludes.length === 0) return (visit, part) => tree.walk(root.path, visit, part);
   const matcher = new IgnoreMatcher(excludes.map(compileIgnorePattern));
   const start = root.path === '' ? 0 : root.path.length + 1;
   return (visit) => {
