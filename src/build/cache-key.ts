@@ -15,10 +15,13 @@ export interface CacheKey {
   readonly components: readonly KeyComponent[];
 }
 
-/** Makes a key. Order counts; undefined values are left out. `site` is no part of it. */
+/**
+ * Makes a key. Order counts; undefined values are left out. `site` is no part of it, nor is whether a variable comes from an
+ * ARG or an ENV.
+ */
 export function cacheKey(site: string, components: Readonly<Record<string, string | undefined>>): CacheKey {
   const list = Object.entries(components).flatMap(([name, value]) => (value === undefined ? [] : [{ name, value }]));
-  const digest = digestOf(JSON.stringify(list.map(({ name, value }) => [name, value])));
+  const digest = digestOf(JSON.stringify(list.map(({ name, value }) => [name.replace(/^arg /, 'env '), value])));
   return { site, digest, components: list.map(({ name, value }) => ({ name, value: concealed(name, value) })) };
 }
 

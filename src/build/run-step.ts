@@ -34,12 +34,13 @@ export async function runStep(
     base: state.result,
     instruction: 'RUN',
     command: JSON.stringify(argv),
-    ...variableComponents('arg', args),
     ...variableComponents('env', scope.environment()),
+    ...variableComponents('arg', args),
     user: state.config.User ?? '',
     workdir: state.config.WorkingDir ?? '/',
     ...mounts.key,
     network,
+    hosts: session.options.extraHosts.length === 0 ? undefined : session.options.extraHosts.join(' '),
     platform: formatPlatform(session.platform),
   });
   const execute = async (): Promise<Execution> => {
