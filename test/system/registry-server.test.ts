@@ -1,0 +1,207 @@
+/** `strake registry serve` with real clients: our host, docker, dockerd, podman, buildah, skopeo. */
+import assert from 'node:assert/strict';
+import { cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { makeCertificates } from './docker-registry.ts';
+import { startDockerd } from './dockerd.ts';
+import { importBusybox, type Result, run, startHost, type TestHost } from './harness.ts';
+import { type StrakeRegistry, startStrakeRegistry } from './strake-registry.ts';
+
+let host: TestHost;
+let registry: StrakeRegistry;
+/** Credentials of the command, away from those of whoever runs the tests. */
+let env: Record<string, string>;
+
+before(async () => {
+  host = await startHost();
+  env = { DOCKER_CONFIG: join(host.folder, 'config'), HOME: host.folder };
+  mkdirSync(join(host.folder, 'config'));
+  writeFileSync(join(host.folder, 'config/config.json'), '{}'); // podman insists on it
+  registry = await startStrakeRegistry(host.folder, { flags: ['--grace', '0', '--collect-every', '0'] });
+  await importBusybox(host);
+  await host.build('app', 'FROM busybox\nCOPY hello /hello\nCOPY more /more\nCMD ["cat", "/hello"]', {
+    hello: 'hello',
+    more: 'more',
+  });
+});
+
+after(async () => {
+  await run('podman', [...containersStorage(), 'unmount', '-a']);
+  await registry[Symbol.asyncDispose]();
+  await host[Symbol.asyncDispose]();
+});
+
+const ok = (args: readonly string[]) => host.ok(args, { env });
+const docker = async (...args: string[]) => succeeded(await host.docker(args, { env }), `docker ${args.join(' ')}`);
+const must = async (program: string, args: readonly string[], input?: string) =>
+  succeeded(await run(program, args, { env, ...(input !== undefined && { input }) }), `${program} ${args.join(' ')}`);
+const insecure = ['--tls-verify=false'];
+
+function succeeded({ code, stdout, stderr }: Result, what: string): string {
+  assert.equal(code, 0, `${what}\n${stdout}\n${stderr}\n${registry.log().slice(-2000)}`);
+  return stdout.trim();
+}
+
+function containersStorage(): string[] {
+  return [
+    '--root',
+    join(host.folder, 'containers'),
+    '--runroot',
+    join(host.folder, 'containers-run'),
+    '--storage-driver',
+    'vfs',
+  ];
+}
+
+async function get(path: string): Promise<unknown> {
+  return JSON.parse(await must('curl', ['-fsS', `http://${registry.host}/v2/${path}`]));
+}
+
+const lastDigest = (output: string) => /digest: (sha256:[0-9a-f]{64}) size: \d+$/m.exec(output)?.[1] ?? '';
+
+test('strake: push, remove, pull: the same image under the same digest', async () => {
+  const name = `${registry.host}/team/app:1`;
+  const id = await host.inspect('app', '{{.Id}}');
+  await ok(['tag', 'app', name]);
+  const digest = lastDigest(await ok(['push', name]));
+  await ok(['rmi', name]);
+  assert.match(await ok(['pull', name]), new RegExp(`^Digest: ${digest}$`, 'm'));
+  assert.equal(await host.inspect(name, '{{.Id}}'), id);
+  assert.match(await ok(['pull', `${registry.host}/team/app@${digest}`]), new RegExp(digest));
+  const missing = await host.strake(['pull', `${registry.host}/team/app:none`], { env });
+  assert.match(missing.stderr, /manifest for \S+\/team\/app:none not found: manifest unknown: manifest unknown/);
+});
+
+test('strake: a second repository gets its layers by mounts', async () => {
+  const name = `${registry.host}/second/app:1`;
+  await ok(['tag', 'app', name]);
+  assert.match(await ok(['push', name]), /Mounted from team\/app/);
+  assert.deepEqual(await get('second/app/tags/list'), { name: 'second/app', tags: ['1'] });
+});
+
+test('docker and dockerd: push and pull what the other pushed', async () => {
+  await using dockerd = await startDockerd(host.folder);
+  const name = `${registry.host}/team/app:1`;
+  assert.match(await dockerd.ok(['pull', name]), /Status: Downloaded newer image/);
+  assert.equal(await dockerd.ok(['inspect', '--format', '{{.Id}}', name]), await host.inspect('app', '{{.Id}}'));
+  const other = `${registry.host}/docker/app:2`;
+  await dockerd.ok(['tag', name, other]);
+  const digest = lastDigest(await dockerd.ok(['push', other]));
+  await ok(['rmi', name]);
+  assert.match(await docker('pull', other), new RegExp(`^Digest: ${digest}$`, 'm'));
+  assert.equal(await host.inspect(other, '{{.Id}}'), await host.inspect('app', '{{.Id}}'));
+  await docker('tag', other, `${registry.host}/docker/app:3`);
+  assert.equal(lastDigest(await docker('push', `${registry.host}/docker/app:3`)), digest);
+});
+
+test('skopeo: copy in both formats, inspect, list-tags, sync, delete', async () => {
+  const name = `docker://${registry.host}/team/app:1`;
+  const folder = join(host.folder, 'skopeo');
+  await must('skopeo', ['copy', '--src-tls-verify=false', name, `oci:${folder}:app`]);
+  const copied = `docker://${registry.host}/skopeo/app`;
+  await must('skopeo', ['copy', '--dest-tls-verify=false', `oci:${folder}:app`, `${copied}:oci`]);
+  await must('skopeo', ['copy', '--dest-tls-verify=false', '-f', 'v2s2', `oci:${folder}:app`, `${copied}:docker`]);
+  const seen = JSON.parse(await must('skopeo', ['inspect', ...insecure, `${copied}:oci`]));
+  assert.deepEqual(seen.RepoTags, ['docker', 'oci']);
+  assert.deepEqual(JSON.parse(await must('skopeo', ['list-tags', ...insecure, copied])).Tags, ['docker', 'oci']);
+  const raw = await must('skopeo', ['inspect', '--raw', ...insecure, `${copied}:oci`]);
+  assert.equal(JSON.parse(raw).mediaType, 'application/vnd.oci.image.manifest.v1+json');
+  const sync = ['sync', '--src-tls-verify=false', '--dest-tls-verify=false', '--src', 'docker', '--dest', 'docker'];
+  await must('skopeo', [...sync, `${registry.host}/skopeo/app`, `${registry.host}/synced`]);
+  assert.deepEqual(await get('synced/app/tags/list'), { name: 'synced/app', tags: ['docker', 'oci'] });
+  await must('skopeo', ['delete', ...insecure, `${copied}:oci`]);
+  assert.deepEqual(await get('skopeo/app/tags/list'), { name: 'skopeo/app', tags: ['docker'] });
+});
+
+test('podman and buildah: push, pull, an index of two images', async () => {
+  const podman = (...args: string[]) => must('podman', [...containersStorage(), ...args]);
+  const buildah = (...args: string[]) => must('buildah', [...containersStorage(), ...args]);
+  const name = `${registry.host}/team/app:1`;
+  await podman('pull', '-q', ...insecure, name);
+  assert.equal(`sha256:${await podman('inspect', '--format', '{{.Id}}', name)}`, await host.inspect('app', '{{.Id}}'));
+  await podman('push', '-q', ...insecure, name, `docker://${registry.host}/podman/app:1`);
+  const container = await buildah('from', '-q', name);
+  await buildah('config', '--label', 'by=buildah', container);
+  await buildah('commit', '-q', container, 'localhost/built');
+  await buildah('push', '-q', ...insecure, 'localhost/built', `docker://${registry.host}/buildah/app:1`);
+  await buildah('rm', container);
+  await podman('manifest', 'create', 'localhost/list', 'containers-storage:localhost/built');
+  await podman(
+    'manifest',
+    'push',
+    '-q',
+    '--all',
+    ...insecure,
+    'localhost/list',
+    `docker://${registry.host}/buildah/app:list`,
+  );
+  for (const pulled of ['podman/app:1', 'buildah/app:1', 'buildah/app:list']) {
+    await ok(['pull', `${registry.host}/${pulled}`]);
+    assert.equal(await host.inspect(`${registry.host}/${pulled}`, '{{index .Config.Cmd 0}}'), 'cat');
+  }
+  assert.equal(await host.inspect(`${registry.host}/buildah/app:1`, '{{.Config.Labels.by}}'), 'buildah');
+});
+
+test('users: passwords, TLS and a private authority', async () => {
+  const address = '198.51.100.8';
+  const link = ['addr', 'add', `${address}/32`, 'dev', 'lo'];
+  assert.equal((await run('ip', link)).code, 0);
+  const folder = join(host.folder, 'tls');
+  mkdirSync(folder);
+  const tls = await makeCertificates(folder, address);
+  // bcrypt of "secret"
+  writeFileSync(join(folder, 'users'), 'me:$2b$04$QJ.R4pTP5eDkYqFkQoq2yOvDJ.ITXMQcuGuRfYnIbUPgPTd7.E0Fy\n');
+  const users = ['--htpasswd', join(folder, 'users')];
+  const flags = ['--tls-cert', tls.certificate, '--tls-key', tls.key, ...users];
+  const guarded = await startStrakeRegistry(host.folder, { flags, address });
+  const certificates = `/etc/docker/certs.d/${guarded.host}`;
+  try {
+    mkdirSync(certificates, { recursive: true });
+    cpSync(tls.authority, join(certificates, 'ca.crt'));
+    const name = `${guarded.host}/private/app:1`;
+    await ok(['tag', 'app', name]);
+    const refused = await host.strake(['push', name], { env });
+    assert.match(refused.stderr, /no basic auth credentials/);
+    const wrong = await host.strake(['login', '-u', 'me', '-p', 'wrong', guarded.host], { env });
+    assert.match(wrong.stderr, /401 Unauthorized/);
+    await ok(['login', '-u', 'me', '-p', 'secret', guarded.host]);
+    const digest = lastDigest(await ok(['push', name]));
+    await ok(['rmi', name]);
+    assert.match(await docker('pull', name), new RegExp(`^Digest: ${digest}$`, 'm'));
+    const skopeo = ['--cert-dir', certificates, '--creds', 'me:secret', `docker://${name}`];
+    assert.equal(JSON.parse(await must('skopeo', ['inspect', ...skopeo])).Digest, digest);
+    await ok(['logout', guarded.host]);
+  } finally {
+    rmSync(certificates, { recursive: true, force: true });
+    await guarded[Symbol.asyncDispose]();
+    await run('ip', ['addr', 'del', `${address}/32`, 'dev', 'lo']);
+  }
+});
+
+test('users: tokens, rights, and those without a name', async () => {
+  const folder = join(host.folder, 'rights');
+  mkdirSync(folder);
+  writeFileSync(join(folder, 'users'), 'me:$2b$04$QJ.R4pTP5eDkYqFkQoq2yOvDJ.ITXMQcuGuRfYnIbUPgPTd7.E0Fy\n');
+  writeFileSync(join(folder, 'rights'), 'me team/** pull,push,delete\n- team/public pull\n');
+  const flags = ['--htpasswd', join(folder, 'users'), '--rights', join(folder, 'rights')];
+  await using guarded = await startStrakeRegistry(host.folder, { flags });
+  const name = `${guarded.host}/team/public:1`;
+  for (const path of ['team/public:1', 'team/app:1', 'other/app:1'])
+    await ok(['tag', 'app', `${guarded.host}/${path}`]);
+  assert.notEqual((await host.strake(['push', name], { env })).code, 0);
+  await docker('login', '-u', 'me', '-p', 'secret', guarded.host);
+  const digest = lastDigest(await docker('push', name));
+  await ok(['push', `${guarded.host}/team/app:1`]);
+  const other = await host.strake(['push', `${guarded.host}/other/app:1`], { env });
+  assert.match(other.stderr, /denied: requested access to the resource is denied/);
+  await docker('logout', guarded.host);
+  assert.match(await docker('pull', name), new RegExp(digest));
+  assert.equal(JSON.parse(await must('skopeo', ['inspect', ...insecure, `docker://${name}`])).Digest, digest);
+  assert.notEqual((await host.strake(['pull', `${guarded.host}/team/app:1`], { env })).code, 0);
+});
+
+test('what is stored is the blobs, each once, and nothing else', () => {
+  const blobs = readdirSync(join(registry.data, 'blobs'), { recursive: true, withFileTypes: true });
+  assert.ok(blobs.filter((entry) => entry.isFile()).length > 3);
+});
