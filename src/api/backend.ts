@@ -11,15 +11,17 @@ import type { Platform } from '../oci/platform.ts';
 import type { Reference } from '../oci/reference.ts';
 import type { AuthAnswer, DistributionInspect, RegistryAuth, SearchRow } from '../wire/auth.ts';
 import type { BuildEvent, BuildOptions, ContextOffer } from '../wire/build.ts';
-import type { BuildExplanation, BuildSummary } from '../wire/build-explain.ts';
+import type { BuildExplanation, BuildSummary, DebugAnswer, DebugRequest } from '../wire/build-explain.ts';
+import type { NamedContext } from '../wire/build-input.ts';
 import type { ContainerConfig, ContainerCreateBody, ContainerInspect, ContainerSummary } from '../wire/container.ts';
 import type { ChangeRow, ContainerStats, PathStat, ProcessTable } from '../wire/container-details.ts';
 import type { DiskUsage, DiskUsagePart } from '../wire/disk-usage.ts';
 import type { ExecCreateBody, ExecInspect } from '../wire/exec.ts';
+import type { FileOffer } from '../wire/file-offer.ts';
 import type { Filters } from '../wire/filters.ts';
 import type { DeletedRow, HistoryRow, ImageInspect, ImageSummary, ImagesPruned } from '../wire/image.ts';
 import type { ImageTree, RewrittenImage } from '../wire/insight.ts';
-import type { NetworkConnectBody, NetworkCreateBody, NetworkInspect } from '../wire/network.ts';
+import type { NetworkConnectBody, NetworkCreateBody, NetworkInspect, NetworksPruned } from '../wire/network.ts';
 import type { ProgressLine } from '../wire/progress.ts';
 import type { StoreCheckSummary, StoreProblemRow } from '../wire/store-check.ts';
 import type { EventMessage, SystemInfo, VersionInfo } from '../wire/system.ts';
@@ -108,7 +110,7 @@ export interface ImageListQuery {
 }
 
 export interface ImportRequest extends CallOptions {
-  readonly source: { readonly kind: 'tar'; readonly body: Readable } | { readonly kind: 'url'; readonly url: string };
+  readonly source: ArchiveSource | { readonly kind: 'url'; readonly url: string };
   readonly target: Reference | undefined;
   readonly message: string;
   /** Dockerfile instructions. */
@@ -116,6 +118,11 @@ export interface ImportRequest extends CallOptions {
   readonly platform: Platform | undefined;
   readonly emit: Emit<ProgressLine>;
 }
+
+/** An archive that a client sends. A file is read where it is; FILE_NOT_VISIBLE when it is not the client's. */
+export type ArchiveSource =
+  | { readonly kind: 'tar'; readonly body: Readable }
+  | { readonly kind: 'file'; readonly offer: FileOffer };
 
 /**
  * Questions about what is in images, answered with the rows of wire/insight.ts, one JSON object a line; `read` with the
@@ -174,6 +181,8 @@ export interface SearchQuery {
 export interface ImageArchiveBackend {
   /** Resolves when every name is found; the stream is then a tar. */
   save(names: readonly string[], options: CallOptions): Promise<Readable>;
+  /** Writes the archive into an empty file; FILE_NOT_VISIBLE when it is not the client's. */
+  saveTo(offer: FileOffer, names: readonly string[], options: CallOptions): Promise<void>;
   /** The result of a build: an archive of one image under these names, or `tree`, a tar of its files. */
   output(ref: string, options: CallOptions & ImageOutputQuery): Promise<Readable>;
   load(options: CallOptions & LoadRequest): Promise<void>;
@@ -185,7 +194,7 @@ export interface ImageOutputQuery {
 }
 
 export interface LoadRequest {
-  readonly body: Readable;
+  readonly source: ArchiveSource;
   readonly quiet: boolean;
   readonly emit: Emit<ProgressLine>;
 }
@@ -196,6 +205,8 @@ export interface BuildBackend {
    * status of its kind, later with an error line. A Failure with code CONTEXT_NOT_VISIBLE is answered with 412.
    */
   build(request: BuildRequest): Promise<{ image: string }>;
+  /** Says what rules find in the Dockerfile, and builds nothing. */
+  check(request: BuildRequest): Promise<void>;
   pruneCache(
     options: CallOptions & CachePruneQuery,
   ): Promise<{ CachesDeleted: string[] | null; SpaceReclaimed: number }>;
@@ -206,6 +217,8 @@ export interface BuildHistoryBackend {
   /** Newest first. */
   list(): Promise<BuildSummary[]>;
   explain(ref: string, options: CallOptions): Promise<BuildExplanation>;
+  /** Makes a container that stands where a step stood, to be attached to and started. */
+  debug(ref: string, request: DebugRequest, options: CallOptions): Promise<DebugAnswer>;
 }
 
 export interface BuildRequest extends CallOptions {
@@ -213,6 +226,10 @@ export interface BuildRequest extends CallOptions {
   readonly id: string;
   readonly options: BuildOptions;
   readonly context: BuildContextSource;
+  /** `--build-context`, by name. */
+  readonly named: ReadonlyMap<string, NamedContext>;
+  /** A tar whose folders are contexts of kind `packed`. */
+  readonly packed: Readable | undefined;
   /** For RUN steps only, in memory only, and never told. Agents with the user ID of the client that names them. */
   readonly lent: {
     readonly secrets: ReadonlyMap<string, Buffer>;
@@ -226,6 +243,7 @@ export interface BuildRequest extends CallOptions {
 export type BuildContextSource =
   /** A tar in any compression. */
   | { readonly kind: 'tar'; readonly body: Readable }
+  | { readonly kind: 'packed'; readonly folder: string }
   /** A folder of this machine; `dockerfile` when the Dockerfile lies outside it. */
   | { readonly kind: 'offer'; readonly offer: ContextOffer; readonly dockerfile: Readable | undefined }
   | { readonly kind: 'remote'; readonly url: string };
@@ -411,7 +429,7 @@ export interface NetworkBackend {
   connect(ref: string, body: NetworkConnectBody, options: CallOptions): Promise<void>;
   disconnect(ref: string, container: string, options: CallOptions & { readonly force: boolean }): Promise<void>;
   remove(ref: string, options: CallOptions): Promise<void>;
-  prune(options: CallOptions & { readonly filters: Filters }): Promise<{ NetworksDeleted: string[] | null }>;
+  prune(options: CallOptions & { readonly filters: Filters }): Promise<NetworksPruned>;
 }
 
 export interface VolumeBackend {

@@ -169,6 +169,9 @@ test('trap 7: lists come repeated, JSON values may be null', async () => {
     networkMode: undefined,
     extraHosts: ['x:1', 'y:2'],
     squash: false,
+    lint: false,
+    allow: [],
+    noCacheFilter: [],
     resources: {
       memory: 1 << 20,
       memorySwap: 0,
@@ -343,6 +346,7 @@ test('a client that has gone stops the work, and nothing listens any more', asyn
     },
     archives: {
       save: () => Promise.resolve(saved),
+      saveTo: () => Promise.resolve(),
       output: () => Promise.resolve(saved),
       load: () => Promise.resolve(),
     },

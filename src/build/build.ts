@@ -19,7 +19,8 @@ export async function runBuild(outer: BuildSession): Promise<ImageId> {
   const { plan } = session;
   const numbering = numberSteps(session);
   await session.emit({ type: 'plan', steps: numbering.steps });
-  for (const warning of plan.dockerfile.warnings) await session.emit({ type: 'warning', message: warning.message });
+  if (!session.options.lint)
+    for (const warning of plan.dockerfile.warnings) await session.emit({ type: 'warning', message: warning.message });
   for (let step = 0; step < plan.globalInstructions.length; step++) {
     await session.emit({ type: 'step-start', step, at: Date.now() });
     await session.emit({ type: 'step-done', step, image: undefined, at: Date.now() });
@@ -36,7 +37,7 @@ export async function runBuild(outer: BuildSession): Promise<ImageId> {
     // Stages are in the order of the file and depend on earlier ones only; each waits where it needs another.
     solving.set(
       stage.index,
-      Promise.resolve().then(() => solveStage(session, stage, { first, solved })),
+      Promise.resolve().then(() => solveStage(sessionOf(session, stage), stage, { first, solved })),
     );
   }
   const results = [...solving.values()];
@@ -61,6 +62,13 @@ export async function runBuild(outer: BuildSession): Promise<ImageId> {
       hint: 'add an instruction after FROM scratch',
     });
   return image.id;
+}
+
+/** The session as a stage sees it: those of `--no-cache-filter` use no cache. */
+function sessionOf(session: BuildSession, stage: Stage): BuildSession {
+  const { options } = session;
+  if (!options.noCacheFilter.some((name) => name.toLowerCase() === stage.name)) return session;
+  return { ...session, options: { ...options, noCache: true } };
 }
 
 /** Gives every instruction that will run its number: global ARGs, then stage by stage FROM and what follows it. */

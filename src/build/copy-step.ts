@@ -6,6 +6,7 @@ import { Failure } from '../lib/error.ts';
 import { hexOf } from '../oci/digest.ts';
 import { type CacheKey, cacheKey } from './cache-key.ts';
 import { nop } from './config-change.ts';
+import type { BuildContext } from './context/build-context.ts';
 import type { CopyInputs } from './context/copy-inputs.ts';
 import type { CopyJob, CopyRequest, CopySource, SourcePlace } from './copy/copy-request.ts';
 import { prepareCopy } from './copy/prepare-copy.ts';
@@ -24,17 +25,57 @@ export async function copyStep(
   context: SourceContext,
 ): Promise<StepResult> {
   const named = instruction.kind === 'COPY' ? instruction.from : undefined;
-  const from = await placeOf(session, stage, named, instruction.source, context);
-  const request = requestOf(session, state, scope, instruction, from);
+  const from = await placeOf(session, stage, named, context);
+  return copy(session, state, requestOf(session, state, scope, instruction, from), {
+    step: context.step,
+    site: instruction.original,
+  });
+}
+
+/** What FROM of a named context does: all its files. */
+export async function copyContext(
+  session: BuildSession,
+  state: StageState,
+  context: BuildContext,
+  place: CopyPlace,
+): Promise<StepResult> {
+  return copy(session, state, { ...EVERYTHING, from: { kind: 'context', context } }, place);
+}
+
+interface CopyPlace {
+  readonly step: number;
+  /** See CacheKey. */
+  readonly site: string;
+}
+
+const EVERYTHING: Omit<CopyRequest, 'from'> = {
+  instruction: 'COPY',
+  sources: [{ kind: 'path', path: '.' }],
+  destination: '/',
+  workdir: '/',
+  chown: undefined,
+  chmod: undefined,
+  excludes: [],
+  parents: false,
+  unpack: false,
+  base: [],
+};
+
+async function copy(
+  session: BuildSession,
+  state: StageState,
+  request: CopyRequest,
+  { step, site }: CopyPlace,
+): Promise<StepResult> {
   await using job = await prepareCopy(request, {
     pool: session.workers,
     scratch: session.store.scratch,
     signal: session.signal,
   });
   const keyOf = (inputs: CopyInputs | undefined): CacheKey =>
-    cacheKey(instruction.original, {
+    cacheKey(site, {
       base: state.result,
-      instruction: instruction.kind,
+      instruction: request.instruction,
       destination: join(request.workdir, request.destination) + (request.destination.endsWith('/') ? '/' : ''),
       chown: request.chown,
       chmod: request.chmod,
@@ -42,10 +83,10 @@ export async function copyStep(
       unpack: request.unpack ? 'yes' : undefined,
       files: inputs?.digest,
     });
-  const vertex = await solveCopy(session, job, context.step, keyOf);
+  const vertex = await solveCopy(session, job, step, keyOf);
   const flags = request.chown === undefined ? '' : `--chown=${request.chown} `;
   const what = `${vertex.inputs.kind}:${hexOf(vertex.inputs.digest)}`;
-  return { createdBy: nop(`${instruction.kind} ${flags}${what} in ${request.destination} `), vertex };
+  return { createdBy: nop(`${request.instruction} ${flags}${what} in ${request.destination} `), vertex };
 }
 
 /**

@@ -1,9 +1,9 @@
 import { StageScope } from '../dockerfile/stage-scope.ts';
 import type { Stage } from '../dockerfile/stages.ts';
-import { Failure } from '../lib/error.ts';
 import { chainIds } from '../oci/digest.ts';
 import type { RunConfig } from '../oci/image-config.ts';
 import { parsePlatform } from '../oci/platform.ts';
+import type { BuildContext } from './context/build-context.ts';
 import type { BaseImage } from './needs.ts';
 import type { BuildSession } from './session.ts';
 import type { SolvedStage } from './stage-state.ts';
@@ -11,30 +11,25 @@ import { emptyImage } from './step-image.ts';
 
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
+/** What a stage begins with. */
+export interface StartedStage extends SolvedStage {
+  /** ONBUILD instructions that its base image brings. */
+  readonly triggers: readonly string[];
+  /** Files that come before its first instruction: those of a named context. */
+  readonly content?: BuildContext;
+}
+
 /** FROM: the state that a stage starts with, and the triggers that its base image brings. */
 export async function fromStep(
   session: BuildSession,
   stage: Stage,
   solvedStage: (index: number) => Promise<SolvedStage>,
   step: number,
-): Promise<SolvedStage & { readonly triggers: readonly string[] }> {
+): Promise<StartedStage> {
   const base = stage.base;
   switch (base.kind) {
-    case 'scratch': {
-      const image = emptyImage(session.platform);
-      session.trace.based(step, { name: 'scratch', image: '', result: 'scratch' });
-      const state = {
-        config: withPath({}),
-        layers: [],
-        result: 'scratch',
-        image: Promise.resolve(image),
-        vertex: undefined,
-        baseImage: undefined,
-        author: undefined,
-        cmdIsInherited: true,
-      };
-      return { state, scope: new StageScope(session.plan, state.config.Env ?? []), triggers: [] };
-    }
+    case 'scratch':
+      return fromScratch(session, step);
     case 'stage': {
       const { state, scope } = await solvedStage(base.index);
       const { config } = withoutTriggers(state.config);
@@ -44,33 +39,50 @@ export async function fromStep(
         triggers: [],
       };
     }
-    case 'context':
-      throw new Failure(
-        'unsupported',
-        'CONTEXT_BASE',
-        `FROM ${base.name}: a named context as base is not supported yet`,
-        { source: stage.from.source },
-      );
-    case 'image': {
-      const image = await resolveImage(session, base.name, stage.platform, step);
-      const { config, triggers } = withoutTriggers(withPath(image.config.config ?? {}));
-      session.trace.based(step, { name: base.name, image: image.id, result: chainOf(image) });
-      return {
-        state: {
-          config,
-          layers: image.layers.map((layer) => ({ id: layer.id, sealed: Promise.resolve(layer) })),
-          result: chainOf(image),
-          image: Promise.resolve({ id: image.id, config: image.config, known: false }),
-          vertex: undefined,
-          baseImage: image.id,
-          author: image.config.author,
-          cmdIsInherited: true,
-        },
-        scope: new StageScope(session.plan, config.Env ?? []),
-        triggers,
-      };
+    case 'context': {
+      const opened = await session.contexts.open(base.name);
+      if (opened.kind === 'image') return fromImage(session, opened.name, stage, step);
+      return { ...fromScratch(session, step), content: opened.context };
     }
+    case 'image':
+      return fromImage(session, base.name, stage, step);
   }
+}
+
+function fromScratch(session: BuildSession, step: number): StartedStage {
+  const image = emptyImage(session.platform);
+  session.trace.based(step, { name: 'scratch', image: '', result: 'scratch' });
+  const state = {
+    config: withPath({}),
+    layers: [],
+    result: 'scratch',
+    image: Promise.resolve(image),
+    vertex: undefined,
+    baseImage: undefined,
+    author: undefined,
+    cmdIsInherited: true,
+  };
+  return { state, scope: new StageScope(session.plan, state.config.Env ?? []), triggers: [] };
+}
+
+async function fromImage(session: BuildSession, name: string, stage: Stage, step: number): Promise<StartedStage> {
+  const image = await resolveImage(session, name, stage.platform, step);
+  const { config, triggers } = withoutTriggers(withPath(image.config.config ?? {}));
+  session.trace.based(step, { name, image: image.id, result: chainOf(image) });
+  return {
+    state: {
+      config,
+      layers: image.layers.map((layer) => ({ id: layer.id, sealed: Promise.resolve(layer) })),
+      result: chainOf(image),
+      image: Promise.resolve({ id: image.id, config: image.config, known: false }),
+      vertex: undefined,
+      baseImage: image.id,
+      author: image.config.author,
+      cmdIsInherited: true,
+    },
+    scope: new StageScope(session.plan, config.Env ?? []),
+    triggers,
+  };
 }
 
 /** An image that FROM or `--from` names. */

@@ -6,6 +6,7 @@ import type { Platform } from '../oci/platform.ts';
 import type { LayerId } from '../store/layers.ts';
 import type { BuildResources } from '../wire/build.ts';
 import type { CacheKey } from './cache-key.ts';
+import type { BuildContext } from './context/build-context.ts';
 
 /** A sealed layer: its content is known by digest. */
 export interface SealedLayer {
@@ -75,6 +76,17 @@ export type RunMount =
   | { readonly kind: 'bind'; readonly source: string; readonly target: string; readonly readOnly: boolean }
   /** Size in bytes; undefined for no limit of its own. */
   | { readonly kind: 'tmpfs'; readonly target: string; readonly size: number | undefined; readonly readOnly: boolean };
+
+/** What a name of `--build-context` stands for. */
+export type OpenedNamedContext =
+  | { readonly kind: 'image'; readonly name: string }
+  | { readonly kind: 'folder'; readonly context: BuildContext };
+
+/** The contexts beside the build's own. They stand before stages and images of their names. */
+export interface NamedContexts {
+  readonly names: readonly string[];
+  open(name: string): Promise<OpenedNamedContext>;
+}
 
 /** A socket of an SSH agent that the client names, and the user who asks. */
 export interface LentAgent {

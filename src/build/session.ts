@@ -6,7 +6,7 @@ import type { Store } from '../store/open-store.ts';
 import type { BuildEvent, BuildOptions } from '../wire/build.ts';
 import type { BuildContext } from './context/build-context.ts';
 import type { BuildTrace } from './explain/build-trace.ts';
-import type { ImageSource, LentToBuild, RunExecutor, StepImages } from './needs.ts';
+import type { ImageSource, LentToBuild, NamedContexts, RunExecutor, StepImages } from './needs.ts';
 import type { Vertices } from './vertex.ts';
 
 /** One build while it runs: what was asked for, what it may use, whom it tells. */
@@ -15,6 +15,7 @@ export interface BuildSession {
   readonly plan: StagePlan;
   readonly platform: Platform;
   readonly context: BuildContext;
+  readonly contexts: NamedContexts;
   readonly lent: LentToBuild;
   /** Folder for what must not get to a disk. */
   readonly memory: string;

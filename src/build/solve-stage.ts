@@ -5,7 +5,7 @@ import type { Stage } from '../dockerfile/stages.ts';
 import { parseTrigger } from '../dockerfile/trigger.ts';
 import { messageOf } from '../lib/error.ts';
 import { nop } from './config-change.ts';
-import { copyStep } from './copy-step.ts';
+import { copyContext, copyStep } from './copy-step.ts';
 import { fromStep } from './from-step.ts';
 import { applyMetadata, type MetadataInstruction } from './metadata.ts';
 import { runStep } from './run-step.ts';
@@ -28,9 +28,16 @@ export async function solveStage(session: BuildSession, stage: Stage, steps: Sta
       ...base.triggers.map((text) => parseTrigger(text, { escape: session.plan.dockerfile.escape })),
       ...stage.triggers,
     ];
-    if (triggers.length === 0) return base;
+    const start = base.content
+      ? advance(
+          session,
+          base.state,
+          await copyContext(session, base.state, base.content, { step: steps.first, site: stage.from.original }),
+        )
+      : base.state;
+    if (triggers.length === 0) return { ...base, state: start };
     await session.emit({ type: 'step-triggers', step: steps.first, count: triggers.length });
-    let state = base.state;
+    let state = start;
     for (const trigger of triggers)
       state = advance(session, state, await solveStep(session, stage, state, base.scope, trigger, steps, steps.first));
     return { state, scope: base.scope };

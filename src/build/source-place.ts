@@ -1,7 +1,7 @@
 import { resolveFrom, type Stage } from '../dockerfile/stages.ts';
-import { Failure, type SourceRange } from '../lib/error.ts';
 import type { SourcePlace } from './copy/copy-request.ts';
 import { resolveImage } from './from-step.ts';
+import type { SealedLayer } from './needs.ts';
 import type { BuildSession } from './session.ts';
 import type { SolvedStage } from './stage-state.ts';
 
@@ -11,29 +11,33 @@ export interface SourceContext {
   solved(index: number): Promise<SolvedStage>;
 }
 
-/** Where `from` looks for files: the build's context when undefined, else the layers of a stage or an image. */
+/** Where `from` looks for files: the build's context when undefined, else another one, or the layers of a stage or image. */
 export async function placeOf(
   session: BuildSession,
   stage: Stage,
   from: string | undefined,
-  source: SourceRange,
   { step, solved }: SourceContext,
 ): Promise<SourcePlace> {
   if (from === undefined) return { kind: 'context', context: session.context };
-  const place = resolveFrom(from, stage, session.plan.stages, []);
-  const folder = session.store.layers.folder.bind(session.store.layers);
+  const place = resolveFrom(from, stage, session.plan.stages, session.contexts.names);
   switch (place.kind) {
-    case 'stage': {
-      const layers = await Promise.all((await solved(place.index)).state.layers.map(({ sealed }) => sealed));
-      return { kind: 'layers', folders: layers.flatMap((layer) => (layer ? [folder(layer.id)] : [])) };
+    case 'stage':
+      return layersOf(session, await Promise.all((await solved(place.index)).state.layers.map(({ sealed }) => sealed)));
+    case 'image':
+      return imagePlace(session, place.name, step);
+    case 'context': {
+      const opened = await session.contexts.open(place.name);
+      return opened.kind === 'image'
+        ? imagePlace(session, opened.name, step)
+        : { kind: 'context', context: opened.context };
     }
-    case 'image': {
-      const { layers } = await resolveImage(session, place.name, undefined, step);
-      return { kind: 'layers', folders: layers.map(({ id }) => folder(id)) };
-    }
-    case 'context':
-      throw new Failure('unsupported', 'CONTEXT_UNSUPPORTED', `named context "${place.name}" is not supported yet`, {
-        source,
-      });
   }
+}
+
+async function imagePlace(session: BuildSession, name: string, step: number): Promise<SourcePlace> {
+  return layersOf(session, (await resolveImage(session, name, undefined, step)).layers);
+}
+
+function layersOf({ store }: BuildSession, layers: readonly (SealedLayer | undefined)[]): SourcePlace {
+  return { kind: 'layers', folders: layers.flatMap((layer) => (layer ? [store.layers.folder(layer.id)] : [])) };
 }

@@ -10,6 +10,8 @@ export interface BuildOptions {
   readonly remote: string | undefined;
   readonly quiet: boolean;
   readonly noCache: boolean;
+  /** Names of stages that use no cache. */
+  readonly noCacheFilter: readonly string[];
   readonly cacheFrom: readonly string[];
   readonly pull: boolean;
   /** Remove containers of successful steps. */
@@ -24,6 +26,10 @@ export interface BuildOptions {
   readonly networkMode: string | undefined;
   readonly extraHosts: readonly string[];
   readonly squash: boolean;
+  /** Say at the end what rules find in the Dockerfile. */
+  readonly lint: boolean;
+  /** Privileged features that the user allows (`security.insecure`); the host must allow them too. */
+  readonly allow: readonly string[];
   readonly resources: BuildResources;
   /** Say why steps miss the cache, while it builds. */
   readonly explain: boolean;
@@ -82,6 +88,18 @@ export type BuildEvent =
   | { readonly type: 'step-done'; readonly step: number; readonly image: string | undefined; readonly at: number }
   | { readonly type: 'step-failed'; readonly step: number; readonly message: string; readonly at: number }
   | { readonly type: 'warning'; readonly message: string }
+  /** What a rule found in the Dockerfile; said at the end, to clients that ask for it. `page` is the rule's in the docs. */
+  | {
+      readonly type: 'lint';
+      readonly rule: string;
+      readonly level: 'warning' | 'error';
+      readonly message: string;
+      readonly page: string;
+      readonly line: number;
+      readonly endLine: number;
+      /** These lines with their numbers. */
+      readonly excerpt: string;
+    }
   | { readonly type: 'image'; readonly image: string }
   | { readonly type: 'built'; readonly image: string }
   | { readonly type: 'tagged'; readonly name: string };

@@ -50,6 +50,8 @@ export class ClassicText {
         return Promise.resolve();
       case 'warning':
         return this.#say(`[Warning] ${event.message}\n`);
+      case 'lint':
+        return this.#say(`[Warning] ${event.rule}: ${event.message} (line ${event.line})\n`);
       case 'image':
         this.#lastImage = event.image;
         return this.#write({ aux: { ID: event.image } });

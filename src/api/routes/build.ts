@@ -3,7 +3,7 @@ import { Failure } from '../../lib/error.ts';
 import { parseReference } from '../../oci/reference.ts';
 import { BUILD_HEADER, type BuildOptions, type BuildResources, EVENTS_QUERY, EXPLAIN_QUERY } from '../../wire/build.ts';
 import type { ProgressLine } from '../../wire/progress.ts';
-import type { BuildBackend, BuildContextSource } from '../backend.ts';
+import type { BuildBackend, BuildContextSource, BuildRequest } from '../backend.ts';
 import { list, map, nullable, text } from '../check.ts';
 import { readRegistryConfig } from '../credentials.ts';
 import { type BuildStyle, drawBuild } from '../draw/build-lines.ts';
@@ -11,7 +11,7 @@ import type { Exchange } from '../exchange.ts';
 import { readFilters } from '../filters.ts';
 import type { Query } from '../query.ts';
 import type { Route } from '../router.ts';
-import { readContextOffer, readLent } from '../shape/build-input.ts';
+import { readContextOffer, readLent, readNamedContexts } from '../shape/build-input.ts';
 import { ulimitList } from '../shape/create-body.ts';
 
 const CACHE_FILTERS = ['until', 'id', 'parent', 'type', 'description', 'inuse', 'shared', 'private', 'label', 'label!'];
@@ -39,16 +39,22 @@ async function build(backend: BuildBackend, exchange: Exchange): Promise<void> {
   const drawing = drawBuild(style, (line) => lines.write(line));
   const id = randomBytes(6).toString('hex');
   exchange.response.setHeader(BUILD_HEADER, id);
+  const request: BuildRequest = {
+    id,
+    options,
+    context,
+    ...readNamed(exchange),
+    lent: readLent(exchange),
+    registryAuth: readRegistryConfig(exchange.header('x-registry-config')),
+    emit: (event) => drawing.show(event),
+    signal: exchange.signal,
+  };
   try {
-    const { image } = await backend.build({
-      id,
-      options,
-      context,
-      lent: readLent(exchange),
-      registryAuth: readRegistryConfig(exchange.header('x-registry-config')),
-      emit: (event) => drawing.show(event),
-      signal: exchange.signal,
-    });
+    if (exchange.query.flag('strakecheck')) {
+      await backend.check(request);
+      return lines.end();
+    }
+    const { image } = await backend.build(request);
     drawing.done(image);
   } catch (error) {
     if (exchange.response.headersSent) drawing.failed();
@@ -75,6 +81,7 @@ export function readBuildOptions(query: Query): BuildOptions {
     remote: query.optional('remote'),
     quiet: query.flag('q'),
     noCache: query.flag('nocache'),
+    noCacheFilter: query.list('nocachefilter'),
     cacheFrom: query.json('cachefrom', list(text)) ?? [],
     pull: query.flag('pull'),
     remove: forceRemove || query.text('rm') === '' || query.flag('rm'),
@@ -86,6 +93,8 @@ export function readBuildOptions(query: Query): BuildOptions {
     networkMode: query.optional('networkmode'),
     extraHosts: query.list('extrahosts'),
     squash: query.flag('squash'),
+    lint: query.flag('strakelint'),
+    allow: query.list('allow'),
     resources: readResources(query),
     explain: query.flag(EXPLAIN_QUERY),
   };
@@ -117,9 +126,15 @@ function refuseBuildKit(query: Query): void {
 
 function readContext(exchange: Exchange, options: BuildOptions): BuildContextSource {
   if (options.remote !== undefined) return { kind: 'remote', url: options.remote };
+  if (readNamedContexts(exchange).packed) return { kind: 'packed', folder: '0' };
   const offer = readContextOffer(exchange);
   if (!offer) return { kind: 'tar', body: exchange.body() };
   const hasBody =
     exchange.header('transfer-encoding') !== undefined || Number(exchange.header('content-length') ?? 0) > 0;
   return { kind: 'offer', offer, dockerfile: hasBody ? exchange.body() : undefined };
+}
+
+function readNamed(exchange: Exchange): Pick<BuildRequest, 'named' | 'packed'> {
+  const { named, packed } = readNamedContexts(exchange);
+  return { named: new Map(Object.entries(named)), packed: packed ? exchange.body() : undefined };
 }

@@ -21,11 +21,12 @@ export async function planBind(
 ): Promise<PlannedMount> {
   const { session } = place;
   const job = await mountJob(place, mount);
-  const { digest } = await job.inputs({ signal: session.signal });
+  const inputs = await job.inputs({ signal: session.signal });
+  session.trace.listed(inputs);
   const { readOnly } = mount;
   return {
     name: target,
-    key: `bind ${digest}${readOnly ? '' : ' rw'}`,
+    key: `bind ${inputs.digest}${readOnly ? '' : ' rw'}`,
     async open(scope) {
       const folder = scope.use(makeScratchFolder(session.store.scratch, 'mount')).path;
       await copyTo(session, job, folder);
@@ -37,10 +38,10 @@ export async function planBind(
 
 /** The files that a mount's `from` and `source` name, to be copied to `diff/mount` of a folder. */
 export async function mountJob(
-  { session, stage, instruction, context, held }: MountPlace,
+  { session, stage, context, held }: MountPlace,
   mount: { readonly from: string | undefined; readonly source: string },
 ): Promise<CopyJob> {
-  const from = await placeOf(session, stage, mount.from, instruction.source, context);
+  const from = await placeOf(session, stage, mount.from, context);
   const job = await prepareCopy(
     {
       instruction: 'COPY',

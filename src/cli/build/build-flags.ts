@@ -1,3 +1,4 @@
+import { Failure } from '../../lib/error.ts';
 import { parseReference } from '../../oci/reference.ts';
 import { EXPLAIN_QUERY } from '../../wire/build.ts';
 import type { Ulimit } from '../../wire/container.ts';
@@ -8,17 +9,18 @@ import type { ValuesOf } from '../flags/parse-flags.ts';
 import { addHostFlag } from '../run/extra-host.ts';
 import { toMap } from '../run/key-values.ts';
 import { parseUlimit } from '../run/limits.ts';
+import { type AgentSource, parseAgent, parseSecret, type SecretSource } from './lent-flags.ts';
 import { type BuildOutput, parseOutput } from './output-flag.ts';
 
 /** Flags of `build`. */
 export const BUILD_FLAGS = {
   addHost: addHostFlag,
+  allow: list('Allow a privileged feature: security.insecure'),
   buildArg: list('Set an ARG of the Dockerfile'),
-  cacheFrom: custom<readonly string[]>('strings', 'Images to take cached steps from', [], (value, before) => [
-    ...before,
-    ...value.split(','),
-  ]),
+  buildContext: list('Another context (name=path, name=docker-image://image, name=URL)'),
+  cacheFrom: custom<readonly string[]>('strings', 'Images to take cached steps from', [], splitInto),
   cgroupParent: text('Parent cgroup of the RUN containers'),
+  check: toggle('Check the Dockerfile and build nothing'),
   compress: toggle('Send the context compressed with gzip'),
   cpuPeriod: integer('Period of the CPU quota in microseconds'),
   cpuQuota: integer('CPU time in a period in microseconds'),
@@ -31,10 +33,13 @@ export const BUILD_FLAGS = {
   iidfile: text('Write the image ID to this file'),
   isolation: text('Isolation technology'),
   label: list('Set labels of the image'),
+  metadataFile: text('Write digest and names of the image to this file, as JSON'),
   memory: bytes('Memory limit', { short: 'm' }),
   memorySwap: bytes('Limit of memory plus swap; -1 for unlimited swap', { unlimited: true }),
   network: text('Network of the RUN containers', { initial: 'default', shown: '"default"' }),
   noCache: toggle('Do not use the cache'),
+  noCacheFilter: custom<readonly string[]>('strings', 'Stages that do not use the cache', [], splitInto),
+  onError: text('What to do when a step fails: shell opens one where it failed'),
   output: custom<readonly BuildOutput[]>(
     'list',
     'Where the result goes: DIR, - or type=image|local|tar|oci|docker[,dest=PATH]',
@@ -43,12 +48,24 @@ export const BUILD_FLAGS = {
     { short: 'o' },
   ),
   platform: platformFlag,
-  progress: text('How to show progress: auto, tty or plain', { initial: 'auto', shown: '"auto"' }),
+  progress: text('How to show progress: auto, tty, plain, quiet or rawjson', { initial: 'auto', shown: '"auto"' }),
   pull: toggle('Look for newer base images'),
   quiet: toggle('Print only the image ID', { short: 'q' }),
   rm: toggle('Remove intermediate containers after success', { initial: true }),
+  secret: custom<readonly SecretSource[]>(
+    'list',
+    'Secret for RUN --mount=type=secret (id=name,src=file|env=variable)',
+    [],
+    (value, before) => [...before, parseSecret(value)],
+  ),
   shmSize: bytes('Size of /dev/shm'),
   squash: toggle('Join the new layers into one'),
+  ssh: custom<readonly AgentSource[]>(
+    'list',
+    'SSH agent for RUN --mount=type=ssh (default, id=socket)',
+    [],
+    (value, before) => [...before, parseAgent(value)],
+  ),
   tag: custom<readonly string[]>('list', 'Name of the image (name:tag)', [], parseTag, { short: 't' }),
   target: text('Stage to build'),
   ulimit: custom<readonly Ulimit[]>('ulimit', 'Limits of the processes', [], (value, before) => [
@@ -76,6 +93,10 @@ export function buildQuery(
     rm: flags.rm ? 1 : 0,
     forcerm: flags.forceRm || undefined,
     nocache: flags.noCache || undefined,
+    nocachefilter: flags.noCacheFilter,
+    allow: flags.allow,
+    strakelint: flags.quiet ? undefined : 1,
+    strakecheck: flags.check || undefined,
     pull: flags.pull || undefined,
     q: flags.quiet || undefined,
     squash: flags.squash || undefined,
@@ -98,6 +119,27 @@ export function buildQuery(
     buildargs: flags.buildArg.length > 0 ? JSON.stringify(buildArgs) : undefined,
     labels: flags.label.length > 0 ? JSON.stringify(labels) : undefined,
   };
+}
+
+/** Refuses what a Docker host would silently leave out. */
+export function refuseForDocker(flags: BuildFlags): void {
+  const asked = {
+    '--secret': flags.secret.length,
+    '--ssh': flags.ssh.length,
+    '--build-context': flags.buildContext.length,
+    '--no-cache-filter': flags.noCacheFilter.length,
+    '--allow': flags.allow.length,
+    '--check': flags.check ? 1 : 0,
+  };
+  const [first] = Object.entries(asked).find(([, count]) => count > 0) ?? [];
+  if (first !== undefined)
+    throw new Failure('unsupported', 'BUILD_HOST', `${first} needs a Strake host; this one is Docker`, {
+      hint: 'use "docker buildx build" with it',
+    });
+}
+
+function splitInto(value: string, before: readonly string[]): readonly string[] {
+  return [...before, ...value.split(',')];
 }
 
 /** An image that only leaves the host gets no name there. */

@@ -54,7 +54,7 @@ test('the context of a folder: what is not ignored, and always the Dockerfile an
   if (source.kind !== 'folder') return;
   assert.equal(source.dockerfile, 'Dockerfile');
   assert.equal(source.offer.path, context);
-  const tar = await bytesOf(source.tar());
+  const tar = await bytesOf(contextTar(source.part));
   assert.deepEqual(await listTar(tar), [
     '0/0 .dockerignore',
     '0/0 Dockerfile',
@@ -72,7 +72,7 @@ test('a Dockerfile of another name, with an ignore file of its own', async () =>
   const source = await findBuildSource(context, join(context, 'sub/Other'), NO_INPUT);
   assert.equal(source.dockerfile, 'sub/Other');
   assert.ok(source.kind === 'folder' && source.sent === undefined);
-  assert.deepEqual(await listTar(await bytesOf(source.tar())), [
+  assert.deepEqual(await listTar(await bytesOf(contextTar(source.part))), [
     '0/0 .dockerignore',
     '0/0 link -> ../outside',
     '0/0 sub/Other',
@@ -92,7 +92,7 @@ for (const [what, file, stdin] of [
     assert.ok(source.kind === 'folder');
     assert.equal(source.sent?.toString(), 'FROM outside\n');
     assert.match(source.dockerfile, /^\.dockerfile\.[0-9a-f]{20}$/);
-    const tar = await bytesOf(source.tar());
+    const tar = await bytesOf(contextTar(source.part));
     assert.equal(await contentOf(tar, source.dockerfile), 'FROM outside\n');
     assert.ok((await contentOf(tar, '.dockerignore')).endsWith(`\n${source.dockerfile}\n`));
     assert.ok(!(await listTar(tar)).includes('0/0 Dockerfile'));
@@ -100,7 +100,7 @@ for (const [what, file, stdin] of [
 }
 
 test('stdin is a tar, packed or not, or a Dockerfile', async () => {
-  const tar = await bytesOf(contextTar(undefined, [{ path: 'x', bytes: Buffer.from('1') }]));
+  const tar = await bytesOf(contextTar({ folder: undefined, extra: [{ path: 'x', bytes: Buffer.from('1') }] }));
   for (const bytes of [tar, gzipSync(tar)]) {
     const source = await findBuildSource('-', 'x', Readable.from([bytes.subarray(0, 100), bytes.subarray(100)]));
     assert.ok(source.kind === 'tar' && source.dockerfile === 'x');
@@ -145,7 +145,7 @@ test('large files stream in pieces, sockets are left out, long and odd names sur
   const ignores = new IgnoreMatcher(parseIgnore(''));
   let largest = 0;
   const chunks: Buffer[] = [];
-  for await (const chunk of contextTar({ folder, ignores, keep: [] }, [])) {
+  for await (const chunk of contextTar({ folder: { folder, ignores, keep: [] }, extra: [] })) {
     largest = Math.max(largest, chunk.length);
     chunks.push(chunk);
   }

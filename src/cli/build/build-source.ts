@@ -6,7 +6,7 @@ import { IgnoreMatcher, parseIgnore } from '../../dockerfile/ignore.ts';
 import { Failure, systemCode } from '../../lib/error.ts';
 import { detectCompression } from '../../tar/compression.ts';
 import type { ContextOffer } from '../../wire/build.ts';
-import { contextTar, type ExtraFile } from './context-tar.ts';
+import { type ContextPart, contextTar, type ExtraFile } from './context-tar.ts';
 
 /** Where a build's input is. `dockerfile` is the path of the Dockerfile in the context. */
 export type BuildSource =
@@ -18,7 +18,7 @@ export type BuildSource =
       readonly offer: ContextOffer;
       /** Text of a Dockerfile that is not in the folder. */
       readonly sent: Buffer | undefined;
-      readonly tar: () => Readable;
+      readonly part: ContextPart;
     };
 
 const DOCKERFILE_LIMIT = 16 << 20;
@@ -40,14 +40,12 @@ async function sourceFromStdin(file: string, stdin: Readable): Promise<BuildSour
   if (isArchive(head)) return { kind: 'tar', dockerfile: file || 'Dockerfile', tar: () => rest };
   if (file !== '') throw invalid('ambiguous Dockerfile source: both stdin and flag correspond to Dockerfiles');
   const text = await readAll(rest);
-  const tar = () => Readable.from(contextTar(undefined, [{ path: 'Dockerfile', bytes: text }]));
+  const tar = () => Readable.from(contextTar({ folder: undefined, extra: [{ path: 'Dockerfile', bytes: text }] }));
   return { kind: 'tar', dockerfile: 'Dockerfile', tar };
 }
 
 async function sourceFromFolder(where: string, file: string, stdin: Readable): Promise<BuildSource> {
-  const folder = folderOf(where);
-  const { dev, ino } = statSync(folder, { bigint: true });
-  const offer: ContextOffer = { path: folder, device: `${dev}`, inode: `${ino}` };
+  const { folder, offer } = offerOf(where);
   const place = file === '-' ? undefined : dockerfilePlace(folder, file);
   if (place?.inside !== undefined) {
     const dockerfile = place.inside;
@@ -56,8 +54,8 @@ async function sourceFromFolder(where: string, file: string, stdin: Readable): P
     const text = own ?? readIfThere(join(folder, '.dockerignore'));
     const keep = [dockerfile, ignored, '.dockerignore'];
     const matcher = new IgnoreMatcher(parseIgnore(text?.toString('utf8') ?? '', { file: ignored }));
-    const tar = () => Readable.from(contextTar({ folder, ignores: matcher, keep }, []));
-    return { kind: 'folder', dockerfile, offer, sent: undefined, tar };
+    const part = { folder: { folder, ignores: matcher, keep }, extra: [] };
+    return { kind: 'folder', dockerfile, offer, sent: undefined, part };
   }
   const sent = place ? readFileSync(place.outside) : await readAll(stdin);
   const ignoreText = readIfThere(join(folder, '.dockerignore'));
@@ -69,14 +67,16 @@ async function sourceFromFolder(where: string, file: string, stdin: Readable): P
     { path: dockerfile, bytes: sent },
     { path: '.dockerignore', bytes: Buffer.from(hidden) },
   ];
-  const tar = () => Readable.from(contextTar({ folder, ignores: matcher, keep: [] }, extra));
-  return { kind: 'folder', dockerfile, offer, sent, tar };
+  const part = { folder: { folder, ignores: matcher, keep: [] }, extra };
+  return { kind: 'folder', dockerfile, offer, sent, part };
 }
 
-function folderOf(where: string): string {
+/** A folder, and how to tell a host of it. */
+export function offerOf(where: string): { readonly folder: string; readonly offer: ContextOffer } {
   try {
     const folder = realpathSync(where);
-    if (lstatSync(folder).isDirectory()) return folder;
+    const { dev, ino } = statSync(folder, { bigint: true });
+    if (lstatSync(folder).isDirectory()) return { folder, offer: { path: folder, device: `${dev}`, inode: `${ino}` } };
     throw invalid(`unable to prepare context: context must be a directory: ${resolve(where)}`);
   } catch (error) {
     if (systemCode(error) === 'ENOENT') throw invalid(`unable to prepare context: path "${where}" not found`);
@@ -108,7 +108,8 @@ function dockerfilePlace(
   return { inside: inside.split(sep).join('/') };
 }
 
-function isRemote(where: string): boolean {
+/** Whether a context is to be fetched by the host. */
+export function isRemote(where: string): boolean {
   return /^(https?:\/\/|git:\/\/|ssh:\/\/|git@|github\.com\/)/.test(where);
 }
 
@@ -116,7 +117,7 @@ function exists(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
-function readIfThere(path: string): Buffer | undefined {
+export function readIfThere(path: string): Buffer | undefined {
   try {
     return readFileSync(path);
   } catch (error) {

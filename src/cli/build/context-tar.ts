@@ -10,6 +10,12 @@ export interface ExtraFile {
   readonly bytes: Buffer;
 }
 
+/** One context: files of a folder, and others. */
+export interface ContextPart {
+  readonly folder: ContextFolder | undefined;
+  readonly extra: readonly ExtraFile[];
+}
+
 export interface ContextFolder {
   readonly folder: string;
   readonly ignores: IgnoreMatcher;
@@ -23,20 +29,24 @@ const PIECE = 1 << 20;
  * The tar of a build context: what is not ignored, owned by root, in a fixed order; sockets are left out. Files are
  * read while the tar flows. A Failure of kind `conflict` when a file shrinks meanwhile.
  */
-export async function* contextTar(
-  context: ContextFolder | undefined,
-  extra: readonly ExtraFile[],
-): AsyncGenerator<Buffer> {
+export function contextTar(part: ContextPart): AsyncGenerator<Buffer> {
+  return contextsTar(new Map([['', part]]));
+}
+
+/** The tar of several contexts, each below the folder of its name. */
+export async function* contextsTar(parts: ReadonlyMap<string, ContextPart>): AsyncGenerator<Buffer> {
   const ready: Buffer[] = [];
-  const writer = new TarWriter((bytes) => ready.push(bytes), 'given');
-  for (const { path, bytes } of extra) {
-    writer.begin({ ...HEADER, path, type: 'file', size: bytes.length, mode: 0o600 });
-    writer.data(bytes);
-  }
-  if (context) {
+  const writer = new TarWriter((bytes) => ready.push(Buffer.from(bytes)));
+  for (const [name, { folder, extra }] of parts) {
+    const below = (path: string) => (name === '' ? path : `${name}/${path}`);
+    if (name !== '') writer.begin({ ...HEADER, path: name, type: 'directory', mode: 0o755 });
+    for (const { path, bytes } of extra) {
+      writer.begin({ ...HEADER, path: below(path), type: 'file', size: bytes.length, mode: 0o600 });
+      writer.data(bytes);
+    }
     const replaced = new Set(extra.map(({ path }) => path));
-    for (const { path, full } of walk(context, '')) {
-      if (!replaced.has(path)) for (const _ of addEntry(writer, path, full)) yield* ready.splice(0);
+    for (const { path, full } of folder ? walk(folder, '') : []) {
+      if (!replaced.has(path)) for (const _ of addEntry(writer, below(path), full)) yield* ready.splice(0);
       if (ready.length > 0) yield* ready.splice(0);
     }
   }

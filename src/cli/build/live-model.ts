@@ -53,6 +53,9 @@ export function applyEvent(model: LiveModel, event: BuildEvent, describe: (bytes
     case 'warning':
       model.notices.push(`[Warning] ${plainLine(event.message)}`);
       return;
+    case 'lint':
+      model.notices.push(`[Warning] ${event.rule}: ${plainLine(event.message)} (line ${event.line})`);
+      return;
     case 'built':
       model.notices.push(`Successfully built ${shortenId(event.image)}`);
       return;

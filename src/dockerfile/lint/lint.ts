@@ -9,15 +9,18 @@ import { type Finding, type Problem, pageOf, type Rule } from './rule.ts';
 import { RULES } from './rules.ts';
 
 /**
- * Checks a Dockerfile against every rule that is not skipped: by `config`, by the file's `# check=` directive, or by a
+ * Checks a Dockerfile against every rule (or those of `rules`) that is not skipped: by `config`, by the file's `# check=` directive, or by a
  * comment `# check=skip=Name` (or `# hadolint ignore=DL3008`) above the instruction. Sorted by place. Throws Failure
  * for a bad `# check=` directive and for a file without FROM.
  */
-export function lint(dockerfile: Dockerfile, options: LintOptions & { readonly config?: LintConfig } = {}): Finding[] {
+export function lint(
+  dockerfile: Dockerfile,
+  options: LintOptions & { readonly config?: LintConfig; readonly rules?: readonly Rule[] } = {},
+): Finding[] {
   const config = mergeConfig(options.config ?? DEFAULT_CONFIG, directiveOf(dockerfile));
   const model = lintModel(dockerfile, options);
   const findings: Finding[] = [];
-  for (const rule of RULES) {
+  for (const rule of options.rules ?? RULES) {
     if (!runs(rule, config)) continue;
     for (const problem of rule.check(model)) {
       if (isSkipped(rule, problem.instruction.comments)) continue;

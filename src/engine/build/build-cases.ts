@@ -1,17 +1,20 @@
 import { collect } from '../../store/collect.ts';
-import { BuildHistory } from './build-history.ts';
-import { type BuildImageRequest, type BuildParts, buildImage } from './build-image.ts';
+import type { BuildHistory } from './build-history.ts';
+import { type BuildImageRequest, type BuildParts, buildImage, checkBuild } from './build-image.ts';
+
+export interface BuildCaseParts extends BuildParts {
+  readonly settled: () => void;
+  readonly history: BuildHistory;
+}
 
 /** Builds and their cache, as a door asks for them. */
 export class BuildCases {
-  readonly #parts: BuildParts & { readonly settled: () => void };
-  readonly history: BuildHistory;
+  readonly #parts: BuildCaseParts;
   #running = 0;
 
   /** `settled` is called after each build, when its layers are sealed. */
-  constructor(parts: BuildParts & { readonly settled: () => void }) {
+  constructor(parts: BuildCaseParts) {
     this.#parts = parts;
-    this.history = new BuildHistory(parts);
   }
 
   get isBusy(): boolean {
@@ -20,7 +23,7 @@ export class BuildCases {
 
   async build(request: BuildImageRequest): Promise<{ image: string }> {
     this.#running++;
-    const { history } = this;
+    const { history } = this.#parts;
     const trace = history.begin(request);
     try {
       const done = await buildImage(this.#parts, {
@@ -40,6 +43,10 @@ export class BuildCases {
       this.#running--;
       this.#parts.settled();
     }
+  }
+
+  check(request: BuildImageRequest): Promise<void> {
+    return checkBuild(this.#parts, request);
   }
 
   async pruneCache(): Promise<{ CachesDeleted: string[] | null; SpaceReclaimed: number }> {

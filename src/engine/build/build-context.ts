@@ -1,4 +1,4 @@
-import { readdirSync, statSync } from 'node:fs';
+import { lstatSync, readdirSync, statSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -17,6 +17,8 @@ import { fetchRemoteContext } from './remote-context.ts';
 export type ContextSource =
   | { readonly kind: 'tar'; readonly body: Readable }
   | { readonly kind: 'offer'; readonly offer: ContextOffer; readonly dockerfile: Readable | undefined }
+  /** A folder of a body that was unpacked. */
+  | { readonly kind: 'packed'; readonly folder: string }
   | { readonly kind: 'remote'; readonly url: string };
 
 /** A context on this machine, with the Dockerfile found in it or sent beside it. */
@@ -30,8 +32,15 @@ export interface ContextOptions {
   readonly workers: WorkerPool;
   /** Path of the Dockerfile in the context. */
   readonly dockerfile: string;
+  /** The request's body, when it holds several contexts. */
+  readonly packed: PackedContexts | undefined;
   readonly emit: (event: BuildEvent) => Promise<void>;
   readonly signal: AbortSignal;
+}
+
+/** A tree in which each folder of the root is a context. */
+export interface PackedContexts {
+  readonly folder: string;
 }
 
 const DOCKERFILE_LIMIT = 16 << 20;
@@ -44,12 +53,12 @@ export async function openContext(
 ): Promise<OpenedContext> {
   switch (source.kind) {
     case 'offer': {
-      const folder = visibleFolder(source.offer);
+      const place = offeredPlace(source.offer, options);
       const sent = source.dockerfile && (await readBody(source.dockerfile));
-      // Digests are remembered by the folder's path; the memo itself is keyed by device and inode of each file.
-      const memo = join(options.store.memoFolder('contexts'), hexOf(digestOf(folder)).slice(0, 32));
-      return finish({ folder, memo, index: undefined }, sent && sent.length > 0 ? sent : undefined, options);
+      return finish(place, sent && sent.length > 0 ? sent : undefined, options);
     }
+    case 'packed':
+      return finish(packedPlace(options.packed, source.folder), undefined, options);
     case 'tar': {
       return finish(await unpack(source.body, scope, options), undefined, options);
     }
@@ -65,7 +74,29 @@ export async function openContext(
   }
 }
 
+/** Where the files of a context are. */
+export type ContextPlace = Omit<BuildContext, 'ignore'>;
+
 /** The offered folder, when this host sees the same one. */
+export function offeredPlace(offer: ContextOffer, { store }: Pick<ContextOptions, 'store'>): ContextPlace {
+  const folder = visibleFolder(offer);
+  // Digests are remembered by the folder's path; the memo itself is keyed by device and inode of each file.
+  const memo = join(store.memoFolder('contexts'), hexOf(digestOf(folder)).slice(0, 32));
+  return { folder, memo, index: undefined };
+}
+
+export function packedPlace(packed: PackedContexts | undefined, name: string): ContextPlace {
+  const folder = packed && join(packed.folder, name);
+  if (folder !== undefined && lstatSync(folder, { throwIfNoEntry: false })?.isDirectory()) return onDisk(folder);
+  throw new Failure('invalid', 'CONTEXT_NOT_PACKED', `the body of the build has no folder ${name}`);
+}
+
+/** A context whose rules of what to ignore are its own .dockerignore, unless it has others. */
+export function contextAt(place: ContextPlace, own?: Buffer): BuildContext {
+  const ignore = own ?? readContextFile(place.folder, '.dockerignore', 'ignore file');
+  return { ...place, ignore: ignore?.toString('utf8') };
+}
+
 function visibleFolder(offer: ContextOffer): string {
   try {
     const { dev, ino } = statSync(offer.path, { bigint: true });
@@ -77,7 +108,12 @@ function visibleFolder(offer: ContextOffer): string {
   throw new Failure('invalid', 'CONTEXT_NOT_VISIBLE', `the host does not see the folder ${offer.path} of its client`);
 }
 
-async function unpack(body: Readable, scope: Scope, options: ContextOptions): Promise<Place> {
+/** Unpacks a tar in any compression for as long as `scope` lasts. */
+export async function unpack(
+  body: Readable,
+  scope: Scope,
+  options: Pick<ContextOptions, 'store' | 'workers' | 'emit' | 'signal'>,
+): Promise<ContextPlace> {
   const scratch = scope.use(makeScratchFolder(options.store.scratch, 'context'));
   const folder = join(scratch.path, 'tree');
   await applyTar(
@@ -92,11 +128,9 @@ async function unpack(body: Readable, scope: Scope, options: ContextOptions): Pr
   return { folder, memo: undefined, index: join(scratch.path, 'index') };
 }
 
-type Place = Omit<BuildContext, 'ignore'>;
+export const onDisk = (folder: string): ContextPlace => ({ folder, memo: undefined, index: undefined });
 
-const onDisk = (folder: string): Place => ({ folder, memo: undefined, index: undefined });
-
-function finish(place: Place, sent: Buffer | undefined, options: ContextOptions): OpenedContext {
+function finish(place: ContextPlace, sent: Buffer | undefined, options: ContextOptions): OpenedContext {
   const { folder } = place;
   const dockerfile = sent ?? readContextFile(folder, options.dockerfile, 'Dockerfile');
   if (!dockerfile)
@@ -104,8 +138,7 @@ function finish(place: Place, sent: Buffer | undefined, options: ContextOptions)
       hint: 'name another one with -f',
     });
   const own = readContextFile(folder, `${options.dockerfile}.dockerignore`, 'ignore file');
-  const ignore = own ?? readContextFile(folder, '.dockerignore', 'ignore file');
-  return { context: { ...place, ignore: ignore?.toString('utf8') }, dockerfile };
+  return { context: contextAt(place, own), dockerfile };
 }
 
 async function readBody(body: Readable): Promise<Buffer> {

@@ -1,9 +1,12 @@
 import { availableParallelism } from 'node:os';
+import type { Readable } from 'node:stream';
 import { runBuild } from '../../build/build.ts';
 import type { BuildTrace } from '../../build/explain/build-trace.ts';
 import type { ImageSource, LentToBuild, RunExecutor } from '../../build/needs.ts';
 import type { BuildSession } from '../../build/session.ts';
 import type { Vertices } from '../../build/vertex.ts';
+import type { Rule } from '../../dockerfile/lint/rule.ts';
+import { BUILDKIT_RULES, RULES } from '../../dockerfile/lint/rules.ts';
 import { parseDockerfile } from '../../dockerfile/parse.ts';
 import { excerpt } from '../../dockerfile/position.ts';
 import { planStages } from '../../dockerfile/stages.ts';
@@ -18,7 +21,10 @@ import type { Snapshots } from '../../snapshot/snapshots.ts';
 import type { Store } from '../../store/open-store.ts';
 import type { RegistryAuth } from '../../wire/auth.ts';
 import type { BuildEvent, BuildOptions } from '../../wire/build.ts';
-import { type ContextSource, openContext } from './build-context.ts';
+import type { NamedContext } from '../../wire/build-input.ts';
+import { type ContextSource, openContext, unpack } from './build-context.ts';
+import { lintBuild, refuseLintErrors } from './lint-build.ts';
+import { namedContexts } from './named-contexts.ts';
 import { stepImages } from './step-images.ts';
 
 export interface BuildImageRequest {
@@ -26,6 +32,8 @@ export interface BuildImageRequest {
   readonly id: string;
   readonly options: BuildOptions;
   readonly context: ContextSource;
+  readonly named: ReadonlyMap<string, NamedContext>;
+  readonly packed: Readable | undefined;
   readonly lent: LentToBuild;
   /** By registry host. */
   readonly registryAuth: Readonly<Record<string, RegistryAuth>>;
@@ -57,25 +65,16 @@ export async function buildImage(
   if (options.squash) throw new Failure('unsupported', 'SQUASH_UNSUPPORTED', '--squash is not supported yet');
   await using scope = new Scope();
   using _kept = parts.store.leases.begin();
-  const { context, dockerfile } = await openContext(request.context, scope, {
-    ...parts,
-    dockerfile: options.dockerfile,
-    emit,
-    signal,
-  });
+  const prepared = await prepare(parts, request, scope, BUILDKIT_RULES);
+  const { plan, platform, context, contexts, findings, locate } = prepared;
   try {
-    const platform = options.platform ? parsePlatform(options.platform) : hostPlatform();
-    const plan = planStages(parseDockerfile(dockerfile, { file: options.dockerfile }), {
-      target: options.target,
-      buildArgs: options.buildArgs,
-      buildPlatform: hostPlatform(),
-      targetPlatform: platform,
-    });
+    refuseLintErrors(findings);
     const session: BuildSession = {
       options,
       plan,
       platform,
       context,
+      contexts,
       lent: request.lent,
       memory: parts.memory,
       store: parts.store,
@@ -96,9 +95,45 @@ export async function buildImage(
       parts.tag(image, name);
       await emit({ type: 'tagged', name: familiarReference(name) });
     }
+    if (options.lint) for (const finding of findings) await emit(finding);
     return { image };
   } catch (error) {
-    throw withExcerpt(error, options.dockerfile, dockerfile);
+    throw locate(error);
+  }
+}
+
+/** Says what rules find in the Dockerfile of a build. */
+export async function checkBuild(parts: BuildParts, request: BuildImageRequest): Promise<void> {
+  await using scope = new Scope();
+  const { findings } = await prepare(parts, request, scope, RULES);
+  for (const finding of findings) await request.emit(finding);
+}
+
+/** What is known before a build's first step. What is fetched and unpacked for it goes with `scope`. */
+async function prepare(
+  parts: BuildParts,
+  { options, emit, signal, ...request }: BuildImageRequest,
+  scope: Scope,
+  rules: readonly Rule[],
+) {
+  const sources = { ...parts, dockerfile: options.dockerfile, emit, signal };
+  const packed = request.packed && (await unpack(request.packed, scope, sources));
+  const contexts = namedContexts(request.named, scope, { ...sources, packed });
+  const { context, dockerfile } = await openContext(request.context, scope, { ...sources, packed });
+  const locate = (error: unknown) => withExcerpt(error, options.dockerfile, dockerfile);
+  try {
+    const platform = options.platform ? parsePlatform(options.platform) : hostPlatform();
+    const parsed = parseDockerfile(dockerfile, { file: options.dockerfile });
+    const plan = planStages(parsed, {
+      target: options.target,
+      buildArgs: options.buildArgs,
+      buildPlatform: hostPlatform(),
+      targetPlatform: platform,
+      contexts: contexts.names,
+    });
+    return { plan, platform, context, contexts, findings: lintBuild(parsed, plan, context, rules), locate };
+  } catch (error) {
+    throw locate(error);
   }
 }
 

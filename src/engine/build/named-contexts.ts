@@ -1,0 +1,73 @@
+import { join } from 'node:path';
+import type { NamedContexts, OpenedNamedContext } from '../../build/needs.ts';
+import { Failure } from '../../lib/error.ts';
+import type { Scope } from '../../lib/scope.ts';
+import { makeScratchFolder } from '../../lib/scratch.ts';
+import type { NamedContext } from '../../wire/build-input.ts';
+import {
+  type ContextOptions,
+  type ContextPlace,
+  contextAt,
+  offeredPlace,
+  onDisk,
+  packedPlace,
+  unpack,
+} from './build-context.ts';
+import { fetchRemoteContext } from './remote-context.ts';
+
+/**
+ * The contexts of `--build-context`. Folders are looked for at once, so that a client can send those that this host does
+ * not see; what is remote is fetched when a step first needs it, once.
+ */
+export function namedContexts(
+  named: ReadonlyMap<string, NamedContext>,
+  scope: Scope,
+  options: Omit<ContextOptions, 'dockerfile'>,
+): NamedContexts {
+  const openers = new Map([...named].map(([name, source]) => [name, opener(name, source, scope, options)]));
+  const opened = new Map<string, Promise<OpenedNamedContext>>();
+  return {
+    names: [...named.keys()],
+    open(name) {
+      const open = openers.get(name);
+      if (!open) throw new Failure('internal', 'CONTEXT_UNKNOWN', `there is no context "${name}"`);
+      const result = opened.get(name) ?? open();
+      opened.set(name, result);
+      return result;
+    },
+  };
+}
+
+function opener(
+  name: string,
+  source: NamedContext,
+  scope: Scope,
+  options: Omit<ContextOptions, 'dockerfile'>,
+): () => Promise<OpenedNamedContext> {
+  const folder = (place: ContextPlace): OpenedNamedContext => ({ kind: 'folder', context: contextAt(place) });
+  switch (source.kind) {
+    case 'image':
+      return async () => ({ kind: 'image', name: source.reference });
+    case 'folder': {
+      const place = offeredPlace(source.offer, options);
+      return async () => folder(place);
+    }
+    case 'packed':
+      return async () => folder(packedPlace(options.packed, source.folder));
+    case 'remote':
+      return async () => folder(await fetched(name, source.url, scope, options));
+  }
+}
+
+async function fetched(
+  name: string,
+  url: string,
+  scope: Scope,
+  options: Omit<ContextOptions, 'dockerfile'>,
+): Promise<ContextPlace> {
+  const scratch = scope.use(makeScratchFolder(options.store.scratch, 'remote'));
+  const remote = await fetchRemoteContext(url, scratch.path, options);
+  if (remote.kind === 'folder') return onDisk(join(remote.folder));
+  if (remote.kind === 'tar') return unpack(remote.body, scope, options);
+  throw new Failure('invalid', 'CONTEXT_TEXT', `the build context "${name}" is a text, not a tar or a git repository`);
+}
