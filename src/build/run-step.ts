@@ -43,6 +43,18 @@ export async function runStep(
     hosts: session.options.extraHosts.length === 0 ? undefined : session.options.extraHosts.join(' '),
     platform: formatPlatform(session.platform),
   });
+  const program = {
+    argv,
+    env: scope.runEnvironment(),
+    user: state.config.User ?? '',
+    workdir: state.config.WorkingDir ?? '/',
+    network,
+  };
+  session.trace.ran(
+    step,
+    program,
+    Object.keys(mounts.key).map((name) => name.replace(/^mount /, '')),
+  );
   const execute = async (): Promise<Execution> => {
     await session.trace.missed(step, key);
     const output = outputOf(session, step);
@@ -55,13 +67,9 @@ export async function runStep(
         return sealed.flatMap((layer) => layer?.diffId ?? []);
       },
       image: state.baseImage,
-      argv,
-      env: scope.runEnvironment(),
-      user: state.config.User ?? '',
-      workdir: state.config.WorkingDir ?? '/',
+      ...program,
       ...opened,
       folders: Object.keys(state.config.Volumes ?? {}),
-      network,
       extraHosts: session.options.extraHosts,
       resources: session.options.resources,
       onStart: (container) => void session.emit({ type: 'step-container', step, container }),
@@ -76,8 +84,11 @@ export async function runStep(
         await removed();
       } else await ended.keep();
       const kept = session.options.forceRemove ? undefined : ended.container;
-      throw runFailed(argv, ended.exitCode, instruction, { before: (await state.image).id, kept });
+      await session.trace.ended(step, opened.mounts, { container: kept });
+      const look = { before: (await state.image).id, build: kept === undefined ? undefined : session.trace.record.id };
+      throw runFailed(argv, ended.exitCode, instruction, look);
     }
+    await session.trace.ended(step, opened.mounts);
     const layer = await ended.commit({ keep: !session.options.remove });
     if (session.options.remove) await removed();
     return { layer };
@@ -91,24 +102,22 @@ export async function runStep(
   return { createdBy: `${prefix}${argv.join(' ')}`, vertex };
 }
 
-/** `before` is the image that the step began with, `kept` the container that it left. Both can be looked into. */
+/** `before` is the image that the step began with, `build` the build that remembers what it left. */
 function runFailed(
   argv: readonly string[],
   exitCode: number,
   instruction: RunInstruction,
-  { before, kept }: { readonly before: ImageId | undefined; readonly kept: string | undefined },
+  { before, build }: { readonly before: ImageId | undefined; readonly build: string | undefined },
 ): Failure {
   const message = `The command '${argv.join(' ')}' returned a non-zero code: ${exitCode}`;
   const ways = [
+    ...(build === undefined ? [] : [`strake debug ${build}`]),
     ...(before === undefined ? [] : [`before it: strake run --rm -it ${shortId(before)} sh`]),
-    ...(kept === undefined
-      ? []
-      : [`after it: strake commit ${kept.slice(0, 12)} failed && strake run --rm -it failed sh`]),
   ];
   return new Failure('invalid', 'RUN_FAILED', message, {
     exitCode,
     source: instruction.source,
-    ...(ways.length === 0 ? {} : { hint: `look inside; ${ways.join('; ')}` }),
+    ...(ways.length === 0 ? {} : { hint: `look inside: ${ways.join('; ')}` }),
   });
 }
 

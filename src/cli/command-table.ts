@@ -21,6 +21,7 @@ export const COMMANDS: Readonly<Record<string, Load>> = {
   commit: async () => (await import('./commands/commit.ts')).commit,
   cp: async () => (await import('./commands/cp.ts')).cp,
   create: async () => (await import('./commands/create.ts')).create,
+  debug: async () => (await import('./commands/debug.ts')).debug,
   diff: async () => (await import('./commands/diff.ts')).diff,
   events: async () => (await import('./commands/events.ts')).events,
   export: async () => (await import('./commands/export.ts')).exportContainer,
@@ -99,6 +100,13 @@ export const GROUPS: Readonly<Record<string, Group>> = {
       rm: async () => (await import('./commands/volume.ts')).volumeRm,
     },
   },
+  builder: {
+    short: 'Manage builds and their cache',
+    commands: {
+      ...some('build'),
+      history: async () => (await import('./commands/builder-history.ts')).builderHistory,
+    },
+  },
   system: {
     short: 'Manage the host',
     commands: {
@@ -115,6 +123,7 @@ const ALIASES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   container: { list: 'ls', ps: 'ls', remove: 'rm' },
   volume: { list: 'ls', remove: 'rm' },
   registry: {},
+  builder: {},
   system: {},
 };
 

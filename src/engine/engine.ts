@@ -24,6 +24,7 @@ import type { DiskUsagePart } from '../wire/disk-usage.ts';
 import { Archives } from './archives/archives.ts';
 import { BuildCases } from './build/build-cases.ts';
 import { imageSource } from './build/image-source.ts';
+import { pastBuilds } from './build/past-builds.ts';
 import { runExecutor } from './build/run-executor.ts';
 import { stepCache } from './build/step-cache.ts';
 import { type CommitRequest, commitContainer } from './containers/commit-container.ts';
@@ -118,6 +119,7 @@ export async function openEngine(options: EngineOptions) {
   const registries = scope.use(new Registries(options.registry));
   const compressLayer = snapshots.compress.bind(snapshots);
   const transfers = new Transfers({ store, registries, emit, receiveLayer, compressLayer });
+  const past = pastBuilds({ ...needs, workers, containers });
   const build = new BuildCases({
     store,
     workers,
@@ -128,6 +130,7 @@ export async function openEngine(options: EngineOptions) {
     runner: runExecutor(containers, events),
     tag: (image, name) => giveName(needs, image, name),
     settled: durability.note,
+    history: past.history,
   });
   const owned = scope.move();
   return {
@@ -147,7 +150,7 @@ export async function openEngine(options: EngineOptions) {
       },
       storeCheck: { check: (request: CheckRequest) => checkHostStore({ store, workers }, request) },
       build,
-      buildHistory: build.history,
+      buildHistory: past.backend,
       containers: containerBackend(containers, containerCases),
       exports: {
         export: (ref: string, call: { readonly signal: AbortSignal }) =>

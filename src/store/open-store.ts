@@ -44,6 +44,8 @@ export interface Store extends AsyncDisposable {
   activeKeys(): string[];
   /** `<root>/containers/<id>`; its owner makes and removes it. */
   containerFolder(id: string): string;
+  /** `<root>/debug`: what failed steps of builds left, a folder a build. */
+  readonly debugFolder: string;
   /** `<root>/memo/<name>`, made when needed: notes that only save time and may vanish. */
   memoFolder(name: string): string;
   /** All or nothing of the records that `work`, which is synchronous, changes. */
@@ -61,7 +63,7 @@ export async function openStore(root: string, options: { readonly log: Log }): P
   try {
     makeFolder(root, 0o700);
     const database = scope.use(lockedDatabase(root));
-    for (const name of ['content/sha256', 'layers', 'active', 'containers', 'volumes', 'tmp', 'memo'])
+    for (const name of ['content/sha256', 'layers', 'active', 'containers', 'volumes', 'tmp', 'memo', 'debug'])
       mkdirSync(folder(name), { recursive: true, mode: 0o700 });
     migrate(database);
     const trash = scope.use(new Trash(folder('trash'), options.log));
@@ -94,6 +96,7 @@ export async function openStore(root: string, options: { readonly log: Log }): P
       database,
       activeFolder: (key) => join(root, 'active', key),
       activeKeys: () => readdirSync(folder('active')),
+      debugFolder: folder('debug'),
       containerFolder: (id) => join(root, 'containers', id),
       memoFolder: (name) => {
         const path = join(root, 'memo', name);

@@ -70,6 +70,36 @@ export interface FileChange {
   Change: 'added' | 'removed' | 'type' | 'content' | 'mode' | 'target' | 'attributes';
 }
 
+/** POST /strake/builds/debug. */
+export interface DebugRequest {
+  /** The one that failed, else the last, when absent. */
+  Step?: number;
+  /** Where the step began, not what it left. */
+  Before?: boolean;
+  /** Run the step's command again, where the step began. */
+  Retry?: boolean;
+  /** Instead of a shell. */
+  Cmd?: string[];
+  Tty?: boolean;
+}
+
+export interface DebugAnswer {
+  /** Made, not started; removed when it ends. */
+  Container: string;
+  Build: string;
+  Step: number;
+  Instruction: string;
+  Outcome: string;
+  /** Files as before the step, or as it left them. */
+  Shows: 'before' | 'after';
+  User: string;
+  WorkingDir: string;
+  /** Mounts of the step that are not there any more. */
+  Lost: string[];
+  /** `retry-step` in it runs the step's command. */
+  CanRetry: boolean;
+}
+
 /** An edit of the Dockerfile, or of what is around it, after which the steps would have been taken from the cache. */
 export interface BuildAdvice {
   /** Where the edit is. */

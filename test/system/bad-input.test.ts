@@ -150,12 +150,10 @@ test('a RUN that fails: exit code, last output, step, line, and how to look insi
     /The command '\/bin\/sh -c echo half > \/two; echo the last output; echo to stderr >&2; exit 42' returned a non-zero code: 42/,
   );
   assert.match(stderr, /^at Dockerfile:3/m);
-  const ways =
-    /^ {2}\(look inside; before it: strake run --rm -it ([0-9a-f]{12}) sh; after it: strake commit ([0-9a-f]{12}) failed && strake run --rm -it failed sh\)$/m;
-  const [, before = '', container = ''] = ways.exec(stderr) ?? assert.fail(stderr);
+  const ways = /^ {2}\(look inside: strake debug ([0-9a-f]{12}); before it: strake run --rm -it ([0-9a-f]{12}) sh\)$/m;
+  const [, build = '', before = ''] = ways.exec(stderr) ?? assert.fail(stderr);
   assert.equal(await host.sh(before, 'cat /one; ls /two 2>/dev/null || true'), 'one');
-  await host.ok(['commit', container, 'failed']);
-  assert.equal(await host.sh('failed', 'cat /one /two'), 'one\nhalf');
+  assert.equal(await host.ok(['debug', build, 'cat', '/one', '/two']), 'one\nhalf');
 });
 
 test('a RUN whose program does not exist, or is none', async () => {

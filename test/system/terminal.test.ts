@@ -1,8 +1,8 @@
 /** Containers and builds on a terminal (mission rows R1, D5): size, keys, signals, live progress. */
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { importBusybox, makeContext, run, STRAKE, startHost, type TestHost, until } from './harness.ts';
+import { type Step, talkOnTerminal } from './on-terminal.ts';
 
 let host: TestHost;
 before(async () => {
@@ -14,27 +14,7 @@ afterEach(async () => {
   for (const id of (await host.ok(['ps', '-aq'])).split('\n').filter(Boolean)) await host.ok(['rm', '-f', id]);
 });
 
-interface Step {
-  /** Regular expression for the output since the step before. */
-  readonly expect: string;
-  readonly send?: string;
-  readonly resize?: readonly [rows: number, columns: number];
-}
-
-/** Runs a program on a terminal of 30 rows and 100 columns; gives all that was shown, and the exit code. */
-async function onTerminal(
-  argv: readonly string[],
-  steps: readonly Step[] = [],
-): Promise<{ seen: string; code: number }> {
-  const order = JSON.stringify({ argv, rows: 30, columns: 100, steps });
-  const driver = fileURLToPath(new URL('terminal.py', import.meta.url));
-  const done = await run('python3', [driver, order], { env: { STRAKE_HOST: `unix://${host.socket}`, TERM: 'xterm' } });
-  assert.equal(done.code, 0, done.stderr);
-  const { seen, code, missed } = JSON.parse(done.stdout);
-  assert.equal(missed, null, `"${missed}" was not shown; this was:\n${seen}`);
-  return { seen, code };
-}
-
+const onTerminal = (argv: readonly string[], steps: readonly Step[] = []) => talkOnTerminal(host, argv, steps);
 const shell = (...flags: string[]) => [STRAKE, 'run', '-it', ...flags, 'busybox', 'sh'];
 
 test('run -it: a shell with a prompt, line editing and its exit code', async () => {

@@ -61,7 +61,7 @@ export interface RunRecord {
   readonly workdir: string;
   readonly network: string;
   /** Mounts that are still there after the build: caches, tmpfs, and of a failed step the files that it had bound. */
-  mounts: readonly RunMount[];
+  readonly mounts: readonly RunMount[];
   /** Targets of mounts that are not there any more. */
   lost: readonly string[];
   /** The stopped container that a failed step left. */

@@ -3,6 +3,7 @@ import type { BuildEvent } from '../../wire/build.ts';
 import type { CacheMiss } from '../../wire/build-explain.ts';
 import type { CacheKey } from '../cache-key.ts';
 import type { CopyInputs } from '../context/copy-inputs.ts';
+import type { RunMount } from '../needs.ts';
 import type { BaseRecord, BuildRecord, RunRecord, StepRecord } from './build-record.ts';
 import type { CopyListings } from './copy-listings.ts';
 import { explainMiss } from './explain-miss.ts';
@@ -18,6 +19,8 @@ export interface TraceParts {
   /** What the cache has of an instruction. */
   readonly alike: (site: string) => EarlierKey[];
   readonly listings: CopyListings;
+  /** What of a mount can be seen after the step; keeps the files that a failed one had bound. */
+  readonly takeOver: (mount: RunMount, hasFailed: boolean) => Promise<RunMount | undefined>;
   /** Hears of every miss, of a RUN before it runs. Undefined when nobody wants to. */
   readonly tell: ((step: number, miss: CacheMiss) => Promise<void>) | undefined;
 }
@@ -97,10 +100,33 @@ export class BuildTrace {
     else keys?.push({ site, digest, components, cached: done.cached, result: done.result });
   }
 
-  /** How the command of a RUN runs, or ran. */
-  ran(step: number, run: RunRecord): void {
+  /** How the command of a RUN runs, or ran when the cache has it; `mounts` are the names of its mounts. */
+  ran(step: number, run: Omit<RunRecord, 'mounts' | 'lost'>, mounts: readonly string[]): void {
     const record = this.#step(step);
-    if (record) record.run = run;
+    if (record) record.run = { ...run, mounts: [], lost: mounts };
+  }
+
+  /** A RUN has ended, with these mounts. `container` is what it left when it failed. */
+  async ended(
+    step: number,
+    mounts: readonly RunMount[],
+    failed?: { readonly container: string | undefined },
+  ): Promise<void> {
+    const record = this.#step(step);
+    if (!record?.run) return;
+    const left: RunMount[] = [];
+    for (const mount of mounts) {
+      const taken = await this.#parts.takeOver(mount, failed !== undefined);
+      if (taken) left.push(taken);
+    }
+    const targets = new Set(left.map(({ target }) => target));
+    const { container } = failed ?? {};
+    record.run = {
+      ...record.run,
+      mounts: left,
+      lost: record.run.lost.filter((name) => !targets.has(name)),
+      ...(container === undefined ? {} : { container }),
+    };
   }
 
   /** Keeps the list of files that a key's digest is of. */

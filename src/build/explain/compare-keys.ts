@@ -34,7 +34,7 @@ export function componentOf(key: ComparedKey, name: string): string | undefined 
 
 /** Digest of a list of files in a component's value: `files` is one, a bind mount's value ends with one. */
 export function listingIn(value: string | undefined): string | undefined {
-  return value === undefined ? undefined : /(?:^|\s)(sha256:[0-9a-f]{64})$/.exec(value)?.[1];
+  return value === undefined ? undefined : /(?:^|\s)(sha256:[0-9a-f]{64})(?: rw)?$/.exec(value)?.[1];
 }
 
 function changeOf(component: string, before: string | undefined, after: string | undefined): CacheChange {

@@ -56,6 +56,7 @@ async function build(
     past: () => (options.alike ? [] : [...past]),
     alike: (site) => (options.alike ? keys.filter((key) => key.site === site) : []),
     listings,
+    takeOver: async () => undefined,
     tell: undefined,
   });
   const infos = steps.map(({ text }, index) => ({ index, stage: 0, stageName: undefined, line: index + 1, text }));

@@ -1,4 +1,5 @@
 import type { CacheChange, CacheMiss } from '../../wire/build-explain.ts';
+import { listingIn } from './compare-keys.ts';
 
 const LONG = 120;
 
@@ -37,7 +38,7 @@ function changeText(change: CacheChange): string[] {
     case 'files':
       return filesText('files', change);
     case 'mount':
-      return change.FileCount === undefined && !isListing(Before)
+      return listingIn(Before) === undefined
         ? [valueText(`mount ${Name}`, change)]
         : filesText(`files of mount ${Name}`, change);
     case 'base':
@@ -67,7 +68,7 @@ function filesText(name: string, { Files, FileCount = 0 }: CacheChange): string[
   const more = FileCount - Files.length;
   return [
     ...Files.map(
-      ({ Path, Change }) => `${name.replace(/^files/, 'file')} ${CHANGES[Change]}: ${Path === '' ? '.' : Path}`,
+      ({ Path, Change }) => `${name.replace(/^files/, "file")} ${CHANGES[Change]}: ${Path === '' ? '.' : Path}`,
     ),
     ...(more > 0 ? [`and ${more} more`] : []),
   ];
@@ -83,6 +84,5 @@ const CHANGES = {
   attributes: 'with other attributes',
 } as const;
 
-const isListing = (value: string | undefined) => value !== undefined && /sha256:[0-9a-f]{64}$/.test(value);
 const quote = (value: string | undefined) => JSON.stringify(shorten(value ?? ''));
 const shorten = (text: string) => (text.length > LONG ? `${text.slice(0, LONG)}...` : text);

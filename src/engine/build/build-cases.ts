@@ -1,6 +1,6 @@
 import { collect } from '../../store/collect.ts';
 import type { BuildHistory } from './build-history.ts';
-import { type BuildImageRequest, type BuildParts, buildImage, checkBuild } from './build-image.ts';
+import { type BuildImageRequest, type BuildParts, buildImage } from './build-image.ts';
 
 export interface BuildCaseParts extends BuildParts {
   readonly settled: () => void;
@@ -43,10 +43,6 @@ export class BuildCases {
       this.#running--;
       this.#parts.settled();
     }
-  }
-
-  check(request: BuildImageRequest): Promise<void> {
-    return checkBuild(this.#parts, request);
   }
 
   async pruneCache(): Promise<{ CachesDeleted: string[] | null; SpaceReclaimed: number }> {

@@ -11,6 +11,7 @@ import type { BuildRow } from '../../store/builds.ts';
 import type { Store } from '../../store/open-store.ts';
 import type { BuildExplanation, BuildSummary, CacheMiss, MissedStep } from '../../wire/build-explain.ts';
 import type { BuildImageRequest } from './build-image.ts';
+import type { KeptSteps } from './kept-steps.ts';
 
 /** Builds of the same thing, and cache records of the same instruction, that a missed key is compared with. */
 const PAST_BUILDS = 5;
@@ -24,9 +25,15 @@ interface CallOptions {
 export class BuildHistory {
   readonly #store: Store;
   readonly #listings: CopyListings;
+  readonly #kept: KeptSteps;
 
-  constructor({ store, workers }: { readonly store: Store; readonly workers: WorkerPool }) {
+  constructor({
+    store,
+    workers,
+    kept,
+  }: { readonly store: Store; readonly workers: WorkerPool; readonly kept: KeptSteps }) {
     this.#store = store;
+    this.#kept = kept;
     this.#listings = new CopyListings(store.memoFolder('copy-listings'), workers);
   }
 
@@ -51,6 +58,7 @@ export class BuildHistory {
           .alike(site, ALIKE_RECORDS)
           .map(({ key, components, lastUsed }) => ({ site, components, digest: key, at: lastUsed })),
       listings: this.#listings,
+      takeOver: (mount, hasFailed) => this.#kept.takeOver(id, mount, hasFailed),
       tell: !options.explain
         ? undefined
         : async (step, miss) => {
@@ -65,10 +73,16 @@ export class BuildHistory {
     const { record } = trace;
     if (record.steps.length === 0) return;
     this.#store.builds.put({ id: record.id, started: record.started, source: record.source, document: record });
+    if (record.status === 'failed') await this.#kept.prune(this.records());
+  }
+
+  /** Newest first. */
+  records(): BuildRecord[] {
+    return this.#store.builds.list().map(recordOf);
   }
 
   async list(): Promise<BuildSummary[]> {
-    return this.#store.builds.list().map((row) => summaryOf(recordOf(row)));
+    return this.records().map(summaryOf);
   }
 
   /** Why steps of a build missed. `ref` is a build's ID or a beginning of it, or an image; empty is the last build. */
@@ -95,7 +109,7 @@ export class BuildHistory {
   }
 
   find(ref: string): BuildRecord {
-    const records = this.#store.builds.list().map(recordOf);
+    const records = this.records();
     const found =
       ref === ''
         ? records[0]

@@ -61,7 +61,8 @@ export function runExecutor(containers: Containers, events: EventLog): RunExecut
   };
 }
 
-function mountRequest(mount: RunMount): MountRequest {
+/** A mount as containers are asked for it. */
+export function mountRequest(mount: RunMount): MountRequest {
   const common = { Target: mount.target, ReadOnly: mount.readOnly };
   if (mount.kind === 'bind') return { ...common, Type: 'bind', Source: mount.source };
   return { ...common, Type: 'tmpfs', ...(mount.size === undefined ? {} : { TmpfsOptions: { SizeBytes: mount.size } }) };

@@ -100,8 +100,8 @@ async function whilePaused<T>(
 }
 
 /** The container's changes as a layer of the store; undefined when there are none. */
-async function receiveChanges(
-  needs: CommitNeeds,
+export async function receiveChanges(
+  needs: Pick<CommitNeeds, 'store' | 'workers' | 'receiveLayer'>,
   container: Container,
   signal: AbortSignal,
 ): Promise<DiffId | undefined> {
