@@ -16,6 +16,7 @@ const PR_SET_CHILD_SUBREAPER = 36;
 const PIDFD_OPEN = 434; // the same number on every architecture
 const WNOHANG = 1;
 const STRAY_DELAY_MS = 100;
+const HELPER_DELAY_MS = 2;
 
 /** How a process ended. */
 export interface ExitStatus {
@@ -65,15 +66,22 @@ export function waitForExit(pid: number): Promise<ExitStatus> {
   waitedFor.add(pid);
   const { promise, resolve, reject } = Promise.withResolvers<ExitStatus>();
   const watch = watchDescriptor(fd);
-  watch.start({ readable: true }, () => {
+  const look = () => {
     const status = tryWait(pid);
     if (status === undefined) return;
+    watch.stop();
+    if (status === 'lost' && isZombie(pid)) {
+      // It is the child of a helper of the runtime, which has not ended yet: soon it is ours.
+      setTimeout(look, HELPER_DELAY_MS);
+      return;
+    }
     watch[Symbol.dispose]();
     closeSync(fd);
     waitedFor.delete(pid);
     if (status === 'lost') reject(lostProcess(pid, 'it is not a child of the host'));
     else resolve(status);
-  });
+  };
+  watch.start({ readable: true }, look);
   return promise;
 }
 
