@@ -11,6 +11,7 @@ import type { CopyInputs } from './context/copy-inputs.ts';
 import type { CopyJob, CopyRequest, CopySource, SourcePlace } from './copy/copy-request.ts';
 import { prepareCopy } from './copy/prepare-copy.ts';
 import type { BuildSession } from './session.ts';
+import { sourceDateComponent } from './source-date.ts';
 import { placeOf, type SourceContext } from './source-place.ts';
 import type { StageState, StepResult } from './stage-state.ts';
 import type { Execution, SolvedVertex } from './vertex.ts';
@@ -81,6 +82,7 @@ async function copy(
       chmod: request.chmod,
       parents: request.parents ? 'yes' : undefined,
       unpack: request.unpack ? 'yes' : undefined,
+      ...sourceDateComponent(session.sourceDate),
       files: inputs?.digest,
     });
   const vertex = await solveCopy(session, job, step, keyOf);
@@ -106,7 +108,7 @@ async function solveCopy(
   const execute = async (): Promise<Execution> => {
     const layer = await session.snapshots.write(async ({ folder }) => {
       const copied = await job.copy(
-        { folder, time: Math.floor(Date.now() / 1000) },
+        { folder, time: Math.floor(Date.now() / 1000), newest: session.sourceDate },
         {
           signal,
           onProgress: ({ bytes }) =>

@@ -128,8 +128,11 @@ export interface RunRequest {
 export interface EndedRun {
   readonly exitCode: number;
   readonly container: string;
-  /** Makes its changes a layer. With `keep` the stopped container stays, standing on that layer. */
-  commit(options: { readonly keep: boolean }): Promise<MadeLayer>;
+  /**
+   * Makes its changes a layer. With `keep` the stopped container stays, standing on that layer. Files that are newer than
+   * `newest`, seconds since 1970, get that time.
+   */
+  commit(options: { readonly keep: boolean; readonly newest: number | undefined }): Promise<MadeLayer>;
   /** Removes the container and its changes. */
   remove(): Promise<void>;
   /** Leaves the stopped container to the user. */

@@ -11,6 +11,7 @@ import { cacheKey, variableComponents } from './cache-key.ts';
 import { DEFAULT_SHELL } from './metadata.ts';
 import { planMounts } from './mounts/run-mounts.ts';
 import type { BuildSession } from './session.ts';
+import { sourceDateComponent } from './source-date.ts';
 import type { SourceContext } from './source-place.ts';
 import type { StageState, StepResult } from './stage-state.ts';
 import type { Execution } from './vertex.ts';
@@ -42,6 +43,7 @@ export async function runStep(
     network,
     hosts: session.options.extraHosts.length === 0 ? undefined : session.options.extraHosts.join(' '),
     platform: formatPlatform(session.platform),
+    ...sourceDateComponent(session.sourceDate),
   });
   const program = {
     argv,
@@ -89,8 +91,9 @@ export async function runStep(
       throw runFailed(argv, ended.exitCode, instruction, look);
     }
     await session.trace.ended(step, opened.mounts);
-    const layer = await ended.commit({ keep: !session.options.remove });
+    const layer = await ended.commit({ keep: !session.options.remove, newest: session.sourceDate });
     if (session.options.remove) await removed();
+    if (session.sourceDate !== undefined) await layer.sealed; // times change until then, and the next step can see them
     return { layer };
   };
   const vertex = await session.vertices.solve(key, {

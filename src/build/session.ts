@@ -14,6 +14,8 @@ export interface BuildSession {
   readonly options: BuildOptions;
   readonly plan: StagePlan;
   readonly platform: Platform;
+  /** See source-date.ts. */
+  readonly sourceDate: number | undefined;
   readonly context: BuildContext;
   readonly contexts: NamedContexts;
   readonly lent: LentToBuild;

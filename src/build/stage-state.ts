@@ -49,12 +49,16 @@ export function advance(session: BuildSession, state: StageState, step: StepResu
   const { vertex, createdBy } = step;
   const config = step.config ?? state.config;
   const author = step.author ?? state.author;
-  const created = vertex?.created ?? new Date().toISOString();
+  const { sourceDate } = session;
+  const created =
+    sourceDate === undefined
+      ? (vertex?.created ?? new Date().toISOString())
+      : new Date(sourceDate * 1000).toISOString().replace('.000Z', 'Z');
   const image = Promise.all([state.image, vertex?.sealed]).then(([parent, layer]) =>
     addStep(
       session.stepImages,
       parent,
-      { config, createdBy, author, created, diffId: layer?.diffId },
+      { config, createdBy, author, created, isDated: sourceDate !== undefined, diffId: layer?.diffId },
       !session.options.noCache,
     ),
   );

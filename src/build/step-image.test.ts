@@ -20,6 +20,7 @@ const scratch = emptyImage({ os: 'linux', architecture: 'amd64' });
 const step = {
   config: { Env: ['A=1'] },
   createdBy: 'x',
+  isDated: false,
   author: undefined,
   created: '2026-01-01T00:00:00.000Z',
   diffId: undefined,
@@ -38,6 +39,15 @@ test('without reuse it is a new image', () => {
   const later = addStep(images, scratch, { ...step, created: '2027-01-01T00:00:00.000Z' }, false);
   assert.notEqual(later.id, first.id);
   assert.equal(later.known, false);
+});
+
+test('a date that is asked for is part of the step', () => {
+  const images = memoryImages();
+  const dated = { ...step, isDated: true };
+  const first = addStep(images, scratch, dated, true);
+  assert.equal(addStep(images, scratch, dated, true).id, first.id);
+  const later = addStep(images, scratch, { ...dated, created: '2027-01-01T00:00:00.000Z' }, true);
+  assert.equal(later.config.created, '2027-01-01T00:00:00.000Z');
 });
 
 test('metadata adds a history entry and no layer, files add both', () => {

@@ -18,6 +18,8 @@ export interface ImageStep {
   readonly author: string | undefined;
   /** RFC 3339. */
   readonly created: string;
+  /** `created` is asked for, not only when it happened to be made. */
+  readonly isDated: boolean;
   /** Undefined for an instruction that changes no file. */
   readonly diffId: DiffId | undefined;
 }
@@ -66,7 +68,9 @@ export function addStep(images: StepImages, parent: StepImage, step: ImageStep, 
     },
     ...(variant === undefined ? {} : { variant }),
   };
-  const stepKey = digestOf(JSON.stringify([step.createdBy, author, step.config, step.diffId ?? null]));
+  const stepKey = digestOf(
+    JSON.stringify([step.createdBy, author, step.config, step.diffId ?? null, ...(step.isDated ? [step.created] : [])]),
+  );
   const known = reuse ? images.childByStep(parent.id, stepKey) : undefined;
   if (known) return { ...known, known: true };
   return { id: images.put({ config, parent: parent.id, stepKey }), config, known: false };

@@ -16,7 +16,11 @@ export interface ActiveParts {
   /** Removes a folder, perhaps later. */
   readonly discard: (folder: string) => void;
   /** Allots a layer, calls `move` with the path for its tree, and begins to index it. */
-  readonly commit: (move: (target: string) => void, signal: AbortSignal) => PendingLayer;
+  readonly commit: (move: (target: string) => void, signal: AbortSignal, options: CommitOptions) => PendingLayer;
+}
+
+export interface CommitOptions {
+  readonly newest?: number | undefined;
 }
 
 /**
@@ -100,12 +104,13 @@ export class ActiveSnapshot implements AsyncDisposable {
 
   /**
    * Makes the changes a layer; nothing is copied. Nobody may be writing to the snapshot any more. `signal` also ends the
-   * computation of the digest, and without it the layer is gone again.
+   * computation of the digest, and without it the layer is gone again. Files that are newer than `newest`, seconds since
+   * 1970, get that time.
    */
-  commit(signal: AbortSignal): PendingLayer {
+  commit(signal: AbortSignal, options: CommitOptions = {}): PendingLayer {
     if (this.#state === 'ended') throw this.#ended();
     this.unmount();
-    const layer = this.#parts.commit((target) => renameSync(this.upper, target), signal);
+    const layer = this.#parts.commit((target) => renameSync(this.upper, target), signal, options);
     this.#state = 'ended';
     this.#parts.discard(this.#parts.folder);
     return layer;

@@ -1,11 +1,11 @@
 import { createHash, hash } from 'node:crypto';
 import { closeSync, constants, openSync, readdirSync, readlinkSync, readSync } from 'node:fs';
-import { type FileStat, getXattr, listXattrs, statFile } from '../host/file-system-calls.ts';
+import { type FileStat, getXattr, listXattrs, setTimes, statFile } from '../host/file-system-calls.ts';
 import { cancelled, Failure } from '../lib/error.ts';
 import { type Digest, Digester, parseDigest } from '../oci/digest.ts';
 import type { LayerFacts } from '../store/layers.ts';
 import { RESERVE_LIMIT } from '../tar/gather-buffer.ts';
-import { countedSize, type EntryHeader, type EntryType, type LayerEntry } from '../tar/layer-entry.ts';
+import { countedSize, type EntryHeader, type EntryType, type LayerEntry, notNewer } from '../tar/layer-entry.ts';
 import { writeLayerIndex } from '../tar/layer-index.ts';
 import { decodeName, pathInFolder } from '../tar/names.ts';
 import { TarWriter } from '../tar/tar-writer.ts';
@@ -18,14 +18,19 @@ export interface ScanRequest {
   readonly tree: string;
   /** File to write the index to. */
   readonly index: string;
+  /** What is newer gets this modification time, in seconds, here and on disk. */
+  readonly newest?: number | undefined;
 }
 
 /**
  * Makes the index of a tree and the diffID of its canonical tar, which is never stored, reading each file once. The
  * root directory itself gets a row only when its owner or mode is not the default. Blocks: meant for a worker thread.
  */
-export function scanTree({ tree, index }: ScanRequest, { signal }: { readonly signal: AbortSignal }): LayerFacts {
-  const scan = new Scan(tree, signal);
+export function scanTree(
+  { tree, index, newest }: ScanRequest,
+  { signal }: { readonly signal: AbortSignal },
+): LayerFacts {
+  const scan = new Scan(tree, newest, signal);
   scan.walk();
   const facts = scan.finish();
   writeLayerIndex(index, scan.rows);
@@ -46,6 +51,7 @@ const EMPTY = createHash('sha256').digest('hex');
 class Scan {
   readonly rows: LayerEntry[] = [];
   readonly #tree: string;
+  readonly #newest: number | undefined;
   readonly #signal: AbortSignal;
   readonly #digester = new Digester();
   readonly #writer = new TarWriter((bytes) => this.#digester.update(bytes));
@@ -53,8 +59,9 @@ class Scan {
   readonly #linked = new Map<bigint, LayerEntry>();
   #size = 0;
 
-  constructor(tree: string, signal: AbortSignal) {
+  constructor(tree: string, newest: number | undefined, signal: AbortSignal) {
     this.#tree = tree;
+    this.#newest = newest;
     this.#signal = signal;
   }
 
@@ -96,7 +103,9 @@ class Scan {
       return false;
     }
     const { xattrs, opaque } = attributesOf(disk, path);
-    const entry = headerOf(path, type, stat, disk, xattrs);
+    const found = headerOf(path, type, stat, disk, xattrs);
+    const entry = notNewer(found, this.#newest);
+    if (entry !== found) setTimes(disk, entry.mtime, entry.mtimeNsec);
     const isDefaultRoot = path === '' && (stat.mode & 0o7777) === 0o755 && stat.uid === 0 && stat.gid === 0;
     if (type === 'file') this.#addFile(entry, disk);
     else if (!isDefaultRoot) this.#add({ ...entry, offset: 0 });

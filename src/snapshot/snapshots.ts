@@ -3,7 +3,7 @@ import { Failure } from '../lib/error.ts';
 import type { WorkerPool } from '../lib/worker-pool.ts';
 import type { DiffId } from '../oci/digest.ts';
 import type { AllottedLayer, LayerFacts, LayerId, LayerRecord, SealedLayer } from '../store/layers.ts';
-import { ActiveSnapshot } from './active-snapshot.ts';
+import { ActiveSnapshot, type CommitOptions } from './active-snapshot.ts';
 import type { ApplyProgress } from './apply-stream.ts';
 import { applyTar } from './apply-tar.ts';
 import type { ScanRequest } from './scan-tree.ts';
@@ -81,7 +81,7 @@ export class Snapshots {
       folder: join(this.#active, key),
       parents: parents.map((id) => this.#tree(id)),
       discard: (folder) => this.#trash.discard(folder),
-      commit: (move, signal) => this.#commit(move, signal),
+      commit: (move, signal, options) => this.#commit(move, signal, options),
     });
   }
 
@@ -148,7 +148,7 @@ export class Snapshots {
     return streamLayer(this.#receivers, { form: 'merged', layers }, options);
   }
 
-  #commit(move: (target: string) => void, signal: AbortSignal): PendingLayer {
+  #commit(move: (target: string) => void, signal: AbortSignal, { newest }: CommitOptions): PendingLayer {
     const { id } = this.#layers.allot();
     try {
       move(this.#tree(id));
@@ -156,7 +156,7 @@ export class Snapshots {
       this.#layers.discard(id);
       throw error;
     }
-    const request: ScanRequest = { tree: this.#tree(id), index: this.#index(id) };
+    const request: ScanRequest = { tree: this.#tree(id), index: this.#index(id), newest };
     const facts = this.#pool.run<LayerFacts>('scan-tree', request, { signal });
     const sealed = facts
       .then((known) => this.#layers.seal(id, known).layer)

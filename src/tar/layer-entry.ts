@@ -49,6 +49,12 @@ export interface LayerEntry extends EntryHeader {
   readonly offset: number;
 }
 
+/** The header with a modification time that is not after `newest`, in seconds. */
+export function notNewer<T extends EntryHeader>(header: T, newest: number | undefined): T {
+  const isNewer = newest !== undefined && (header.mtime > newest || (header.mtime === newest && header.mtimeNsec > 0));
+  return isNewer ? { ...header, mtime: newest, mtimeNsec: 0 } : header;
+}
+
 /**
  * What an entry counts in the size of its layer, as Docker shows sizes: the bytes of a file, the length of a symlink's
  * text. Further names of a file (hard links) count nothing.

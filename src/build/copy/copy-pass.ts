@@ -5,7 +5,7 @@ import { systemCode } from '../../lib/error.ts';
 import { Digester } from '../../oci/digest.ts';
 import { diskFailure } from '../../store/disk.ts';
 import type { LayerFacts } from '../../store/layers.ts';
-import type { EntryHeader, LayerEntry } from '../../tar/layer-entry.ts';
+import { type EntryHeader, type LayerEntry, notNewer } from '../../tar/layer-entry.ts';
 import { writeLayerIndex } from '../../tar/layer-index.ts';
 import { encodeName, pathInFolder } from '../../tar/names.ts';
 import { TarWriter } from '../../tar/tar-writer.ts';
@@ -31,6 +31,8 @@ export interface PassOptions {
   readonly folder: string;
   /** Modification time of folders that are made on the way, in seconds. */
   readonly time: number;
+  /** What is newer gets this modification time, in seconds. */
+  readonly newest?: number | undefined;
   /** Owner of folders that are made on the way. */
   readonly owner: Owner;
   readonly digester: FileDigester;
@@ -145,7 +147,8 @@ class CopyPass implements Disposable {
     this.#writer[Symbol.dispose]();
   }
 
-  #row(header: EntryHeader, digest?: RawDigest): LayerEntry {
+  #row(planned: EntryHeader, digest?: RawDigest): LayerEntry {
+    const header = notNewer(planned, this.#options.newest);
     const row: LayerEntry = { ...header, digest: digest && digestOfRaw(digest), offset: this.#tar.begin(header) };
     this.#rows.push(row);
     return row;
@@ -270,8 +273,9 @@ class CopyPass implements Disposable {
 
   /** Links a file that nobody else changes and that already is what its row says. */
   #linkShared({ file, attributes }: CopiedEntry, row: LayerEntry): boolean {
-    const { uid, gid, mode } = file.stat;
-    if (!attributes.isShared || row.uid !== uid || row.gid !== gid || row.mode !== mode) return false;
+    const { uid, gid, mode, mtime } = file.stat;
+    const isSame = row.uid === uid && row.gid === gid && row.mode === mode && row.mtime === mtime;
+    if (!attributes.isShared || !isSame) return false;
     try {
       linkSync(placeOf(file), pathInFolder(this.#tree, row.path));
       return true;

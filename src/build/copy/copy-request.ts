@@ -45,6 +45,8 @@ export interface CopyTarget {
   readonly folder: string;
   /** Modification time, in seconds, of folders that the step makes on its way. */
   readonly time: number;
+  /** What is newer gets this modification time, in seconds. */
+  readonly newest?: number | undefined;
 }
 
 export interface CopiedLayer {

@@ -84,6 +84,8 @@ export function buildQuery(
 ): Query {
   const labels = toMap(flags.label);
   const buildArgs = buildArguments(flags.buildArg, env);
+  const sourceDate = env['SOURCE_DATE_EPOCH'] ?? '';
+  if (sourceDate !== '') buildArgs['SOURCE_DATE_EPOCH'] ??= sourceDate;
   return {
     version: '1',
     dockerfile: input.dockerfile,
@@ -116,7 +118,7 @@ export function buildQuery(
     ulimits: flags.ulimit.length > 0 ? JSON.stringify(flags.ulimit) : undefined,
     [EXPLAIN_QUERY]: flags.explain || undefined,
     cachefrom: flags.cacheFrom.length > 0 ? JSON.stringify(flags.cacheFrom) : undefined,
-    buildargs: flags.buildArg.length > 0 ? JSON.stringify(buildArgs) : undefined,
+    buildargs: Object.keys(buildArgs).length > 0 ? JSON.stringify(buildArgs) : undefined,
     labels: flags.label.length > 0 ? JSON.stringify(labels) : undefined,
   };
 }

@@ -4,6 +4,7 @@ import { runBuild } from '../../build/build.ts';
 import type { BuildTrace } from '../../build/explain/build-trace.ts';
 import type { ImageSource, LentToBuild, RunExecutor } from '../../build/needs.ts';
 import type { BuildSession } from '../../build/session.ts';
+import { sourceDateOf } from '../../build/source-date.ts';
 import type { Vertices } from '../../build/vertex.ts';
 import type { Rule } from '../../dockerfile/lint/rule.ts';
 import { BUILDKIT_RULES, RULES } from '../../dockerfile/lint/rules.ts';
@@ -73,6 +74,7 @@ export async function buildImage(
       options,
       plan,
       platform,
+      sourceDate: sourceDateOf(options.buildArgs),
       context,
       contexts,
       lent: request.lent,

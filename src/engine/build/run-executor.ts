@@ -42,9 +42,9 @@ export function runExecutor(containers: Containers, events: EventLog): RunExecut
         return {
           exitCode,
           container: id,
-          async commit({ keep }) {
+          async commit({ keep, newest }) {
             const container = containers.find(id);
-            const layer = container.snapshot.commit(signal);
+            const layer = container.snapshot.commit(signal, { newest });
             events.emit({ type: 'container', action: 'commit', id, attributes: { name: container.name, comment: '' } });
             if (!keep) await remove();
             else containers.keep(id, [...(await request.diffIds()), (await layer.sealed).diffId]);
