@@ -7,6 +7,8 @@ export interface HostOptions {
   readonly listen: readonly string[];
   readonly dataRoot: string;
   readonly registry: RegistrySettings;
+  /** Builds may run `RUN --security=insecure`: with all of root's powers over this machine. */
+  readonly insecureBuilds: boolean;
   /** Milliseconds without a request and without a running container until the host leaves; undefined: never. */
   readonly idleExit: number | undefined;
 }
@@ -23,6 +25,7 @@ Options:
       --idle-exit[=seconds]  Leave after so long with nothing to do (default 300; without the flag: never)
       --registry-mirror list    URL of a mirror of docker.io, tried first
       --insecure-registry list  Registry (host[:port] or CIDR) that may have a false certificate or plain HTTP
+      --allow-insecure-entitlement list  What builds may use besides the usual: security.insecure
       --help               Print this text`;
 
 /** Reads the host's flags; STRAKE_HOST and STRAKE_ROOT fill in what is absent. */
@@ -33,6 +36,7 @@ export function parseHostOptions(argv: readonly string[], env: NodeJS.ProcessEnv
     'idle-exit'?: string;
     'registry-mirror'?: string[];
     'insecure-registry'?: string[];
+    'allow-insecure-entitlement'?: string[];
     help?: boolean;
   };
   try {
@@ -44,6 +48,7 @@ export function parseHostOptions(argv: readonly string[], env: NodeJS.ProcessEnv
         'idle-exit': { type: 'string' },
         'registry-mirror': { type: 'string', multiple: true },
         'insecure-registry': { type: 'string', multiple: true },
+        'allow-insecure-entitlement': { type: 'string', multiple: true },
         help: { type: 'boolean' },
       },
     }));
@@ -59,8 +64,17 @@ export function parseHostOptions(argv: readonly string[], env: NodeJS.ProcessEnv
     listen: values.host ?? [env['STRAKE_HOST'] ?? fallback],
     dataRoot: values['data-root'] ?? env['STRAKE_ROOT'] ?? (root ? '/var/lib/strake' : `${dataHome}/strake`),
     registry: registrySettings(values['registry-mirror'] ?? [], values['insecure-registry'] ?? []),
+    insecureBuilds: allowsInsecure(values['allow-insecure-entitlement'] ?? []),
     idleExit: values['idle-exit'] === undefined ? undefined : milliseconds(values['idle-exit']),
   };
+}
+
+/** As buildkitd takes it. The host's network is allowed anyway. */
+function allowsInsecure(entitlements: readonly string[]): boolean {
+  const unknown = entitlements.find((name) => name !== 'security.insecure' && name !== 'network.host');
+  if (unknown !== undefined)
+    throw new Failure('invalid', 'FLAG_INVALID', `unknown entitlement "${unknown}": expected security.insecure`);
+  return entitlements.includes('security.insecure');
 }
 
 function milliseconds(text: string): number {

@@ -50,6 +50,7 @@ async function runHost(argv: readonly string[]): Promise<number> {
       quickWorkers,
       receivers,
       registry: options.registry,
+      insecureBuilds: options.insecureBuilds,
       log,
       signal: stop.signal,
     }),

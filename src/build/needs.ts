@@ -117,6 +117,10 @@ export interface RunRequest {
   readonly folders: readonly string[];
   readonly mounts: readonly RunMount[];
   readonly network: string;
+  /** With all capabilities and devices. */
+  readonly privileged: boolean;
+  /** Undefined for the container's ID. */
+  readonly hostname: string | undefined;
   readonly extraHosts: readonly string[];
   readonly resources: BuildResources;
   readonly onStart: (container: string) => void;

@@ -25,7 +25,7 @@ export async function runStep(
   instruction: RunInstruction,
   context: SourceContext,
 ): Promise<StepResult> {
-  refuseUnsupported(instruction);
+  checkSecurity(session, instruction);
   const { step } = context;
   await using mounts = await planMounts(session, stage, state, scope, instruction, context);
   const argv = commandOf(instruction, state);
@@ -41,6 +41,7 @@ export async function runStep(
     workdir: state.config.WorkingDir ?? '/',
     ...mounts.key,
     network,
+    security: instruction.security === 'sandbox' ? undefined : instruction.security,
     hosts: session.options.extraHosts.length === 0 ? undefined : session.options.extraHosts.join(' '),
     platform: formatPlatform(session.platform),
     ...sourceDateComponent(session.sourceDate),
@@ -72,6 +73,8 @@ export async function runStep(
       ...program,
       ...opened,
       folders: Object.keys(state.config.Volumes ?? {}),
+      privileged: instruction.security === 'insecure',
+      hostname: session.options.buildArgs['BUILDKIT_SANDBOX_HOSTNAME'] ?? undefined,
       extraHosts: session.options.extraHosts,
       resources: session.options.resources,
       onStart: (container) => void session.emit({ type: 'step-container', step, container }),
@@ -136,14 +139,19 @@ function commandOf(instruction: RunInstruction, state: StageState): string[] {
   return [...shell, `${command.text}\n${bodies}`];
 }
 
-function refuseUnsupported(instruction: RunInstruction): void {
-  const refuse = (what: string) => {
-    throw new Failure('unsupported', 'RUN_FLAG_UNSUPPORTED', `RUN ${what} is not supported yet`, {
-      source: instruction.source,
+/** A privileged step can do everything to this machine: its owner and the one who builds must both say so. */
+function checkSecurity({ insecure }: BuildSession, { security, devices, source }: RunInstruction): void {
+  if (devices.length > 0)
+    throw new Failure('unsupported', 'RUN_DEVICE', 'RUN --device is not supported: this host has no CDI devices', {
+      source,
     });
-  };
-  if (instruction.security === 'insecure') refuse('--security=insecure');
-  if (instruction.devices.length > 0) refuse('--device');
+  if (security === 'sandbox' || (insecure.host && insecure.client)) return;
+  throw new Failure('denied', 'SECURITY_INSECURE', 'security.insecure is not allowed', {
+    source,
+    hint: insecure.host
+      ? 'build with --allow security.insecure'
+      : 'the host must run with --allow-insecure-entitlement security.insecure, and the build with --allow security.insecure',
+  });
 }
 
 /** Output as text events, characters that are split between chunks joined again. */

@@ -21,6 +21,8 @@ export interface BuildSession {
   readonly lent: LentToBuild;
   /** Folder for what must not get to a disk. */
   readonly memory: string;
+  /** Who allows `RUN --security=insecure`. */
+  readonly insecure: { readonly host: boolean; readonly client: boolean };
   readonly store: Store;
   readonly snapshots: Snapshots;
   readonly workers: WorkerPool;

@@ -43,6 +43,7 @@ import type { ImageNeeds } from './images/image-needs.ts';
 import { Images } from './images/images.ts';
 import { giveName } from './images/tag-image.ts';
 import { Insight } from './insight/insight.ts';
+import { NetworkCases } from './networks/network-cases.ts';
 import { settleLayers } from './settle-layers.ts';
 import { type CheckRequest, checkHostStore } from './system/check-host-store.ts';
 import { diskUsage } from './system/disk-usage.ts';
@@ -61,6 +62,8 @@ export interface EngineOptions {
   /** Serves them too, for layers that come over the network: their threads wait for it. */
   readonly receivers: WorkerPool;
   readonly registry: RegistrySettings;
+  /** See BuildParts. */
+  readonly insecureBuilds: boolean;
   readonly log: Log;
   readonly signal: AbortSignal;
 }
@@ -126,6 +129,7 @@ export async function openEngine(options: EngineOptions) {
     snapshots,
     vertices: new Vertices(stepCache(store)),
     memory: run,
+    insecureBuilds: options.insecureBuilds,
     images: (auth) => imageSource(store, transfers, auth),
     runner: runExecutor(containers, events),
     tag: (image, name) => giveName(needs, image, name),
@@ -142,6 +146,7 @@ export async function openEngine(options: EngineOptions) {
       archives: new Archives({
         ...needs,
         packLayer: snapshots.pack.bind(snapshots),
+        packInto: snapshots.packInto.bind(snapshots),
         packTree: snapshots.packTree.bind(snapshots),
       }),
       diskUsage: {
@@ -167,6 +172,7 @@ export async function openEngine(options: EngineOptions) {
       logs: logBackend(containers),
       monitor: monitorBackend(containers, cgroups),
       exec: execBackend(containers),
+      networks: new NetworkCases(networks, containers, emit),
     },
     /** True while a build, a transfer or a container needs the host. */
     isBusy: () => build.isBusy || transfers.isBusy || containers.isBusy(),

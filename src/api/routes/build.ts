@@ -94,10 +94,18 @@ export function readBuildOptions(query: Query): BuildOptions {
     extraHosts: query.list('extrahosts'),
     squash: query.flag('squash'),
     lint: query.flag('strakelint'),
-    allow: query.list('allow'),
+    allow: readAllowed(query.list('allow')),
     resources: readResources(query),
     explain: query.flag(EXPLAIN_QUERY),
   };
+}
+
+function readAllowed(names: readonly string[]): readonly string[] {
+  const unknown = names.find((name) => name !== 'security.insecure' && name !== 'network.host');
+  if (unknown === undefined) return names;
+  throw new Failure('invalid', 'ENTITLEMENT_UNKNOWN', `invalid entitlement "${unknown}"`, {
+    hint: 'security.insecure or network.host',
+  });
 }
 
 function readResources(query: Query): BuildResources {

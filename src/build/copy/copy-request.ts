@@ -26,6 +26,8 @@ export interface CopyRequest {
   readonly unpack: boolean;
   /** Folders of the layers to work on, bottom first, each with `diff` in overlayfs form. */
   readonly base: readonly string[];
+  /** Somebody will write to the result: no file of it may be a link to a source. */
+  readonly isWritable?: boolean;
 }
 
 export type SourcePlace =

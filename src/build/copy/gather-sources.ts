@@ -46,7 +46,7 @@ export function gatherSources(request: LocalRequest, signal: AbortSignal): Gathe
   const attributes: CopyAttributes = {
     owner: owner ?? (isContext ? ROOT : undefined),
     mode: request.chmod === undefined ? undefined : parseMode(request.chmod),
-    isShared: !isContext || from.context.index !== undefined,
+    isShared: request.isWritable !== true && (!isContext || from.context.index !== undefined),
   };
   const options = { ...request, isContext, attributes };
   let tree: SourceTree | undefined;

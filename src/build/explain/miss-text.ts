@@ -68,7 +68,7 @@ function filesText(name: string, { Files, FileCount = 0 }: CacheChange): string[
   const more = FileCount - Files.length;
   return [
     ...Files.map(
-      ({ Path, Change }) => `${name.replace(/^files/, "file")} ${CHANGES[Change]}: ${Path === '' ? '.' : Path}`,
+      ({ Path, Change }) => `${name.replace(/^files/, 'file')} ${CHANGES[Change]}: ${Path === '' ? '.' : Path}`,
     ),
     ...(more > 0 ? [`and ${more} more`] : []),
   ];

@@ -20,7 +20,7 @@ export async function planBind(
   target: string,
 ): Promise<PlannedMount> {
   const { session } = place;
-  const job = await mountJob(place, mount);
+  const job = await mountJob(place, mount, { isWritable: false });
   const inputs = await job.inputs({ signal: session.signal });
   session.trace.listed(inputs);
   const { readOnly } = mount;
@@ -40,6 +40,7 @@ export async function planBind(
 export async function mountJob(
   { session, stage, context, held }: MountPlace,
   mount: { readonly from: string | undefined; readonly source: string },
+  options: { readonly isWritable: boolean },
 ): Promise<CopyJob> {
   const from = await placeOf(session, stage, mount.from, context);
   const job = await prepareCopy(
@@ -55,6 +56,7 @@ export async function mountJob(
       parents: false,
       unpack: false,
       base: [],
+      ...options,
     },
     { pool: session.workers, scratch: session.store.scratch, signal: session.signal },
   );

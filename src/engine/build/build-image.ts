@@ -49,6 +49,8 @@ export interface BuildParts {
   readonly vertices: Vertices;
   /** Folder for what must not get to a disk. */
   readonly memory: string;
+  /** RUN steps may be privileged, when the client of a build allows it too. */
+  readonly insecureBuilds: boolean;
   readonly images: (auth: BuildImageRequest['registryAuth']) => ImageSource;
   readonly runner: RunExecutor;
   readonly tag: (image: ImageId, name: Reference) => void;
@@ -79,6 +81,7 @@ export async function buildImage(
       contexts,
       lent: request.lent,
       memory: parts.memory,
+      insecure: { host: parts.insecureBuilds, client: options.allow.includes('security.insecure') },
       store: parts.store,
       snapshots: parts.snapshots,
       workers: parts.workers,

@@ -22,6 +22,7 @@ export function runExecutor(containers: Containers, events: EventLog): RunExecut
           Env: [...request.env],
           User: request.user,
           WorkingDir: request.workdir,
+          Hostname: request.hostname ?? '',
           AttachStdout: true,
           AttachStderr: true,
         },
@@ -74,8 +75,9 @@ function makeFolders(containers: Containers, id: string, folders: readonly strin
   for (const folder of folders) makeInside(root.path, folder, 'folder');
 }
 
-function hostConfigOf({ resources, network, extraHosts, mounts }: RunRequest): HostConfig {
+function hostConfigOf({ resources, network, extraHosts, mounts, privileged }: RunRequest): HostConfig {
   return {
+    Privileged: privileged,
     Mounts: mounts.map(mountRequest),
     NetworkMode: network,
     ExtraHosts: [...extraHosts],
