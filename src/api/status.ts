@@ -19,6 +19,7 @@ const STATUS: Readonly<Record<ErrorKind, number>> = {
 /** Failures whose status says more than their kind. */
 const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   CONTEXT_NOT_VISIBLE: 412,
+  FILE_NOT_VISIBLE: 412,
   BODY_TOO_LARGE: 413,
 };
 

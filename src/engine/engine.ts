@@ -147,6 +147,7 @@ export async function openEngine(options: EngineOptions) {
         ...needs,
         packLayer: snapshots.pack.bind(snapshots),
         packInto: snapshots.packInto.bind(snapshots),
+        packInto: snapshots.packInto.bind(snapshots),
         packTree: snapshots.packTree.bind(snapshots),
       }),
       diskUsage: {

@@ -10,6 +10,11 @@ export async function* lendBytes<Chunk extends Uint8Array>(source: AsyncIterable
 }
 
 /** Frees the memory of bytes that nobody reads any more, if they are all that it holds. */
-export function releaseBytes({ buffer, byteLength }: Uint8Array): void {
+function releaseBytes({ buffer, byteLength }: Uint8Array): void {
   if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0);
+}
+
+/** Frees the memory of bytes that were given to the caller, alone in their memory. */
+export function freeBytes({ buffer }: Uint8Array): void {
+  if (buffer instanceof ArrayBuffer) buffer.transfer(0);
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { Failure } from '../lib/error.ts';
+import type { FileRange } from '../lib/file-range.ts';
 import type { WorkerPool } from '../lib/worker-pool.ts';
 import type { DiffId } from '../oci/digest.ts';
 import type { AllottedLayer, LayerFacts, LayerId, LayerRecord, SealedLayer } from '../store/layers.ts';
@@ -7,7 +8,7 @@ import { ActiveSnapshot, type CommitOptions } from './active-snapshot.ts';
 import type { ApplyProgress } from './apply-stream.ts';
 import { applyTar } from './apply-tar.ts';
 import type { ScanRequest } from './scan-tree.ts';
-import { streamLayer } from './stream-layer.ts';
+import { streamLayer, type WriteRequest } from './stream-layer.ts';
 
 /** What snapshots need of the store: `LayerRecords`. */
 export interface LayerStore {
@@ -86,11 +87,11 @@ export class Snapshots {
   }
 
   /**
-   * Makes a layer of a tar stream, compressed in any known way; its tar can be re-created byte for byte. When `expect` is
+   * Makes a layer of a tar, compressed in any known way; its tar can be re-created byte for byte. When `expect` is
    * given and the stream has another diffID, that is a Failure of kind `data-loss` and nothing is kept.
    */
   async receive(
-    source: AsyncIterable<Uint8Array>,
+    source: AsyncIterable<Uint8Array> | FileRange,
     options: {
       readonly signal: AbortSignal;
       readonly expect?: DiffId;
@@ -140,6 +141,17 @@ export class Snapshots {
   pack({ id, diffId }: LayerRecord, options: { readonly signal: AbortSignal }): AsyncGenerator<Buffer> {
     const layer = { index: this.#index(id), tree: this.#tree(id), form: 'tar', expect: diffId } as const;
     return streamLayer(this.#receivers, layer, options);
+  }
+
+  /** The same into an open file, at `place`. */
+  async packInto(
+    { id, diffId }: LayerRecord,
+    to: { readonly file: number; readonly place: number },
+    { signal }: { readonly signal: AbortSignal },
+  ): Promise<void> {
+    const layer = { index: this.#index(id), tree: this.#tree(id), form: 'tar', expect: diffId } as const;
+    const request: WriteRequest = { layer, ...to };
+    await this.#pool.run<void>('write-layer', request, { signal });
   }
 
   /** The tree that these sealed layers show together, bottom first, as one tar. Holds a thread of `receivers`. */

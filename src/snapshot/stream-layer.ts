@@ -1,4 +1,7 @@
+import { writeSync } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
 import { cancelled, Failure } from '../lib/error.ts';
+import { freeBytes } from '../lib/lend-bytes.ts';
 import type { WorkerPool } from '../lib/worker-pool.ts';
 import type { TaskContext } from '../lib/worker-task.ts';
 import { type DiffId, Digester } from '../oci/digest.ts';
@@ -48,6 +51,25 @@ export async function streamTask(
 ): Promise<void> {
   await sendStream(piecesOf(layer), port, signal, 'given');
   if (signal.aborted) throw cancelled(signal);
+}
+
+export interface WriteRequest {
+  readonly layer: StreamedLayer;
+  /** Descriptor of the file that gets the tar, and the place in it. */
+  readonly file: number;
+  readonly place: number;
+}
+
+/** As `streamLayer`, into a file, which its owner keeps open. The task of a worker. */
+export async function writeTask({ layer, file, place }: WriteRequest, { signal }: TaskContext): Promise<void> {
+  let end = place;
+  for await (const piece of piecesOf(layer)) {
+    for (let at = 0; at < piece.length; ) at += writeSync(file, piece, at, piece.length - at, end + at);
+    end += piece.length;
+    freeBytes(piece);
+    await setImmediate(); // lets the abort message in
+    if (signal.aborted) throw cancelled(signal);
+  }
 }
 
 function piecesOf(layer: StreamedLayer | StreamedTree): Parameters<typeof sendStream>[0] {

@@ -1,4 +1,5 @@
 import { cancelled } from '../lib/error.ts';
+import { freeBytes } from '../lib/lend-bytes.ts';
 import { type DiffId, Digester } from '../oci/digest.ts';
 import { packPieces } from '../tar/pack-layer.ts';
 import { type TreeDifference, verifyTree } from './verify-tree.ts';
@@ -24,6 +25,7 @@ export function verifyLayer(
   for (const piece of packPieces(request.index, request.tree)) {
     if (signal.aborted) throw cancelled(signal);
     digester.update(piece);
+    freeBytes(piece);
   }
   return { differences, diffId: digester.diffId() };
 }

@@ -104,6 +104,20 @@ export class TarReader {
     this.#before += at;
   }
 
+  /** Bytes of content of the open entry that come next without a break. */
+  get contentLeft(): number {
+    return this.#state === 'content' ? this.#left : 0;
+  }
+
+  /** Leaves those bytes out: what is pushed next are the bytes behind them. */
+  skipContent(): void {
+    const length = this.contentLeft;
+    this.#before += length;
+    this.#position += length;
+    this.#left = 0;
+    if (length > 0) this.#nextRun();
+  }
+
   /** States that the input has ended; throws when that is in the middle of an entry. */
   end(): void {
     const between = this.#state === 'header' && this.#blockFill === 0 && this.#entryOffset < 0;

@@ -4,6 +4,7 @@ import type { ProgressLine } from '../../wire/progress.ts';
 import type { ImageArchiveBackend } from '../backend.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Route } from '../router.ts';
+import { readArchiveSource, readFileOffer } from '../shape/file-offer.ts';
 
 export const imageArchiveRoutes: readonly Route<ImageArchiveBackend>[] = [
   {
@@ -23,7 +24,7 @@ export const imageArchiveRoutes: readonly Route<ImageArchiveBackend>[] = [
     handle: async (archives, exchange) => {
       const lines = exchange.lines<ProgressLine>();
       await archives.load({
-        body: exchange.body(),
+        source: readArchiveSource(exchange),
         quiet: exchange.query.flag('quiet', true),
         emit: (line) => lines.write(line),
         signal: exchange.signal,
@@ -35,7 +36,10 @@ export const imageArchiveRoutes: readonly Route<ImageArchiveBackend>[] = [
 
 async function save(archives: ImageArchiveBackend, exchange: Exchange, names: readonly string[]): Promise<void> {
   if (names.length === 0) throw new Failure('invalid', 'NAMES_MISSING', 'no image name is given to save');
-  await exchange.send(await archives.save(names, exchange), 'application/x-tar');
+  const offer = readFileOffer(exchange);
+  if (!offer) return exchange.send(await archives.save(names, exchange), 'application/x-tar');
+  await archives.saveTo(offer, names, exchange);
+  exchange.empty(200);
 }
 
 async function output(archives: ImageArchiveBackend, exchange: Exchange): Promise<void> {

@@ -6,6 +6,7 @@ import type { Exchange } from '../exchange.ts';
 import { flagFilter, readFilters } from '../filters.ts';
 import { optionalTarget, targetReference } from '../reference.ts';
 import type { Route } from '../router.ts';
+import { readArchiveSource } from '../shape/file-offer.ts';
 import { shapeImageInspect, shapeImageSummary } from '../shape/image.ts';
 
 const LIST_FILTERS = ['dangling', 'label', 'label!', 'before', 'since', 'until', 'reference'];
@@ -79,7 +80,7 @@ export async function importImage(images: ImageBackend, exchange: Exchange): Pro
   const platform = query.optional('platform');
   const lines = exchange.lines<ProgressLine>();
   const { image } = await images.importTar({
-    source: source === '-' ? { kind: 'tar', body: exchange.body() } : { kind: 'url', url: source },
+    source: source === '-' ? readArchiveSource(exchange) : { kind: 'url', url: source },
     target: optionalTarget(query.text('repo'), query.text('tag')),
     message: query.text('message'),
     changes: query.list('changes'),

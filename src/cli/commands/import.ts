@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream';
 import { parseReference } from '../../oci/reference.ts';
 import type { ProgressLine } from '../../wire/progress.ts';
 import { readJsonLines } from '../client/json-lines.ts';
@@ -6,7 +5,7 @@ import { defineCommand } from '../command.ts';
 import { platformFlag } from '../flags/common.ts';
 import { list, text } from '../flags/flag.ts';
 import { drawProgress } from '../format/progress-lines.ts';
-import { openInput } from './input-file.ts';
+import { openInput, postFile } from './input-file.ts';
 
 export const importImage = defineCommand({
   short: 'Make an image of the files in a tar archive',
@@ -21,11 +20,9 @@ export const importImage = defineCommand({
   async run(session, { flags, args: [source = '', name] }) {
     if (name !== undefined) parseReference(name);
     const remote = /^https?:\/\//.test(source);
-    let body: Readable | undefined;
-    if (source === '-') body = session.stdin;
-    else if (!remote) body = await openInput(source);
+    const file = remote || source === '-' ? undefined : await openInput(source);
     const client = await session.client();
-    const answer = await client.request('POST', '/images/create', {
+    const request = {
       query: {
         fromSrc: remote ? source : '-',
         repo: name,
@@ -34,9 +31,11 @@ export const importImage = defineCommand({
         platform: flags.platform || undefined,
       },
       headers: { 'Content-Type': 'text/plain' },
-      ...(body && { body }),
       signal: session.signal,
-    });
+    };
+    const answer = file
+      ? await postFile(client, '/images/create', { ...request, file })
+      : await client.request('POST', '/images/create', { ...request, ...(source === '-' && { body: session.stdin }) });
     await drawProgress(readJsonLines<ProgressLine>(answer.body), session.stdout);
     return 0;
   },

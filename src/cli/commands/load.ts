@@ -5,7 +5,7 @@ import { defineCommand } from '../command.ts';
 import { platformFlag } from '../flags/common.ts';
 import { text, toggle } from '../flags/flag.ts';
 import { drawProgress } from '../format/progress-lines.ts';
-import { openInput } from './input-file.ts';
+import { openInput, postFile } from './input-file.ts';
 
 export const load = defineCommand({
   short: 'Read images from a tar archive',
@@ -20,15 +20,17 @@ export const load = defineCommand({
   async run(session, { flags }) {
     if (flags.input === '' && session.stdin.isTTY)
       throw new Failure('invalid', 'TERMINAL', 'requested load from stdin, but stdin is empty');
-    const body = flags.input === '' ? session.stdin : await openInput(flags.input);
+    const file = flags.input === '' ? undefined : await openInput(flags.input);
     const client = await session.client();
     const quiet = flags.quiet || session.stdout.isTTY !== true;
-    const answer = await client.request('POST', '/images/load', {
+    const request = {
       query: { quiet, platform: flags.platform || undefined },
       headers: { 'Content-Type': 'application/x-tar' },
-      body,
       signal: session.signal,
-    });
+    };
+    const answer = file
+      ? await postFile(client, '/images/load', { ...request, file })
+      : await client.request('POST', '/images/load', { ...request, body: session.stdin });
     await drawProgress(readJsonLines<ProgressLine>(answer.body), session.stdout);
     return 0;
   },

@@ -1,7 +1,7 @@
 import { defineCommand } from '../command.ts';
 import { platformFlag } from '../flags/common.ts';
 import { text } from '../flags/flag.ts';
-import { checkArchiveTarget, writeArchive } from './output-file.ts';
+import { checkArchiveTarget, requestArchive } from './output-file.ts';
 
 export const save = defineCommand({
   short: 'Write images to a tar archive',
@@ -15,11 +15,8 @@ export const save = defineCommand({
   async run(session, { flags, args }) {
     checkArchiveTarget(session, flags.output);
     const client = await session.client();
-    const answer = await client.request('GET', '/images/get', {
-      query: { names: args, platform: flags.platform || undefined },
-      signal: session.signal,
-    });
-    await writeArchive(session, flags.output, answer.body);
+    const query = { names: args, platform: flags.platform || undefined };
+    await requestArchive(session, client, flags.output, { path: '/images/get', query });
     return 0;
   },
 });

@@ -41,6 +41,7 @@ export async function startArchiveHost(): Promise<ArchiveHost> {
     emit: (event) => events.push(event),
     receiveLayer: snapshots.receive.bind(snapshots),
     packLayer: snapshots.pack.bind(snapshots),
+    packInto: snapshots.packInto.bind(snapshots),
     packTree: snapshots.packTree.bind(snapshots),
   });
   const signal = new AbortController().signal;
@@ -52,7 +53,7 @@ export async function startArchiveHost(): Promise<ArchiveHost> {
       const lines: string[] = [];
       const body = archive instanceof Readable ? archive : Readable.from(pieces(archive), { objectMode: false });
       const emit = async ({ stream }: { stream?: string }) => void (stream !== undefined && lines.push(stream));
-      await archives.load({ body, quiet: true, emit, signal });
+      await archives.load({ source: { kind: 'tar', body }, quiet: true, emit, signal });
       return lines;
     },
     save: async (...names) => Buffer.concat(await gather(await archives.save(names, { signal }))),

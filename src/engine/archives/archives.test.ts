@@ -7,6 +7,7 @@ import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { Failure } from '../../lib/error.ts';
 import { digestOf, hexOf } from '../../oci/digest.ts';
 import { parseReference } from '../../oci/reference.ts';
+import { bytesOfStream } from './archive-bytes.ts';
 import { configOf, dockerArchive, NO_ROOT, ociLayout, startArchiveHost, tarOf } from './archive-fixture.ts';
 import { ArchiveReader } from './archive-reader.ts';
 
@@ -235,7 +236,12 @@ test('a load whose client has gone leaves nothing, and does not wait for more', 
   const stop = new AbortController();
   const body = new Readable({ read: () => {} });
   body.push(tarOf(dockerArchive(IMAGES)).subarray(0, 200_000));
-  const loading = host.archives.load({ body, quiet: true, emit: async () => {}, signal: stop.signal });
+  const loading = host.archives.load({
+    source: { kind: 'tar', body },
+    quiet: true,
+    emit: async () => {},
+    signal: stop.signal,
+  });
   setTimeout(() => stop.abort(new Failure('cancelled', 'CLIENT_GONE', 'gone')), 100);
   await assert.rejects(loading, (error) => failed(error, 'CLIENT_GONE', /gone/));
   assert.equal(body.destroyed, true);
@@ -247,7 +253,8 @@ test('a load whose client has gone leaves nothing, and does not wait for more', 
 /** The files of a tar; links as `-> target`. */
 async function filesOf(tar: Buffer): Promise<Map<string, Buffer>> {
   const files = new Map<string, Buffer>();
-  const reader = new ArchiveReader(Readable.from([tar]));
+  const copy = Readable.from([Buffer.from(tar)]); // reading frees the memory
+  const reader = new ArchiveReader(bytesOfStream(copy, new AbortController().signal));
   for (let entry = await reader.next(); entry; entry = await reader.next()) {
     if (entry.type === 'directory') continue;
     const bytes: Buffer[] = [];

@@ -1,10 +1,14 @@
 import type { Readable } from 'node:stream';
 import { Failure } from '../../lib/error.ts';
+import { Scope } from '../../lib/scope.ts';
 import type { ImageId } from '../../oci/digest.ts';
 import { familiarReference } from '../../oci/reference.ts';
 import { collect } from '../../store/collect.ts';
 import type { Store } from '../../store/open-store.ts';
+import type { FileOffer } from '../../wire/file-offer.ts';
 import type { ProgressLine } from '../../wire/progress.ts';
+import { openOffered } from '../offered-file.ts';
+import { type ArchiveBytes, bytesOfFile, bytesOfStream } from './archive-bytes.ts';
 import type { ArchiveContents } from './archive-contents.ts';
 import { DOCKER_MANIFEST, OCI_INDEX } from './archive-paths.ts';
 import type { ArchivedImage } from './archived-image.ts';
@@ -15,7 +19,9 @@ import { isStepOf } from './parent-link.ts';
 import { receiveArchive } from './receive-archive.ts';
 
 export interface LoadRequest {
-  readonly body: Readable;
+  readonly source:
+    | { readonly kind: 'tar'; readonly body: Readable }
+    | { readonly kind: 'file'; readonly offer: FileOffer };
   /** Without lines about layers. */
   readonly quiet: boolean;
   readonly emit: (line: ProgressLine) => Promise<void>;
@@ -30,8 +36,10 @@ export async function loadArchive(needs: ArchiveNeeds, request: LoadRequest): Pr
   const { store } = needs;
   try {
     using lease = store.leases.begin();
+    await using scope = new Scope();
     const contents = await receiveArchive({
-      ...request,
+      bytes: await openBytes(request, scope),
+      signal: request.signal,
       store,
       receiveLayer: needs.receiveLayer,
       lease,
@@ -46,6 +54,11 @@ export async function loadArchive(needs: ArchiveNeeds, request: LoadRequest): Pr
     // Layers that no image of the archive has, or that were there before under another name.
     collect(store);
   }
+}
+
+async function openBytes({ source, signal }: LoadRequest, scope: Scope): Promise<ArchiveBytes> {
+  if (source.kind === 'tar') return bytesOfStream(source.body, signal);
+  return bytesOfFile(scope.use(await openOffered(source.offer, 'read')), signal);
 }
 
 function readImages(contents: ArchiveContents): ArchivedImage[] {

@@ -1,15 +1,15 @@
-import { addAbortSignal, type Readable } from 'node:stream';
 import { Failure, isFailure } from '../../lib/error.ts';
-import { lendBytes } from '../../lib/lend-bytes.ts';
+import { type FileRange, isFileRange } from '../../lib/file-range.ts';
 import { type DiffId, type Digest, Digester, shortId } from '../../oci/digest.ts';
 import { CONFIG_LIMIT } from '../../oci/image-config.ts';
 import type { Lease } from '../../store/leases.ts';
 import type { Store } from '../../store/open-store.ts';
-import { decompress, detectCompression } from '../../tar/compression.ts';
+import { detectCompression } from '../../tar/compression.ts';
 import { BLOCK, isZeroBlock, parseHeaderBlock } from '../../tar/header-block.ts';
 import type { TarEntry } from '../../tar/tar-reader.ts';
 import type { ProgressLine } from '../../wire/progress.ts';
 import type { ReceiveLayer } from '../images/image-needs.ts';
+import type { ArchiveBytes } from './archive-bytes.ts';
 import { ArchiveContents, type ArchiveItem, archivePath } from './archive-contents.ts';
 import { promisedDigest } from './archive-paths.ts';
 import { ArchiveReader } from './archive-reader.ts';
@@ -19,7 +19,7 @@ export interface ReceiveArchive {
   readonly receiveLayer: ReceiveLayer;
   /** Keeps the layers. */
   readonly lease: Lease;
-  readonly body: Readable;
+  readonly bytes: ArchiveBytes;
   /** Undefined: progress is not wanted. */
   readonly emit: ((line: ProgressLine) => Promise<void>) | undefined;
   readonly signal: AbortSignal;
@@ -32,16 +32,13 @@ const ENTRIES_LIMIT = 200_000;
 const PROGRESS_STEP = 512 << 10;
 
 /**
- * Takes an image archive in, in any compression. What files are is told by their first bytes, so they may come in any
+ * Takes an image archive in. What files are is told by their first bytes, so they may come in any
  * order: documents are kept in memory, layers are unpacked into the store as they arrive, once, and nothing is
  * written aside. A layer that the store has is passed over when the name of the file tells its diff ID.
  */
 export async function receiveArchive(request: ReceiveArchive): Promise<ArchiveContents> {
-  const { signal } = request;
-  addAbortSignal(signal, request.body); // a read that waits would not notice
   const contents = new ArchiveContents();
-  const body = lendBytes<Buffer>(request.body);
-  await using archive = new ArchiveReader(decompress(body, { signal, limit: Number.POSITIVE_INFINITY }));
+  await using archive = new ArchiveReader(request.bytes);
   let left = DOCUMENTS_LIMIT;
   let entries = 0;
   for (let entry = await archive.next(); entry; entry = await archive.next()) {
@@ -90,7 +87,10 @@ async function receiveFile(
     return { kind: 'layer', diffId: known.diffId, digest: promised };
   }
   const { head, rest } = await peek(archive.content(), BLOCK);
-  if (looksLikeLayer(head)) return receiveLayer(request, rest, entry, path);
+  if (looksLikeLayer(head)) {
+    const inFile = detectCompression(head) === 'none' ? archive.range : undefined;
+    return receiveLayer(request, inFile ?? rest, entry, path);
+  }
   if (entry.size > CONFIG_LIMIT) {
     const message = `"${path}" in the archive, ${entry.size} bytes, is neither a layer nor a document`;
     return { kind: 'unusable', failure: new Failure('invalid', 'ARCHIVE_ENTRY', message) };
@@ -103,40 +103,62 @@ async function receiveFile(
 
 async function receiveLayer(
   request: ReceiveArchive,
-  content: AsyncIterable<Buffer>,
+  content: AsyncIterable<Buffer> | FileRange,
   entry: TarEntry,
   path: string,
 ): Promise<ArchiveItem> {
-  const { emit, signal } = request;
-  const digester = new CompressedDigester();
-  const id = layerLabel(path);
-  const reading = Promise.withResolvers<void>();
-  async function* watched(): AsyncGenerator<Buffer> {
-    let current = 0;
-    let told = 0;
-    try {
-      for await (const chunk of content) {
-        digester.update(chunk);
-        current += chunk.length;
-        if (emit && (current - told >= PROGRESS_STEP || current === entry.size)) {
-          told = current;
-          await emit({ status: 'Loading layer', progressDetail: { current, total: entry.size }, id });
-        }
-        yield chunk;
-      }
-    } finally {
-      reading.resolve();
-    }
-  }
+  const { signal } = request;
+  const tell = progressTeller(request, entry, path);
   try {
-    const { diffId } = await request.receiveLayer(watched(), { signal });
-    return { kind: 'layer', diffId, digest: digester.digest() ?? asDigest(diffId) };
+    if (isFileRange(content)) {
+      const onProgress = ({ bytes }: { readonly bytes: number }) => void tell(bytes).catch(() => {}); // the client has gone
+      const { diffId } = await request.receiveLayer(content, { signal, onProgress });
+      return { kind: 'layer', diffId, digest: asDigest(diffId) };
+    }
+    const digester = new CompressedDigester();
+    const watched = watch(content, async (chunk, current) => {
+      digester.update(chunk);
+      await tell(current);
+    });
+    try {
+      const { diffId } = await request.receiveLayer(watched, { signal });
+      return { kind: 'layer', diffId, digest: digester.digest() ?? asDigest(diffId) };
+    } finally {
+      await watched.return(undefined); // after a failure the reading stops at its next chunk
+    }
   } catch (error) {
-    await reading.promise; // the unpacking has failed, and the reading stops at its next chunk
     // A file that no image needs may be anything. An error of the archive itself comes again at its next entry.
     if (!isFailure(error, 'invalid', 'unsupported', 'denied')) throw error;
     const message = `layer "${path}" in the archive: ${error.message}`;
     return { kind: 'unusable', failure: new Failure(error.kind, error.code, message, { cause: error }) };
+  }
+}
+
+/** Says how far a layer is, now and then and at its end. */
+function progressTeller(
+  { emit }: ReceiveArchive,
+  { size }: TarEntry,
+  path: string,
+): (current: number) => Promise<void> {
+  const id = layerLabel(path);
+  let told = 0;
+  return async (current) => {
+    if (!emit || (current - told < PROGRESS_STEP && current !== size)) return;
+    told = current;
+    await emit({ status: 'Loading layer', progressDetail: { current, total: size }, id });
+  };
+}
+
+/** The chunks, each shown to `look` with the bytes so far. */
+async function* watch(
+  content: AsyncIterable<Buffer>,
+  look: (chunk: Buffer, current: number) => Promise<void>,
+): AsyncGenerator<Buffer> {
+  let current = 0;
+  for await (const chunk of content) {
+    current += chunk.length;
+    await look(chunk, current);
+    yield chunk;
   }
 }
 

@@ -3,11 +3,12 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { Failure } from '../../lib/error.ts';
+import { isFileRange } from '../../lib/file-range.ts';
 import type { RunConfig } from '../../oci/image-config.ts';
 import { hostPlatform } from '../../oci/platform.ts';
 import { parseReference } from '../../oci/reference.ts';
 import type { Store } from '../../store/open-store.ts';
-import { addImage, addLayer, gather, openTestStore, testDiffId } from '../../store/test-store.ts';
+import { addImage, addLayer, openTestStore, testDiffId } from '../../store/test-store.ts';
 import type { ProgressLine } from '../../wire/progress.ts';
 import type { EventSubject } from '../event-log.ts';
 import { Images } from './images.ts';
@@ -22,7 +23,9 @@ function makeImages(store: Store): { images: Images; events: EventSubject[] } {
     emit: (event) => events.push(event),
     containersOf: () => [],
     receiveLayer: async (source) => {
-      const text = Buffer.concat(await gather(source)).toString();
+      assert.ok(!isFileRange(source));
+      let text = '';
+      for await (const chunk of source) text += Buffer.from(chunk); // valid until the next one is asked for
       if (text === 'no tar') throw new Failure('invalid', 'TAR_INVALID', 'this is no tar');
       return addLayer(store, text, text.length).layer;
     },

@@ -1,3 +1,4 @@
+import type { FileRange } from '../../lib/file-range.ts';
 import type { ImageId } from '../../oci/digest.ts';
 import type { RunConfig } from '../../oci/image-config.ts';
 import type { LayerRecord } from '../../store/layers.ts';
@@ -21,8 +22,11 @@ export interface ImageUser {
   readonly running: boolean;
 }
 
-/** Unpacks a tar in any compression and seals it. Throws `invalid` when it is none, and then leaves nothing. */
+/**
+ * Unpacks a tar in any compression and seals it. Throws `invalid` when it is none, and then leaves nothing. A chunk of the
+ * source is used until the next one is asked for.
+ */
 export type ReceiveLayer = (
-  source: AsyncIterable<Uint8Array>,
-  options: { readonly signal: AbortSignal },
+  source: AsyncIterable<Uint8Array> | FileRange,
+  options: { readonly signal: AbortSignal; readonly onProgress?: (progress: { readonly bytes: number }) => void },
 ) => Promise<LayerRecord>;

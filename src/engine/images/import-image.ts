@@ -1,11 +1,15 @@
 import { Failure } from '../../lib/error.ts';
+import type { FileRange } from '../../lib/file-range.ts';
 import { lendBytes } from '../../lib/lend-bytes.ts';
+import { Scope } from '../../lib/scope.ts';
 import type { ImageId } from '../../oci/digest.ts';
 import { encodeConfig } from '../../oci/image-config.ts';
 import { hostPlatform, type Platform } from '../../oci/platform.ts';
 import type { Reference } from '../../oci/reference.ts';
+import type { FileOffer } from '../../wire/file-offer.ts';
 import type { ProgressLine } from '../../wire/progress.ts';
 import { download } from '../build/remote-context.ts';
+import { openOffered, rangeOf } from '../offered-file.ts';
 import type { ImageNeeds } from './image-needs.ts';
 import { checkTarget, giveName } from './tag-image.ts';
 
@@ -15,6 +19,7 @@ const PROGRESS_STEP = 512 << 10;
 export interface ImportRequest {
   readonly source:
     | { readonly kind: 'tar'; readonly body: AsyncIterable<Uint8Array> }
+    | { readonly kind: 'file'; readonly offer: FileOffer }
     | { readonly kind: 'url'; readonly url: string };
   readonly target: Reference | undefined;
   /** The comment of the image; "Imported from ..." when empty. */
@@ -35,8 +40,9 @@ export async function importImage(needs: ImageNeeds, request: ImportRequest): Pr
   if (request.target) checkTarget(request.target);
   const config = needs.applyChanges({}, request.changes);
   using _session = store.leases.begin();
-  const { body, name } = await openSource(request);
-  const layer = await needs.receiveLayer(lendBytes(body), { signal: request.signal });
+  await using scope = new Scope();
+  const { bytes, name } = await openSource(request, scope);
+  const layer = await needs.receiveLayer(bytes, { signal: request.signal });
 
   const created = new Date().toISOString();
   const comment = request.message === '' ? `Imported from ${name}` : request.message;
@@ -58,9 +64,14 @@ export async function importImage(needs: ImageNeeds, request: ImportRequest): Pr
   return id;
 }
 
-async function openSource(request: ImportRequest): Promise<{ body: AsyncIterable<Uint8Array>; name: string }> {
+async function openSource(
+  request: ImportRequest,
+  scope: Scope,
+): Promise<{ bytes: AsyncIterable<Uint8Array> | FileRange; name: string }> {
   const { source, signal, emit } = request;
-  if (source.kind === 'tar') return { body: source.body, name: '-' };
+  if (source.kind === 'tar') return { bytes: lendBytes(source.body), name: '-' };
+  if (source.kind === 'file')
+    return { bytes: await rangeOf(scope.use(await openOffered(source.offer, 'read'))), name: '-' };
   const url = parseUrl(source.url);
   const shown = new URL(url);
   // An image's history is for everyone.
@@ -68,7 +79,7 @@ async function openSource(request: ImportRequest): Promise<{ body: AsyncIterable
   await emit({ status: `Downloading from ${shown}` });
   const response = await download(url.href, signal);
   const total = Number(response.headers.get('content-length') ?? 0);
-  return { body: reportProgress(response.body, { total, emit }), name: shown.href };
+  return { bytes: lendBytes(reportProgress(response.body, { total, emit })), name: shown.href };
 }
 
 function parseUrl(text: string): URL {
