@@ -9,11 +9,17 @@ import type { BuildSession } from './session.ts';
 import { solveStage } from './solve-stage.ts';
 import { advance, type SolvedStage, type StageState } from './stage-state.ts';
 
+export interface BuiltImage {
+  readonly image: ImageId;
+  /** What FROM named; undefined for scratch. */
+  readonly base: ImageId | undefined;
+}
+
 /**
  * Solves the stages that the target needs, each as soon as what it starts from is there, and returns the target's image.
  * The first failure stops the others; their clean-up has ended when this rejects.
  */
-export async function runBuild(outer: BuildSession): Promise<ImageId> {
+export async function runBuild(outer: BuildSession): Promise<BuiltImage> {
   const stop = new AbortController();
   const session: BuildSession = { ...outer, signal: AbortSignal.any([outer.signal, stop.signal]) };
   const { plan } = session;
@@ -61,7 +67,7 @@ export async function runBuild(outer: BuildSession): Promise<ImageId> {
     throw new Failure('invalid', 'NO_IMAGE', 'No image was generated. Is your Dockerfile empty?', {
       hint: 'add an instruction after FROM scratch',
     });
-  return image.id;
+  return { image: image.id, base: state.baseImage };
 }
 
 /** The session as a stage sees it: those of `--no-cache-filter` use no cache. */

@@ -122,6 +122,7 @@ export async function openEngine(options: EngineOptions) {
   const registries = scope.use(new Registries(options.registry));
   const compressLayer = snapshots.compress.bind(snapshots);
   const transfers = new Transfers({ store, registries, emit, receiveLayer, compressLayer });
+  const insight = new Insight({ ...needs, workers, receivers: options.receivers });
   const past = pastBuilds({ ...needs, workers, containers });
   const build = new BuildCases({
     store,
@@ -133,6 +134,7 @@ export async function openEngine(options: EngineOptions) {
     images: (auth) => imageSource(store, transfers, auth),
     runner: runExecutor(containers, events),
     tag: (image, name) => giveName(needs, image, name),
+    squash: insight.squashBuild.bind(insight),
     settled: durability.note,
     history: past.history,
   });
@@ -141,12 +143,11 @@ export async function openEngine(options: EngineOptions) {
     backends: {
       system: systemCases({ store, containers, runtime, cgroups, events, registry: options.registry }),
       images: new Images(needs),
-      insight: new Insight({ ...needs, workers, receivers: options.receivers }),
+      insight,
       registry: transfers,
       archives: new Archives({
         ...needs,
         packLayer: snapshots.pack.bind(snapshots),
-        packInto: snapshots.packInto.bind(snapshots),
         packInto: snapshots.packInto.bind(snapshots),
         packTree: snapshots.packTree.bind(snapshots),
       }),

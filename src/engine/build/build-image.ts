@@ -53,6 +53,12 @@ export interface BuildParts {
   readonly insecureBuilds: boolean;
   readonly images: (auth: BuildImageRequest['registryAuth']) => ImageSource;
   readonly runner: RunExecutor;
+  /** One layer in place of all that a build put on its base. */
+  readonly squash: (
+    built: ImageId,
+    base: ImageId | undefined,
+    options: { readonly signal: AbortSignal },
+  ) => Promise<ImageId>;
   readonly tag: (image: ImageId, name: Reference) => void;
 }
 
@@ -65,7 +71,6 @@ export async function buildImage(
   const names = options.tags.map((tag) => withDefaultTag(parseReference(tag)));
   const scratchName = names.find((name) => familiarReference(name).startsWith('scratch:'));
   if (scratchName) throw new Failure('invalid', 'NAME_RESERVED', "'scratch' is a reserved name");
-  if (options.squash) throw new Failure('unsupported', 'SQUASH_UNSUPPORTED', '--squash is not supported yet');
   await using scope = new Scope();
   using _kept = parts.store.leases.begin();
   const prepared = await prepare(parts, request, scope, BUILDKIT_RULES);
@@ -94,7 +99,8 @@ export async function buildImage(
       emit,
       signal,
     };
-    const image = await runBuild(session);
+    const built = await runBuild(session);
+    const image = options.squash ? await parts.squash(built.image, built.base, { signal }) : built.image;
     await emit({ type: 'built', image });
     for (const name of names) {
       parts.tag(image, name);

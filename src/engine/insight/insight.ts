@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import type { WorkerPool } from '../../lib/worker-pool.ts';
+import type { ImageId } from '../../oci/digest.ts';
 import { familiarReference } from '../../oci/reference.ts';
 import { streamFromWorker } from '../../snapshot/stream-from-worker.ts';
 import type { ImageRecord } from '../../store/images.ts';
@@ -10,7 +11,14 @@ import { imageTree } from './image-tree.ts';
 import type { QuestionRequest } from './insight-tasks.ts';
 import { layerSteps } from './layer-steps.ts';
 import type { Question } from './questions.ts';
-import { flattenImage, type RewriteNeeds, type RewriteRequest, rebaseImage, squashImage } from './rewrite-image.ts';
+import {
+  flattenImage,
+  type RewriteNeeds,
+  type RewriteRequest,
+  rebaseImage,
+  squashBuild,
+  squashImage,
+} from './rewrite-image.ts';
 import type { NamedImage, StoredImage } from './stored-image.ts';
 
 export interface InsightNeeds extends ImageNeeds {
@@ -88,6 +96,11 @@ export class Insight {
 
   async squash(name: string, request: RewriteRequest & { readonly from: number }): Promise<RewrittenImage> {
     return squashImage(this.#rewriteNeeds(), name, request);
+  }
+
+  /** The image that a build made, with one layer for all that it put on its base. */
+  squashBuild(built: ImageId, base: ImageId | undefined, call: Call): Promise<ImageId> {
+    return squashBuild(this.#rewriteNeeds(), built, base, call);
   }
 
   async rebase(

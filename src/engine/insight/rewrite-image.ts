@@ -1,6 +1,6 @@
 import { alignedHistory } from '../../build/step-image.ts';
 import { Failure } from '../../lib/error.ts';
-import { shortId } from '../../oci/digest.ts';
+import { type ImageId, shortId } from '../../oci/digest.ts';
 import { encodeConfig, type HistoryEntry, type ImageConfig } from '../../oci/image-config.ts';
 import { formatPlatform } from '../../oci/platform.ts';
 import type { Reference } from '../../oci/reference.ts';
@@ -87,6 +87,38 @@ export async function squashImage(
     rootfs: { type: 'layers', diff_ids: [...diffIds.slice(0, below), diffId] },
   };
   return finish(needs, request, next);
+}
+
+/**
+ * `build --squash`: the layers that a build put on `base` (undefined for scratch) as one, as Docker's experimental daemon
+ * does it. Their history entries stay, without a layer, and one more tells what became of them.
+ */
+export async function squashBuild(
+  needs: RewriteNeeds,
+  built: ImageId,
+  base: ImageId | undefined,
+  { signal }: { readonly signal: AbortSignal },
+): Promise<ImageId> {
+  const image = needs.store.images.resolve(built);
+  const { config } = image;
+  const below = base === undefined ? undefined : needs.store.images.resolve(base).config;
+  const lower = below?.rootfs.diff_ids ?? [];
+  const diffIds = config.rootfs.diff_ids;
+  const told = below === undefined ? 0 : baseHistoryLength(below, config);
+  using _session = needs.store.leases.begin({ diffIds });
+  const isMerged = diffIds.length > lower.length;
+  const own = isMerged ? [await packedLayer(needs, image, lower.length, signal)] : [];
+  const history = alignedHistory(config.history ?? [], diffIds.length).map(
+    (entry, index): HistoryEntry => (index < told ? entry : { ...entry, empty_layer: true }),
+  );
+  const comment = base === undefined ? `create new from ${image.id}` : `merge ${image.id} to ${base}`;
+  const entry: HistoryEntry = { ...createdOf(config), comment, ...(isMerged ? {} : { empty_layer: true }) };
+  const next: ImageConfig = {
+    ...config,
+    history: [...history, entry],
+    rootfs: { type: 'layers', diff_ids: [...lower, ...own] },
+  };
+  return needs.store.images.put({ config: encodeConfig(next) }).id;
 }
 
 /**
