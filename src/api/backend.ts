@@ -107,6 +107,8 @@ export interface ImageListQuery {
   readonly all: boolean;
   readonly filters: Filters;
   readonly sharedSize: boolean;
+  /** With the manifests under which registries have the images. */
+  readonly manifests: boolean;
 }
 
 export interface ImportRequest extends CallOptions {

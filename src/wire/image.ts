@@ -14,6 +14,24 @@ export interface ImageSummary {
   VirtualSize?: number;
   Labels: Record<string, string> | null;
   Containers: number;
+  /** Only when they were asked for. */
+  Manifests?: ManifestSummary[];
+}
+
+/** A manifest of an image in GET /images/json with `manifests`. Sizes in bytes. */
+export interface ManifestSummary {
+  ID: string;
+  Descriptor: { mediaType: string; digest: string; size: number };
+  Available: boolean;
+  Kind: 'image';
+  /** `Content` are the blobs as they are shipped, `Total` also the unpacked layers. */
+  Size: { Content: number; Total: number };
+  ImageData: {
+    Platform: { architecture: string; os: string; variant?: string };
+    /** IDs */
+    Containers: string[];
+    Size: { Unpacked: number };
+  };
 }
 
 /** GET /images/{name}/json */

@@ -61,7 +61,13 @@ async function list(images: ImageBackend, exchange: Exchange): Promise<void> {
   const { query, signal, version } = exchange;
   const filters = withNameFilter(readFilters(query, LIST_FILTERS), query.optional('filter'));
   flagFilter(filters, 'dangling');
-  const rows = await images.list({ all: query.flag('all'), filters, sharedSize: query.flag('shared-size'), signal });
+  const rows = await images.list({
+    all: query.flag('all'),
+    filters,
+    sharedSize: query.flag('shared-size'),
+    manifests: version >= 47 && query.flag('manifests'),
+    signal,
+  });
   exchange.answer(
     200,
     rows.map((row) => shapeImageSummary(row, version)),

@@ -376,7 +376,7 @@ const usage: readonly [words: string, exitCode: number, stderr: string][] = [
   [
     'image ls -Z',
     125,
-    "unknown shorthand flag: 'Z' in -Z\n\nUsage:  strake image ls [OPTIONS] [REPOSITORY[:TAG]]\n\nRun 'strake image ls --help' for more information\n",
+    "unknown shorthand flag: 'Z' in -Z\n\nUsage:  strake image ls [OPTIONS] [REPOSITORY[:TAG] [PATH]]\n\nRun 'strake image ls --help' for more information\n",
   ],
   [
     'run',

@@ -5,7 +5,7 @@ import { imageListFlags, printImages } from './images.ts';
 /** `docker image ls`, and with a second argument the files of one image. */
 export const imageLs = defineCommand({
   short: 'List images, or the files of an image',
-  usage: '[REPOSITORY[:TAG]] | IMAGE PATH',
+  usage: '[REPOSITORY[:TAG] [PATH]]',
   count: [0, 2],
   aliases: ['image ls', 'image list', 'images'],
   flags: imageListFlags,

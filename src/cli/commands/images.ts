@@ -1,3 +1,4 @@
+import { Failure } from '../../lib/error.ts';
 import type { ImageSummary } from '../../wire/image.ts';
 import { filtersQuery } from '../client/engine-client.ts';
 import { defineCommand } from '../command.ts';
@@ -5,6 +6,7 @@ import { filterFlag, tableFormatFlag } from '../flags/common.ts';
 import { toggle } from '../flags/flag.ts';
 import type { ValuesOf } from '../flags/parse-flags.ts';
 import { goTime, humanSize, timeAgo } from '../format/human.ts';
+import { imageListTree } from '../format/image-list-tree.ts';
 import { type Row, renderRows } from '../format/rows.ts';
 import { shortenId } from '../format/words.ts';
 import type { Session } from '../session.ts';
@@ -16,6 +18,7 @@ export const imageListFlags = {
   format: tableFormatFlag,
   noTrunc: toggle('Show complete IDs'),
   quiet: toggle('Show only IDs', { short: 'q' }),
+  tree: toggle('Show images with their platforms and who uses them'),
 };
 
 export const images = defineCommand({
@@ -38,13 +41,29 @@ export async function printImages(
 ): Promise<void> {
   const client = await session.client();
   const filters = [...flags.filter, ...names.map((name) => `reference=${name}`)];
+  if (flags.tree) checkTreeFlags(flags);
   const summaries = await client.json<ImageSummary[]>('GET', '/images/json', {
-    query: { all: flags.all, filters: filtersQuery(filters) },
+    query: { all: flags.all, filters: filtersQuery(filters), manifests: flags.tree || undefined },
     signal: session.signal,
   });
+  if (flags.tree) {
+    session.stdout.write(imageListTree(summaries));
+    return;
+  }
   const digests = flags.digests || flags.format.includes('.Digest');
   const rows = summaries.flatMap((summary) => imageRows(summary, { digests, whole: flags.noTrunc }));
   session.stdout.write(await renderRows(rows, listSpec(flags)));
+}
+
+/** The tree has one form only; refuses in the words of Docker's client. */
+function checkTreeFlags(flags: ValuesOf<typeof imageListFlags>): void {
+  const refused = [
+    flags.quiet && '--quiet',
+    flags.noTrunc && '--no-trunc',
+    flags.digests && '--show-digest',
+    flags.format !== '' && '--format',
+  ].find((name) => name !== false);
+  if (refused) throw new Failure('invalid', 'TREE_FLAGS', `${refused} is not yet supported with --tree`);
 }
 
 /** Titles and columns of image lists. */

@@ -4,6 +4,7 @@ import { isFailure } from '../../lib/error.ts';
 import type { ImageTree } from '../../wire/insight.ts';
 import { findCommand } from '../command-table.ts';
 import { fileMode } from '../format/file-mode.ts';
+import { imageListTree } from '../format/image-list-tree.ts';
 import { dotGraph, textTree } from '../format/image-tree.ts';
 import { instructionText } from '../format/instruction.ts';
 import { startTestHost } from '../test-host.ts';
@@ -91,4 +92,32 @@ test('the same as a graph: text of instructions cannot leave its quotes', () => 
   assert.ok(dot.includes(`"${digest('a')}" -> "${digest('b')}";\n`));
   assert.ok(dot.includes(`label="bbbbbbbbbbbb\\n1kB\\nRUN say \\"hi\\\\n\\""`));
   assert.ok(dot.includes(`label="base:1\\nbase:2\\n111111111111\\n2kB"`));
+});
+
+test('images --tree: names, platforms, sizes of content, and what containers use', () => {
+  const summary = { ParentId: '', RepoDigests: [], Created: 0, SharedSize: -1, Labels: null };
+  const manifest = (architecture: string, containers: string[]) => ({
+    ID: digest('f'),
+    Descriptor: { mediaType: '', digest: digest('f'), size: 1 },
+    Available: true,
+    Kind: 'image' as const,
+    Size: { Content: 500, Total: 1500 },
+    ImageData: {
+      Platform: { os: 'linux', architecture, variant: 'v8' },
+      Containers: containers,
+      Size: { Unpacked: 1000 },
+    },
+  });
+  assert.equal(
+    imageListTree([
+      { ...summary, Id: digest('a'), RepoTags: ['app:1', 'app:2'], Size: 1000, Containers: 1 },
+      { ...summary, Id: digest('b'), RepoTags: [], Size: 3, Containers: -1, Manifests: [manifest('arm64', ['c'])] },
+    ]).replace(/ +$/gm, ''),
+    `IMAGE               ID             DISK USAGE   CONTENT SIZE   EXTRA
+app:1
+app:2               aaaaaaaaaaaa   1kB          0B             U
+<untagged>          bbbbbbbbbbbb   3B           500B           U
+└─ linux/arm64/v8   ffffffffffff   1.5kB        500B           U
+`,
+  );
 });

@@ -1,31 +1,10 @@
 import type { ContainerSummary } from '../../wire/container.ts';
-import type { ImageSummary } from '../../wire/image.ts';
 import { defineCommand } from '../command.ts';
 import { tableFormatFlag } from '../flags/common.ts';
 import { toggle } from '../flags/flag.ts';
-import { humanSize, timeAgo } from '../format/human.ts';
+import { humanSize } from '../format/human.ts';
 import { type Row, renderRows } from '../format/rows.ts';
-import { imageRows } from './images.ts';
-import { containerRow } from './ps.ts';
-
-interface DiskUsage {
-  readonly LayersSize: number;
-  readonly Images: ImageSummary[] | null;
-  readonly Containers: ContainerSummary[] | null;
-  readonly Volumes: { Name: string; UsageData?: { Size: number; RefCount: number } }[] | null;
-  readonly BuildCache: CacheRecord[] | null;
-}
-
-interface CacheRecord {
-  readonly ID: string;
-  readonly Type: string;
-  readonly Size: number;
-  readonly InUse: boolean;
-  readonly Shared: boolean;
-  readonly CreatedAt: string;
-  readonly LastUsedAt: string | null;
-  readonly UsageCount: number;
-}
+import { type DiskUsage, detailsText } from './system-df-details.ts';
 
 export const systemDf = defineCommand({
   short: 'Show how much disk space is in use and by what',
@@ -38,7 +17,7 @@ export const systemDf = defineCommand({
   async run(session, { flags }) {
     const client = await session.client();
     const usage = await client.json<DiskUsage>('GET', '/system/df', { signal: session.signal });
-    if (flags.verbose && flags.format === '') session.stdout.write(await verboseText(usage));
+    if (flags.verbose) session.stdout.write(await detailsText(usage, flags.format));
     else session.stdout.write(await renderRows(summaryRows(usage), { ...SUMMARY, format: flags.format }));
     return 0;
   },
@@ -95,75 +74,3 @@ function summaryRow(type: string, total: number, active: number, size: number, r
     Reclaimable: `${humanSize(reclaimable)}${percent}`,
   };
 }
-
-async function verboseText(usage: DiskUsage): Promise<string> {
-  const images = (usage.Images ?? []).flatMap((image) =>
-    imageRows(image, { digests: false, whole: false }).slice(0, 1),
-  );
-  const containers = (usage.Containers ?? []).map((container) => ({
-    ...containerRow(container, { whole: false }),
-    Size: humanSize(container.SizeRw ?? 0, 3),
-  }));
-  const volumes = (usage.Volumes ?? []).map(({ Name, UsageData }) => ({
-    Name,
-    Links: String(UsageData?.RefCount ?? 0),
-    Size: humanSize(Math.max(0, UsageData?.Size ?? 0)),
-  }));
-  const cache = usage.BuildCache ?? [];
-  const cacheSize = cache.reduce((sum, { Size, Shared }) => sum + (Shared ? 0 : Size), 0);
-  return [
-    `Images space usage:\n\n${await table(images, IMAGE_TITLES)}`,
-    `Containers space usage:\n\n${await table(containers, CONTAINER_TITLES)}`,
-    `Local Volumes space usage:\n\n${await table(volumes, { Name: 'VOLUME NAME', Links: 'LINKS', Size: 'SIZE' })}`,
-    `Build cache usage: ${humanSize(cacheSize)}\n\n${await table(cache.map(cacheRow), CACHE_TITLES)}`,
-  ].join('\n');
-}
-
-function cacheRow(record: CacheRecord): Row {
-  const ago = (time: string | null) => (time === null ? '' : timeAgo(Date.parse(time) / 1000));
-  return {
-    ID: record.ID.slice(0, 12),
-    CacheType: record.Type,
-    Size: humanSize(record.Size, 3),
-    CreatedSince: ago(record.CreatedAt),
-    LastUsedSince: ago(record.LastUsedAt),
-    UsageCount: String(record.UsageCount),
-    Shared: String(record.Shared),
-  };
-}
-
-function table(rows: readonly Row[], titles: Readonly<Record<string, string>>): Promise<string> {
-  return renderRows(rows, { titles, columns: Object.keys(titles), format: 'table' });
-}
-
-const IMAGE_TITLES = {
-  Repository: 'REPOSITORY',
-  Tag: 'TAG',
-  ID: 'IMAGE ID',
-  CreatedSince: 'CREATED',
-  Size: 'SIZE',
-  SharedSize: 'SHARED SIZE',
-  UniqueSize: 'UNIQUE SIZE',
-  Containers: 'CONTAINERS',
-};
-
-const CONTAINER_TITLES = {
-  ID: 'CONTAINER ID',
-  Image: 'IMAGE',
-  Command: 'COMMAND',
-  LocalVolumes: 'LOCAL VOLUMES',
-  Size: 'SIZE',
-  RunningFor: 'CREATED',
-  Status: 'STATUS',
-  Names: 'NAMES',
-};
-
-const CACHE_TITLES = {
-  ID: 'CACHE ID',
-  CacheType: 'CACHE TYPE',
-  Size: 'SIZE',
-  CreatedSince: 'CREATED',
-  LastUsedSince: 'LAST USED',
-  UsageCount: 'USAGE',
-  Shared: 'SHARED',
-};

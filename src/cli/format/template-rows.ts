@@ -9,17 +9,26 @@ export function renderTemplate(rows: readonly Row[], titles: Readonly<Record<str
   const table = /^table(\s|\\t)/.test(format);
   const source = table ? format.slice('table'.length).trim() : format;
   const template = format === 'json' ? '{{json .}}' : withEscapes(source);
-  const missing = (name: string) => `can't evaluate field ${name} in type row`;
   const print = compileTemplate(template, { missing });
-  const lines = rows.map((row) => {
-    const marked: ValueMap = Object.assign({ [ROW]: true }, row);
-    return `${print(marked)}\n`;
-  });
+  const lines = rows.map((row) => `${print(marked(row))}\n`);
   if (!table) return lines.join('');
   const header = compileTemplate(template, { missing, functions: HEADER_FUNCTIONS });
   const answers = Object.fromEntries(Object.entries(titles).map(([name, title]) => [name, titleOf(title)]));
   return alignTabs(`${header(answers)}\n${lines.join('')}`, { minWidth: 10, padding: 3 });
 }
+
+/** Prints an object whose members are lists of rows, by a template or as `json`. */
+export function renderLists(lists: Readonly<Record<string, readonly Row[]>>, format: string): string {
+  const template = format === 'json' ? '{{json .}}' : withEscapes(format);
+  const members = Object.entries(lists).map(([name, rows]) => [name, rows.map(marked)]);
+  return `${compileTemplate(template, { missing })(Object.fromEntries(members))}\n`;
+}
+
+function marked(row: Row): ValueMap {
+  return Object.assign({ [ROW]: true }, row);
+}
+
+const missing = (name: string): string => `can't evaluate field ${name} in type row`;
 
 /** A title that also answers when a template calls it as a method, with the last part of its argument: `{{.Label "a.b"}}`. */
 function titleOf(title: string): Value {

@@ -23,6 +23,7 @@ function encode(value: Value): string {
   if (value === undefined || value === null || typeof value === 'function') return 'null';
   if (value === NIL_LIST || value === NIL_MAP || value === NIL_POINTER) return 'null';
   if (typeof value === 'bigint') return value.toString();
+  if (isMap(value) && ROW in value) return goJson(value);
   if (isList(value)) return `[${value.map(encode).join(',')}]`;
   if (isMap(value))
     return `{${Object.entries(value)

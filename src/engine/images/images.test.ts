@@ -96,12 +96,14 @@ class Scene {
       case 'remove':
         return this.#images.remove(name, { force: step.force ?? false, prune: !step.noprune });
       case 'list':
-        return (await this.#images.list({ all: step.all ?? false, filters, sharedSize: false })).map((row) => ({
-          Id: row.Id,
-          ParentId: row.ParentId,
-          RepoTags: row.RepoTags,
-          RepoDigests: row.RepoDigests,
-        }));
+        return (await this.#images.list({ all: step.all ?? false, filters, sharedSize: false, manifests: false })).map(
+          (row) => ({
+            Id: row.Id,
+            ParentId: row.ParentId,
+            RepoTags: row.RepoTags,
+            RepoDigests: row.RepoDigests,
+          }),
+        );
       case 'history':
         return (await this.#images.history(name)).map(({ Id, Tags }) => ({ Id, Tags }));
       case 'prune':

@@ -1,7 +1,9 @@
+import { parseImageId } from '../../oci/digest.ts';
 import type { Reference } from '../../oci/reference.ts';
 import type { Filters } from '../../wire/filters.ts';
 import type { DeletedRow, HistoryRow, ImageInspect, ImageSummary, ImagesPruned } from '../../wire/image.ts';
 import { imageHistory } from './image-history.ts';
+import { manifestSummaries } from './image-manifests.ts';
 import type { ImageNeeds } from './image-needs.ts';
 import { type ImportRequest, importImage } from './import-image.ts';
 import { inspectImage } from './inspect-image.ts';
@@ -18,8 +20,12 @@ export class Images {
     this.#needs = needs;
   }
 
-  async list(query: ListQuery): Promise<ImageSummary[]> {
-    return listImages(this.#needs, query);
+  async list(query: ListQuery & { readonly manifests: boolean }): Promise<ImageSummary[]> {
+    const rows = listImages(this.#needs, query);
+    if (!query.manifests) return rows;
+    return Promise.all(
+      rows.map(async (row) => ({ ...row, Manifests: await manifestSummaries(this.#needs, parseImageId(row.Id)) })),
+    );
   }
 
   async inspect(name: string): Promise<ImageInspect> {
