@@ -90,6 +90,18 @@ export const GROUPS: Readonly<Record<string, Group>> = {
       serve: async () => (await import('./commands/registry/serve.ts')).serve,
     },
   },
+  network: {
+    short: 'Manage networks',
+    commands: {
+      connect: async () => (await import('./commands/network/connect.ts')).networkConnect,
+      create: async () => (await import('./commands/network/create.ts')).networkCreate,
+      disconnect: async () => (await import('./commands/network/connect.ts')).networkDisconnect,
+      inspect: async () => (await import('./commands/inspect.ts')).inspectNetwork,
+      ls: async () => (await import('./commands/network/ls.ts')).networkLs,
+      prune: async () => (await import('./commands/network/prune.ts')).networkPrune,
+      rm: async () => (await import('./commands/network/rm.ts')).networkRm,
+    },
+  },
   volume: {
     short: 'Manage volumes',
     commands: {
@@ -121,6 +133,7 @@ export const GROUPS: Readonly<Record<string, Group>> = {
 const ALIASES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   image: { list: 'ls', remove: 'rm' },
   container: { list: 'ls', ps: 'ls', remove: 'rm' },
+  network: { list: 'ls', remove: 'rm' },
   volume: { list: 'ls', remove: 'rm' },
   registry: {},
   builder: {},

@@ -28,6 +28,12 @@ export interface RunStreams {
   readonly log: LogWriter | undefined;
 }
 
+/** The container, as the user wrote it, whose network this one shares. */
+export function sharedNetworkOf({ record }: Pick<Container, 'record'>): string | undefined {
+  const mode = record.hostConfig.NetworkMode ?? '';
+  return mode.startsWith('container:') ? mode.slice('container:'.length) : undefined;
+}
+
 /** A container in the host's memory: its record, its streams, those who wait for it. Changed by lifecycle.ts only. */
 export class Container {
   readonly id: ContainerId;

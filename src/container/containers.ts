@@ -4,8 +4,9 @@ import type { DiffId } from '../oci/digest.ts';
 import type { Snapshots } from '../snapshot/snapshots.ts';
 import type { ContainerId } from '../store/containers.ts';
 import type { Store } from '../store/open-store.ts';
-import type { ContainerInspect, ContainerSummary, HostConfig } from '../wire/container.ts';
+import type { ContainerInspect, ContainerSummary, EndpointConfig, HostConfig } from '../wire/container.ts';
 import { type AttachedStreams, type AttachQuery, attachTo } from './attach.ts';
+import { connectNetwork, disconnectNetwork } from './connect-network.ts';
 import type { Container, WaitCondition } from './container.ts';
 import { ContainerTable } from './container-table.ts';
 import { Execs } from './execs.ts';
@@ -17,9 +18,9 @@ import { type LogQuery, logsNotKept, readLog } from './log-reader.ts';
 import { makeContainer, type NewContainer } from './new-container.ts';
 import type { OutputSink } from './output-hub.ts';
 import { pauseContainer, unpauseContainer } from './pause-container.ts';
+import { prepareMounts } from './prepare-mounts.ts';
 import { isAlive } from './record.ts';
 import { refuseRemovalOfRunning, refuseRemoved, removeContainer } from './remove-container.ts';
-import { prepareMounts } from './prepare-mounts.ts';
 import { restartLater } from './restart-later.ts';
 import { restartDelay } from './restart-policy.ts';
 import { killContainer, noteStopByUser, type StopOptions, signalByUser, stopContainer } from './stop-container.ts';
@@ -203,8 +204,21 @@ export class Containers implements AsyncDisposable {
       this.#table.refuseName(plain);
       if (container.recorded) this.#needs.store.containers.rename(container.id, plain);
       container.name = plain;
+      const attachment = this.#needs.networks.rename(container.id, plain);
+      if (attachment && container.run) container.run = { ...container.run, attachment };
       this.#emit(container, 'rename', { oldName: `/${oldName}` });
     });
+  }
+
+  /** Puts a container on one more network, by name or ID: at once when it runs, else with its next start. */
+  connect(ref: string, network: string, config: EndpointConfig | null, options: CallOptions): Promise<void> {
+    const container = this.find(ref);
+    return container.inTurn(() => connectNetwork(container, { network, config }, this.#lifecycle, options));
+  }
+
+  disconnect(ref: string, network: string): Promise<void> {
+    const container = this.find(ref);
+    return container.inTurn(() => disconnectNetwork(container, network, this.#lifecycle));
   }
 
   /** Resolves when the container is found and watched from now on; `exit` when the condition is met. */
@@ -302,6 +316,19 @@ export class Containers implements AsyncDisposable {
     };
   }
 
+  /**
+   * As `openRoot`, and for a container that does not run also the places of its mounts are there, and in its volumes what
+   * its first start would put into them.
+   */
+  async openRootWithVolumes(ref: string): Promise<{ readonly path: string } & Disposable> {
+    const container = this.find(ref);
+    const root = this.openRoot(ref);
+    await container.inTurn(async () => {
+      if (!isAlive(container.record.phase)) await prepareMounts(container.record.mounts, root.path);
+    });
+    return root;
+  }
+
   /** Stops all containers. Those with a restart policy start again with the next host. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing = true;
@@ -316,19 +343,6 @@ export class Containers implements AsyncDisposable {
       if (result.status === 'rejected')
         this.#needs.log.error('cannot stop a container', { why: messageOf(result.reason) });
   }
-  /**
-   * As `openRoot`, and for a container that does not run also the places of its mounts are there, and in its volumes what
-   * its first start would put into them.
-   */
-  async openRootWithVolumes(ref: string): Promise<{ readonly path: string } & Disposable> {
-    const container = this.find(ref);
-    const root = this.openRoot(ref);
-    await container.inTurn(async () => {
-      if (!isAlive(container.record.phase)) await prepareMounts(container.record.mounts, root.path);
-    });
-    return root;
-  }
-
 
   async #startNow(container: Container, options: CallOptions): Promise<void> {
     if (this.#closing) throw new Failure('unavailable', 'HOST_CLOSING', 'the host is closing');
@@ -393,6 +407,11 @@ export class Containers implements AsyncDisposable {
     container.renewStreams();
   }
 
+  /** Says that something was done to a container. */
+  emit(container: Container, action: string): void {
+    this.#emit(container, action);
+  }
+
   #emit(container: Container, action: string, attributes: Readonly<Record<string, string>> = {}): void {
     const { config } = container.record;
     const common = { ...config.Labels, image: config.Image ?? '', name: container.name };
@@ -403,8 +422,3 @@ export class Containers implements AsyncDisposable {
 function networkType(name: string): string {
   return name === 'host' ? 'host' : name === 'none' ? 'null' : 'bridge';
 }
-  /** Says that something was done to a container. */
-  emit(container: Container, action: string): void {
-    this.#emit(container, action);
-  }
-

@@ -1,5 +1,6 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Attachment } from '../host/network/networks.ts';
 import type { SpecMount } from '../host/spec.ts';
 
 /** The files that the host writes for a container and binds into it. */
@@ -18,6 +19,8 @@ export function hostsFile(options: {
   /** `name:address`; `host-gateway` as address is the bridge's. */
   readonly extraHosts: readonly string[];
   readonly gateway: string;
+  /** Other containers that the user gave names to. */
+  readonly linked: readonly { readonly address: string; readonly names: readonly string[] }[];
 }): string {
   const names = options.domainname ? `${options.hostname}.${options.domainname} ${options.hostname}` : options.hostname;
   const lines = [
@@ -32,6 +35,7 @@ export function hostsFile(options: {
       const address = entry.slice(end + 1);
       return `${address === 'host-gateway' ? options.gateway : address}\t${entry.slice(0, end)}`;
     }),
+    ...options.linked.map(({ address, names: linked }) => `${address}\t${linked.join(' ')}`),
     ...options.addresses.map((address) => `${address}\t${names}`),
   ];
   return lines.map((line) => `${line}\n`).join('');
@@ -41,6 +45,36 @@ export function hostsFile(options: {
 export function writeContainerFiles(folder: string, files: ContainerFiles): void {
   for (const { name, content } of placesOf(files)) writeFileSync(join(folder, name), content);
 }
+
+/**
+ * Tells a running container of a change of its networks: its addresses in /etc/hosts, and its name servers, unless it
+ * changed those itself. The files keep their inodes: they are bound into the container.
+ */
+export function updateNetworkFiles(folder: string, before: Attachment, after: Attachment, hostname: string): void {
+  const hosts = join(folder, 'hosts');
+  const text = readSmall(hosts);
+  if (text !== undefined) {
+    const [gone, come] = [addressesOf(before), addressesOf(after)];
+    const kept = text.split('\n').filter((line) => !gone.some((address) => line.startsWith(`${address}\t`)));
+    while (kept.at(-1) === '') kept.pop();
+    writeFileSync(hosts, [...kept, ...come.map((address) => `${address}\t${hostname}`), ''].join('\n'));
+  }
+  const resolv = join(folder, 'resolv.conf');
+  if (after.resolvConf !== before.resolvConf && readSmall(resolv) === before.resolvConf)
+    writeFileSync(resolv, after.resolvConf);
+}
+
+/** Addresses of the container, by the order of its interfaces. */
+export function addressesOf({ settings }: Attachment): string[] {
+  return Object.values(settings.Networks).flatMap(({ IPAddress }) => IPAddress || []);
+}
+
+/** A file that the container may have filled; undefined when it is too large to be what it was. */
+function readSmall(path: string): string | undefined {
+  return statSync(path).size > SMALL ? undefined : readFileSync(path, 'utf8');
+}
+
+const SMALL = 1 << 20;
 
 /** The mounts that bring them in, except where `taken` says that the user mounts something there. */
 export function fileMounts(folder: string, taken: ReadonlySet<string>): SpecMount[] {

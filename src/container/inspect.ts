@@ -1,4 +1,4 @@
-import { networkSettings } from '../host/network/network-views.ts';
+import { networkSettings, restingEndpoint } from '../host/network/network-views.ts';
 import type {
   ContainerInspect,
   ContainerState,
@@ -123,7 +123,9 @@ function toState(phase: ContainerPhase): ContainerState {
 
 function settingsOf(container: Container): NetworkSettings {
   if (container.run) return container.run.attachment.settings;
-  return networkSettings(undefined, [], {});
+  const { endpoints } = container.record;
+  const resting = Object.entries(endpoints).map(([name, config]) => [name, restingEndpoint(config)] as const);
+  return networkSettings(undefined, Object.fromEntries(resting), {});
 }
 
 function healthText({ health }: Container): string {

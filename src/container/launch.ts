@@ -12,7 +12,7 @@ import { Failure } from '../lib/error.ts';
 import { argumentsOf } from './config.ts';
 import type { Container } from './container.ts';
 import { containerEnvironment } from './environment.ts';
-import { fileMounts, hostsFile, writeContainerFiles } from './files.ts';
+import { addressesOf, fileMounts, hostsFile, writeContainerFiles } from './files.ts';
 import { type MadeTargets, type MountTarget, makeMountTargets, removeMountTargets } from './mount-targets.ts';
 import { type PlannedMount, specMounts } from './mounts.ts';
 import { resourcesOf, securityOf } from './options.ts';
@@ -227,11 +227,12 @@ function sourceIsFolder(source: string): boolean {
 function writeFiles(container: Container, attachment: Attachment): void {
   const { config, hostConfig } = container.record;
   const hostname = hostnameOf(container);
-  const { settings, namespacePath, resolvConf } = attachment;
-  const addresses = Object.values(settings.Networks).flatMap(({ IPAddress }) => IPAddress || []);
+  const { settings, namespacePath, resolvConf, linked } = attachment;
+  const addresses = addressesOf(attachment);
   const gateway = settings.Gateway || Object.values(settings.Networks)[0]?.Gateway || '127.0.0.1';
   const extraHosts = hostConfig.ExtraHosts ?? [];
-  const own = hostsFile({ addresses, hostname, domainname: config.Domainname ?? '', extraHosts, gateway });
+  const domainname = config.Domainname ?? '';
+  const own = hostsFile({ addresses, hostname, domainname, extraHosts, gateway, linked });
   const hosts = namespacePath === undefined && extraHosts.length === 0 ? readFileSync('/etc/hosts', 'utf8') : own;
   writeContainerFiles(container.folder, { hostname: `${hostname}\n`, hosts, resolvConf });
 }

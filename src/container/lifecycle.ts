@@ -4,8 +4,10 @@ import type { Attachment, AttachRequest } from '../host/network/networks.ts';
 import type { ExitStatus } from '../host/reaper.ts';
 import { Failure, isFailure, messageOf } from '../lib/error.ts';
 import type { Log } from '../lib/log.ts';
-import type { Container, Run } from './container.ts';
-import { type Launched, type LaunchNeeds, launch, leaveRoot } from './launch.ts';
+import type { EndpointConfig } from '../wire/container.ts';
+import type { NetworkInspect } from '../wire/network.ts';
+import { type Container, type Run, sharedNetworkOf } from './container.ts';
+import { hostnameOf, type Launched, type LaunchNeeds, launch, leaveRoot } from './launch.ts';
 import { type ContainerPhase, exitCodeOf, isAlive } from './record.ts';
 
 /** The networks of the host, as far as a container needs them. */
@@ -13,6 +15,16 @@ export interface ContainerNetworks {
   attach(containerId: string, request: AttachRequest, options: { signal: AbortSignal }): Promise<Attachment>;
   /** Idempotent. */
   release(containerId: string): Promise<void>;
+  connect(
+    containerId: string,
+    network: string,
+    config: EndpointConfig | null,
+    options: { signal: AbortSignal },
+  ): Promise<Attachment>;
+  disconnect(containerId: string, network: string): Promise<Attachment>;
+  /** Undefined when the container is on no network now. */
+  rename(containerId: string, name: string): Attachment | undefined;
+  inspect(network: string): Pick<NetworkInspect, 'Name' | 'Id' | 'Driver'>;
 }
 
 export interface JoinedNetwork {
@@ -126,6 +138,7 @@ async function settle(
   ]);
 
   const { phase } = container.record;
+  const { attachment } = container.run ?? run; // networks may have come and gone
   container.run = undefined;
   container.record = {
     ...container.record,
@@ -143,7 +156,7 @@ async function settle(
   container.renewStreams();
   if (oomKilled) needs.emit(container, 'oom');
   needs.emit(container, 'die', { exitCode: String(status.exitCode) });
-  needs.emitNetwork(container, 'disconnect', networksOf(run.attachment));
+  needs.emitNetwork(container, 'disconnect', networksOf(attachment));
   container.tellExit(status.exitCode);
   needs.onExit(container);
 }
@@ -173,11 +186,17 @@ function noteFailedStart(container: Container, error: unknown, needs: LifecycleN
 
 function attachRequest(container: Container, needs: LifecycleNeeds): AttachRequest {
   const { config, hostConfig, endpoints } = container.record;
-  const mode = hostConfig.NetworkMode ?? 'bridge';
-  const other = mode.startsWith('container:') ? mode.slice('container:'.length) : undefined;
+  const other = sharedNetworkOf(container);
+  const links = [...(hostConfig.Links ?? []), ...Object.values(endpoints).flatMap((endpoint) => endpoint?.Links ?? [])];
   return {
-    mode: other === undefined ? mode : { container: needs.idOf(other) },
+    ...(other === undefined ? {} : { sharedWith: needs.idOf(other) }),
+    endpoints,
     name: container.name,
+    hostname: hostnameOf(container),
+    links: links.map((link) => {
+      const [target = '', alias = target] = link.split(':');
+      return { container: needs.idOf(target), alias };
+    }),
     ports: {
       exposed: Object.keys(config.ExposedPorts ?? {}),
       bindings: hostConfig.PortBindings ?? {},
@@ -188,7 +207,6 @@ function attachRequest(container: Container, needs: LifecycleNeeds): AttachReque
       search: hostConfig.DnsSearch ?? [],
       options: hostConfig.DnsOptions ?? [],
     },
-    endpoints,
     ...(config.MacAddress ? { mac: config.MacAddress } : {}),
   };
 }

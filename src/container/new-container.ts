@@ -1,4 +1,5 @@
 import { mkdirSync } from 'node:fs';
+import { isFailure } from '../lib/error.ts';
 import type { DiffId, ImageId } from '../oci/digest.ts';
 import type { RunConfig } from '../oci/image-config.ts';
 import { newContainerId } from '../store/containers.ts';
@@ -35,7 +36,7 @@ export interface NewContainer {
 export function makeContainer(
   request: NewContainer,
   name: string,
-  needs: Pick<ContainersNeeds, 'store' | 'snapshots' | 'cgroups'> & { readonly sources: MountSources },
+  needs: Pick<ContainersNeeds, 'store' | 'snapshots' | 'cgroups' | 'networks'> & { readonly sources: MountSources },
 ): { readonly container: Container; readonly warnings: string[] } {
   const { store, snapshots } = needs;
   const merged = mergeConfig(request.image.config, request.config);
@@ -53,7 +54,7 @@ export function makeContainer(
       image: request.image.id,
       config,
       hostConfig,
-      endpoints: withoutDefault(request.endpoints),
+      endpoints: endpointsOf(hostConfig.NetworkMode ?? 'bridge', request.endpoints, needs.networks),
       mounts,
       phase: { status: 'created', error: '', exitCode: 0 },
       restarts: 0,
@@ -76,9 +77,25 @@ function defaultHostname(id: string, hostConfig: HostConfig): string {
   return hostConfig.NetworkMode === 'host' ? '' : id.slice(0, 12);
 }
 
-/** Clients say `default` for the network that NetworkMode names anyway. */
-function withoutDefault(
-  endpoints: Readonly<Record<string, EndpointConfig | null>>,
+/**
+ * The networks of a container by name, first the one of its NetworkMode. One that does not exist keeps the name that the
+ * user gave it: the start will say so.
+ */
+function endpointsOf(
+  mode: string,
+  asked: Readonly<Record<string, EndpointConfig | null>>,
+  networks: ContainersNeeds['networks'],
 ): Record<string, EndpointConfig | null> {
-  return Object.fromEntries(Object.entries(endpoints).filter(([name]) => name !== 'default'));
+  if (mode.startsWith('container:')) return {};
+  const nameOf = (ref: string) => {
+    try {
+      return networks.inspect(ref).Name;
+    } catch (error) {
+      if (isFailure(error, 'not-found')) return ref;
+      throw error;
+    }
+  };
+  const endpoints: Record<string, EndpointConfig | null> = { [nameOf(mode)]: null };
+  for (const [ref, config] of Object.entries(asked)) endpoints[nameOf(ref === 'default' ? mode : ref)] = config;
+  return endpoints;
 }

@@ -209,6 +209,7 @@ test('the hosts file names the container, extra hosts and the gateway', () => {
     domainname: 'd',
     extraHosts,
     gateway: '172.17.0.1',
+    linked: [],
   });
   assert.match(text, /^127\.0\.0\.1\tlocalhost\n/);
   assert.match(text, /\n10\.0\.0\.5\tdb\nfe80::1\tsix\n172\.17\.0\.1\tup\n172\.17\.0\.2\th\.d h\n$/);

@@ -99,8 +99,10 @@ export interface HostConfig {
 
 export interface EndpointConfig {
   IPAMConfig?: { IPv4Address?: string } | null;
+  /** `container:alias` */
   Links?: string[] | null;
   Aliases?: string[] | null;
+  MacAddress?: string;
 }
 
 /** Body of POST /containers/create. */
@@ -140,7 +142,7 @@ export interface MountPoint {
   Propagation: string;
 }
 
-export interface EndpointSettings extends EndpointConfig {
+export interface EndpointSettings extends Omit<EndpointConfig, 'MacAddress'> {
   NetworkID: string;
   EndpointID: string;
   Gateway: string;
@@ -151,6 +153,8 @@ export interface EndpointSettings extends EndpointConfig {
   GlobalIPv6Address: string;
   GlobalIPv6PrefixLen: number;
   DriverOpts: Record<string, string> | null;
+  /** What other containers on the network find it by. */
+  DNSNames: string[] | null;
 }
 
 export interface NetworkSettings {

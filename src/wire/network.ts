@@ -5,6 +5,7 @@ export interface IpamPool {
   Subnet?: string;
   IPRange?: string;
   Gateway?: string;
+  AuxiliaryAddresses?: Record<string, string>;
 }
 
 /** Body of POST /networks/create */
@@ -39,6 +40,11 @@ export interface NetworkInspect {
   >;
   Options: Record<string, string>;
   Labels: Record<string, string>;
+}
+
+/** POST /networks/prune */
+export interface NetworksPruned {
+  NetworksDeleted: string[] | null;
 }
 
 /** Body of POST /networks/{id}/connect */

@@ -19,7 +19,7 @@ const networkBody = object({
   IPAM: object({
     Driver: text,
     Options: map(text),
-    Config: list(object({ Subnet: text, IPRange: text, Gateway: text })),
+    Config: list(object({ Subnet: text, IPRange: text, Gateway: text, AuxiliaryAddresses: map(text) })),
   }),
   Options: map(text),
   Labels: map(text),

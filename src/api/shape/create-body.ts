@@ -164,6 +164,7 @@ export const endpointConfig: Check<EndpointConfig> = object({
   IPAMConfig: object({ IPv4Address: text }),
   Links: list(text),
   Aliases: list(text),
+  MacAddress: text,
 });
 
 /** Body of POST /containers/create. */

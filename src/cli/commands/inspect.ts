@@ -30,6 +30,7 @@ export const inspect = defineCommand({
 export const inspectImage = inspecting('image', 'IMAGE', 'Show everything about one or more images');
 export const inspectContainer = inspecting('container', 'CONTAINER', 'Show everything about one or more containers');
 export const inspectVolume = inspecting('volume', 'VOLUME', 'Show everything about one or more volumes');
+export const inspectNetwork = inspecting('network', 'NETWORK', 'Show everything about one or more networks');
 
 function inspecting(type: ObjectType, noun: string, short: string): Command {
   return defineCommand({

@@ -29,15 +29,18 @@ export function chooseSubnet(taken: readonly Subnet[]): Subnet {
 /** The addresses of one network, in memory. They are handed out in a circle, so that one is not used again at once. */
 export class AddressPool {
   readonly #subnet: Subnet;
+  /** From where an address is chosen. */
+  readonly #range: Subnet;
   readonly #used: Set<Ipv4>;
   #last: Ipv4;
 
-  constructor(subnet: Subnet, gateway: Ipv4) {
+  constructor(subnet: Subnet, gateway: Ipv4, options: { range?: Subnet; reserved?: readonly Ipv4[] } = {}) {
     if (subnet.prefix > 30)
       throw new Failure('invalid', 'SUBNET', `subnet ${formatSubnet(subnet)} has no room for containers`);
     this.#subnet = subnet;
-    this.#used = new Set([subnet.base, gateway, broadcastOf(subnet)]);
-    this.#last = subnet.base;
+    this.#range = options.range ?? subnet;
+    this.#used = new Set([subnet.base, gateway, broadcastOf(subnet), ...(options.reserved ?? [])]);
+    this.#last = broadcastOf(this.#range);
   }
 
   /** Takes the wanted address, or the next free one. */
@@ -55,15 +58,17 @@ export class AddressPool {
   }
 
   #next(): Ipv4 {
-    const size = 2 ** (32 - this.#subnet.prefix);
-    if (this.#used.size >= size)
-      throw new Failure(
-        'exhausted',
-        'ADDRESSES_EXHAUSTED',
-        `no available IPv4 addresses on ${formatSubnet(this.#subnet)}`,
-      );
-    do this.#last = this.#subnet.base + ((this.#last - this.#subnet.base + 1) % size);
-    while (this.#used.has(this.#last));
-    return this.#last;
+    const { base, prefix } = this.#range;
+    const size = 2 ** (32 - prefix);
+    const last = this.#last;
+    do {
+      this.#last = base + ((this.#last - base + 1) % size);
+      if (!this.#used.has(this.#last)) return this.#last;
+    } while (this.#last !== last);
+    throw new Failure(
+      'exhausted',
+      'ADDRESSES_EXHAUSTED',
+      `no available IPv4 addresses on ${formatSubnet(this.#range)}`,
+    );
   }
 }

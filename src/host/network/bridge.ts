@@ -16,6 +16,11 @@ export interface BridgePlan {
   /** Undefined: the first address of the subnet. */
   readonly gateway: Ipv4 | undefined;
   readonly internal: boolean;
+  /** See AddressPool. */
+  readonly range?: Subnet;
+  readonly reserved?: readonly Ipv4[];
+  /** Undefined: as the machine's own way out, at most 1500. */
+  readonly mtu?: number;
 }
 
 /** What bridges are made with. */
@@ -83,10 +88,10 @@ async function tryBridge(
   const gateway = plan.gateway ?? subnet.base + 1;
   if (!contains(subnet, gateway))
     throw new Failure('invalid', 'GATEWAY', `gateway ${formatIpv4(gateway)} is not in ${formatSubnet(subnet)}`);
-  const addresses = new AddressPool(subnet, gateway);
+  const addresses = new AddressPool(subnet, gateway, plan);
   const name = plan.names.find((candidate) => !survey.links.includes(candidate));
   if (name === undefined) throw new Failure('conflict', 'BRIDGE_EXISTS', `interface ${plan.names[0]} exists already`);
-  const mtu = Math.min(survey.mtu, 1500);
+  const mtu = plan.mtu ?? Math.min(survey.mtu, 1500);
   const shape = { name, group: site.group, mac: macOf(gateway), mtu, address: gateway, prefix: subnet.prefix };
   try {
     const { index, contested } = await runNetworkTask(site.tasks, 'network.addBridge', shape);

@@ -1,4 +1,5 @@
 import { formatIpv4, formatSubnet, type Ipv4, type Subnet } from './ipv4.ts';
+import { NAME_SERVER } from './resolv.ts';
 
 /** A bridge whose containers may reach the outside (masqueraded), unless it is internal. */
 export interface BridgeRule {
@@ -148,6 +149,23 @@ export function renderNft(tag: string, rules: FirewallRules): string {
 /** Input of `nft -f -` that takes our table away, whether it exists or not. */
 export function renderNftRemoval(tag: string): string {
   return `table ip strake-${tag}\ndelete table ip strake-${tag}\n`;
+}
+
+/** Input of iptables-restore, inside a namespace, that leads questions to the name server's ports. */
+export function renderIptablesNames(ports: Readonly<Record<ForwardRule['protocol'], number>>): string {
+  const rules = (['udp', 'tcp'] as const).map(
+    (protocol) =>
+      `-A OUTPUT -d ${NAME_SERVER}/32 -p ${protocol} -m ${protocol} --dport 53 -j DNAT --to-destination ${NAME_SERVER}:${ports[protocol]}`,
+  );
+  return ['*nat', ...rules, 'COMMIT', ''].join('\n');
+}
+
+/** The same for `nft -f -`. */
+export function renderNftNames(ports: Readonly<Record<ForwardRule['protocol'], number>>): string {
+  const rules = (['udp', 'tcp'] as const).map(
+    (protocol) => `ip daddr ${NAME_SERVER} ${protocol} dport 53 dnat to ${NAME_SERVER}:${ports[protocol]}`,
+  );
+  return ['table ip names {', ...nftChain('output', 'nat hook output priority -100', rules), '}', ''].join('\n');
 }
 
 function nftChain(name: string, hook: string, rules: readonly string[]): string[] {

@@ -8,8 +8,10 @@ import {
   type IptablesHooks,
   iptablesHooks,
   renderIptables,
+  renderIptablesNames,
   renderIptablesRemoval,
   renderNft,
+  renderNftNames,
   renderNftRemoval,
 } from './firewall-rules.ts';
 
@@ -53,6 +55,17 @@ export class Firewall {
   async remove(rules: Partial<FirewallRules>): Promise<void> {
     this.#forget(rules);
     await this.#load();
+  }
+
+  /**
+   * Makes the ports of the name server in a namespace those where resolvers ask. They are others, so that a container can
+   * have a name server of its own. The rules end with the namespace.
+   */
+  async redirectNames(namespace: string, ports: { readonly udp: number; readonly tcp: number }): Promise<void> {
+    const backend = await this.#find();
+    const program = backend.kind === 'nft' ? ['nft', '-f', '-'] : [`${backend.program}-restore`, '-n', '-w', '10'];
+    const rules = backend.kind === 'nft' ? renderNftNames(ports) : renderIptablesNames(ports);
+    await succeed('nsenter', [`--net=${namespace}`, ...program], rules);
   }
 
   /** Removes everything of our tag from the kernel, also what an earlier process left. Does nothing without a firewall. */

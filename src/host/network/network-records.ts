@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Failure, systemCode } from '../../lib/error.ts';
 import type { NetworkCreateBody } from '../../wire/network.ts';
-import { formatIpv4, formatSubnet, parseIpv4, parseSubnet } from './ipv4.ts';
+import { contains, formatIpv4, formatSubnet, parseIpv4, parseSubnet } from './ipv4.ts';
 
 /** What is kept of a network over restarts. */
 export interface NetworkRecord {
@@ -15,6 +15,10 @@ export interface NetworkRecord {
   /** Chosen when the bridge is made first, if the user stated none. */
   readonly subnet?: string;
   readonly gateway?: string;
+  /** From where addresses are chosen, when that is not the whole subnet. */
+  readonly range?: string;
+  /** Addresses in use by other machines, by a name for each. */
+  readonly reserved?: Readonly<Record<string, string>>;
   readonly internal: boolean;
   readonly attachable: boolean;
   readonly options: Readonly<Record<string, string>>;
@@ -42,21 +46,36 @@ export function newRecord(body: NetworkCreateBody): NetworkRecord {
     throw new Failure('unsupported', 'NETWORK_DRIVER', `network driver "${driver}" is not supported: only bridge is`);
   const pools = body.IPAM?.Config ?? [];
   const pool = pools[0];
+  if (body.EnableIPv6 || pools.some(({ Subnet = '', Gateway = '' }) => `${Subnet}${Gateway}`.includes(':')))
+    throw new Failure('unsupported', 'NETWORK_IPV6', 'networks with IPv6 addresses are not supported by this host');
+  const ipam = body.IPAM?.Driver ?? '';
+  if (ipam !== '' && ipam !== 'default')
+    throw new Failure('unsupported', 'NETWORK_IPAM', `IPAM driver "${ipam}" is not supported: only default is`);
   if (pools.length > 1)
     throw new Failure('unsupported', 'NETWORK_POOLS', 'a bridge network has one subnet: several were stated');
   if (pool?.Subnet === undefined && (pool?.Gateway || pool?.IPRange))
     throw new Failure('invalid', 'SUBNET', 'a gateway or an address range needs a subnet');
-  if (pool?.IPRange && pool.IPRange !== pool.Subnet)
-    throw new Failure('unsupported', 'NETWORK_RANGE', `an address range (${pool.IPRange}) is not supported`);
-  const gateway = pool?.Gateway ? parseIpv4(pool.Gateway) : undefined;
-  if (pool?.Gateway && gateway === undefined)
-    throw new Failure('invalid', 'GATEWAY', `invalid gateway address "${pool.Gateway}"`);
+  const subnet = pool?.Subnet ? parseSubnet(pool.Subnet) : undefined;
+  const inSubnet = (what: string, text: string) => {
+    const address = parseIpv4(text);
+    if (address !== undefined && subnet && contains(subnet, address)) return address;
+    throw new Failure('invalid', 'ADDRESS', `invalid ${what} "${text}": expected an address in ${pool?.Subnet}`);
+  };
+  const gateway = pool?.Gateway ? inSubnet('gateway address', pool.Gateway) : undefined;
+  const reserved = pool?.AuxiliaryAddresses ?? {};
+  for (const address of Object.values(reserved)) inSubnet('auxiliary address', address);
+  const range = pool?.IPRange ? parseSubnet(pool.IPRange) : undefined;
+  if (range && subnet && !(range.prefix >= subnet.prefix && contains(subnet, range.base)))
+    throw new Failure('invalid', 'SUBNET', `invalid address range "${pool?.IPRange}": it is not in ${pool?.Subnet}`);
+  checkOptions(body.Options ?? {});
   return {
     id: randomBytes(32).toString('hex'),
     name: body.Name,
     driver,
     created: new Date().toISOString(),
-    ...(pool?.Subnet ? { subnet: formatSubnet(parseSubnet(pool.Subnet)) } : {}),
+    ...(subnet ? { subnet: formatSubnet(subnet) } : {}),
+    ...(range ? { range: formatSubnet(range) } : {}),
+    ...(Object.keys(reserved).length > 0 ? { reserved } : {}),
     ...(gateway === undefined ? {} : { gateway: formatIpv4(gateway) }),
     internal: body.Internal ?? false,
     attachable: body.Attachable ?? false,
@@ -64,6 +83,33 @@ export function newRecord(body: NetworkCreateBody): NetworkRecord {
     labels: body.Labels ?? {},
   };
 }
+
+/** Name of the bridge and its MTU, when the user stated them. */
+export function bridgeOptions(record: NetworkRecord): { readonly name?: string; readonly mtu?: number } {
+  const name = record.options[BRIDGE_NAME];
+  const mtu = record.options[BRIDGE_MTU];
+  return { ...(name ? { name } : {}), ...(mtu ? { mtu: Number(mtu) } : {}) };
+}
+
+function checkOptions(options: Readonly<Record<string, string>>): void {
+  const name = options[BRIDGE_NAME];
+  if (name && !/^[a-zA-Z0-9_-][a-zA-Z0-9_.-]{0,14}$/.test(name))
+    throw new Failure('invalid', 'BRIDGE_NAME', `invalid name of a bridge: "${name}"`);
+  const mtu = options[BRIDGE_MTU];
+  if (mtu && !(/^\d{2,5}$/.test(mtu) && Number(mtu) >= 68 && Number(mtu) <= 65535))
+    throw new Failure('invalid', 'BRIDGE_MTU', `invalid MTU: "${mtu}"`);
+  for (const [option, only] of Object.entries(FIXED))
+    if ((options[option] ?? only) !== only)
+      throw new Failure('unsupported', 'BRIDGE_OPTION', `network option ${option}=${options[option]} is not supported`);
+}
+
+const BRIDGE_NAME = 'com.docker.network.bridge.name';
+const BRIDGE_MTU = 'com.docker.network.driver.mtu';
+/** Options that have one value here. */
+const FIXED: Readonly<Record<string, string>> = {
+  'com.docker.network.bridge.enable_icc': 'true',
+  'com.docker.network.bridge.enable_ip_masquerade': 'true',
+};
 
 /** Reads the user's networks from the state folder; none when nothing was saved. */
 export function loadRecords(folder: string): NetworkRecord[] {

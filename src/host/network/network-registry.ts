@@ -2,7 +2,14 @@ import { Failure } from '../../lib/error.ts';
 import type { NetworkCreateBody, NetworkInspect } from '../../wire/network.ts';
 import { type Bridge, type BridgeSite, makeBridge } from './bridge.ts';
 import { formatIpv4, formatSubnet, parseIpv4, parseSubnet } from './ipv4.ts';
-import { loadRecords, type NetworkRecord, newRecord, predefinedNetworks, saveRecords } from './network-records.ts';
+import {
+  bridgeOptions,
+  loadRecords,
+  type NetworkRecord,
+  newRecord,
+  predefinedNetworks,
+  saveRecords,
+} from './network-records.ts';
 import { type Endpoint, inspectNetwork } from './network-views.ts';
 
 /** A network and who is on it, by container id. */
@@ -101,9 +108,13 @@ export class NetworkRegistry {
   }
 
   async #open(network: Network, signal: AbortSignal): Promise<Bridge> {
-    const { id, subnet, gateway, internal } = network.record;
+    const { id, subnet, gateway, internal, range, reserved = {} } = network.record;
+    const { name, mtu } = bridgeOptions(network.record);
     const plan = {
-      names: isPredefined(network.record) ? DEFAULT_BRIDGES : [`sk-${id.slice(0, 12)}`],
+      names: isPredefined(network.record) ? DEFAULT_BRIDGES : [name ?? `sk-${id.slice(0, 12)}`],
+      ...(mtu === undefined ? {} : { mtu }),
+      ...(range === undefined ? {} : { range: parseSubnet(range) }),
+      reserved: Object.values(reserved).flatMap((address) => parseIpv4(address) ?? []),
       subnet: subnet === undefined ? undefined : parseSubnet(subnet),
       gateway: gateway === undefined ? undefined : parseIpv4(gateway),
       internal,

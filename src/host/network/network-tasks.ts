@@ -1,6 +1,7 @@
 import { isFailure } from '../../lib/error.ts';
-import type { Ipv4, Subnet } from './ipv4.ts';
+import { type Ipv4, parseIpv4, type Subnet } from './ipv4.ts';
 import { Netlink } from './netlink.ts';
+import { NAME_SERVER } from './resolv.ts';
 import {
   addAddress,
   addBridge,
@@ -18,7 +19,7 @@ import {
   setGroup,
   setUp,
 } from './rtnetlink.ts';
-import { closeDescriptor, inNamespace, openNamespace } from './socket-calls.ts';
+import { bindLocal, closeDescriptor, inNamespace, openNamespace } from './socket-calls.ts';
 
 /** What the host's own network looks like, for choosing subnets and an MTU. */
 export interface Survey {
@@ -66,11 +67,7 @@ export const networkTasks = {
     using netlink = new Netlink();
     netlink.change([addBridge({ ...plan, mac: macBytes(plan.mac) })]);
     try {
-      const index =
-        netlink
-          .dump(listLinks)
-          .map(readLink)
-          .find((link) => link.name === plan.name)?.index ?? 0;
+      const index = indexOf(netlink, plan.name);
       netlink.change([addAddress(index, plan.address, plan.prefix)]);
       return { index, contested: survey(netlink, index).taken };
     } catch (error) {
@@ -93,6 +90,46 @@ export const networkTasks = {
       throw error;
     }
   },
+
+  /** Adds an interface to a namespace. */
+  'network.plug': (plan: { group: number; namespace: number; endpoint: EndpointPlan }): void => {
+    using netlink = new Netlink();
+    using inside = inNamespace(plan.namespace, () => new Netlink());
+    plug(netlink, inside, plan.namespace, plan.group, plan.endpoint);
+  },
+
+  /** Takes one interface of a namespace away, and gives it another default route if that went with it. */
+  'network.unplug': (plan: {
+    namespace: number;
+    link: string;
+    next: Pick<EndpointPlan, 'slot' | 'gateway'> | undefined;
+  }): void => {
+    using netlink = new Netlink();
+    ignoreAbsence(() => netlink.change([deleteLink(plan.link)]));
+    if (plan.next?.gateway === undefined) return;
+    using inside = inNamespace(plan.namespace, () => new Netlink());
+    if (inside.dump(listRoutes).some((route) => readRoute(route)?.subnet.prefix === 0)) return;
+    inside.change([addDefaultRoute(indexOf(inside, nameInside(plan.next)), plan.next.gateway)]);
+  },
+
+  /** Sockets of a name server on the namespace's loopback, bound and not yet listening. */
+  'network.openNameSockets': (plan: {
+    namespace: number;
+  }): { sockets: { udp: number; tcp: number }; udpPort: number; tcpPort: number } =>
+    inNamespace(plan.namespace, () => {
+      const udp = bindLocal('udp', NAME_ADDRESS);
+      try {
+        const tcp = bindLocal('tcp', NAME_ADDRESS);
+        return {
+          sockets: { udp: udp.descriptor, tcp: tcp.descriptor },
+          udpPort: udp.port,
+          tcpPort: tcp.port,
+        };
+      } catch (error) {
+        closeDescriptor(udp.descriptor);
+        throw error;
+      }
+    }),
 
   /**
    * Takes interfaces away and lets go of their namespaces, which end with their last process. All interfaces go in one step
@@ -138,6 +175,8 @@ export function runNetworkTask<Name extends keyof NetworkTasks>(
   return runner.run(task, input, { signal: NEVER });
 }
 
+const NAME_ADDRESS = parseIpv4(NAME_SERVER) ?? 0;
+
 const NEVER = new AbortController().signal;
 
 /** What is taken on the host, leaving out what interface `except` itself claims. */
@@ -155,14 +194,24 @@ function survey(netlink: Netlink, except = 0): Survey {
 }
 
 function plug(outside: Netlink, inside: Netlink, namespace: number, group: number, endpoint: EndpointPlan): void {
-  const index = LOOPBACK + 1 + endpoint.slot;
-  const peer = { name: `eth${endpoint.slot}`, index, mac: macBytes(endpoint.mac), namespace };
+  const peer = { name: nameInside(endpoint), mac: macBytes(endpoint.mac), namespace };
   outside.change([addVeth({ name: endpoint.link, group, bridge: endpoint.bridge, mtu: endpoint.mtu, peer })]);
+  const index = indexOf(inside, peer.name); // the kernel's choice
   inside.change([
     setUp(index),
     addAddress(index, endpoint.address, endpoint.prefix),
     ...(endpoint.gateway === undefined ? [] : [addDefaultRoute(index, endpoint.gateway)]),
   ]);
+}
+
+function nameInside({ slot }: Pick<EndpointPlan, 'slot'>): string {
+  return `eth${slot}`;
+}
+
+/** Index of an interface, 0 when there is none of that name. */
+function indexOf(netlink: Netlink, name: string): number {
+  const links = netlink.dump(listLinks).map(readLink);
+  return links.find((link) => link.name === name)?.index ?? 0;
 }
 
 function removeLinks(names: readonly string[]): void {

@@ -1,4 +1,4 @@
-import type { EndpointSettings, NetworkSettings, PortBinding } from '../../wire/container.ts';
+import type { EndpointConfig, EndpointSettings, NetworkSettings, PortBinding } from '../../wire/container.ts';
 import type { NetworkInspect } from '../../wire/network.ts';
 import type { Bridge } from './bridge.ts';
 import { formatIpv4, formatSubnet, type Ipv4 } from './ipv4.ts';
@@ -8,21 +8,43 @@ import type { NetworkRecord } from './network-records.ts';
 export interface Endpoint {
   readonly id: string;
   readonly network: NetworkRecord;
-  readonly containerName: string;
+  containerName: string;
+  readonly hostname: string;
   readonly aliases: readonly string[];
+  /** As the user wrote them: `container:alias`. */
+  readonly links: readonly string[];
   /** The address that the user asked for. */
   readonly wanted: Ipv4 | undefined;
   /** On bridges only. */
   readonly place: { readonly bridge: Bridge; readonly address: Ipv4; readonly mac: string } | undefined;
 }
 
+/** A container on a network while it does not run. */
+export function restingEndpoint(config: EndpointConfig | null): EndpointSettings {
+  return {
+    IPAMConfig: config?.IPAMConfig ?? null,
+    Links: config?.Links ?? null,
+    Aliases: config?.Aliases ?? null,
+    NetworkID: '',
+    EndpointID: '',
+    Gateway: '',
+    IPAddress: '',
+    IPPrefixLen: 0,
+    MacAddress: '',
+    IPv6Gateway: '',
+    GlobalIPv6Address: '',
+    GlobalIPv6PrefixLen: 0,
+    DriverOpts: null,
+    DNSNames: null,
+  };
+}
+
 /** The container's part of GET /containers/{id}/json. Without a namespace of its own, the sandbox fields are empty. */
 export function networkSettings(
   sandbox: { readonly id: string; readonly path: string } | undefined,
-  endpoints: readonly Endpoint[],
+  networks: Readonly<Record<string, EndpointSettings>>,
   ports: Readonly<Record<string, PortBinding[] | null>>,
 ): NetworkSettings {
-  const networks = Object.fromEntries(endpoints.map((endpoint) => [endpoint.network.name, endpointSettings(endpoint)]));
   const main = networks['bridge'];
   return {
     Bridge: '',
@@ -34,7 +56,7 @@ export function networkSettings(
     IPAddress: main?.IPAddress ?? '',
     IPPrefixLen: main?.IPPrefixLen ?? 0,
     MacAddress: main?.MacAddress ?? '',
-    Networks: networks,
+    Networks: { ...networks },
   };
 }
 
@@ -46,8 +68,13 @@ export function inspectNetwork(
 ): NetworkInspect {
   const subnet = bridge ? formatSubnet(bridge.subnet) : record.subnet;
   const gateway = bridge ? formatIpv4(bridge.gateway) : record.gateway;
-  const config =
-    subnet === undefined ? [] : [{ Subnet: subnet, ...(gateway === undefined ? {} : { Gateway: gateway }) }];
+  const pool = {
+    Subnet: subnet ?? '',
+    ...(record.range === undefined ? {} : { IPRange: record.range }),
+    ...(gateway === undefined ? {} : { Gateway: gateway }),
+    ...(record.reserved === undefined ? {} : { AuxiliaryAddresses: { ...record.reserved } }),
+  };
+  const config = subnet === undefined ? [] : [pool];
   return {
     Name: record.name,
     Id: record.id,
@@ -67,22 +94,22 @@ export function inspectNetwork(
   };
 }
 
-function endpointSettings(endpoint: Endpoint): EndpointSettings {
+/** A container on a network while it runs. `names` are what others find it by. */
+export function endpointSettings(endpoint: Endpoint, names: readonly string[]): EndpointSettings {
   const { place, wanted } = endpoint;
   return {
-    IPAMConfig: wanted === undefined ? null : { IPv4Address: formatIpv4(wanted) },
-    Links: null,
-    Aliases: endpoint.aliases.length > 0 ? [...endpoint.aliases] : null,
+    ...restingEndpoint({
+      IPAMConfig: wanted === undefined ? null : { IPv4Address: formatIpv4(wanted) },
+      Links: endpoint.links.length > 0 ? [...endpoint.links] : null,
+      Aliases: endpoint.aliases.length > 0 ? [...endpoint.aliases] : null,
+    }),
     NetworkID: endpoint.network.id,
     EndpointID: endpoint.id,
     Gateway: place && !endpoint.network.internal ? formatIpv4(place.bridge.gateway) : '',
     IPAddress: place ? formatIpv4(place.address) : '',
     IPPrefixLen: place?.bridge.subnet.prefix ?? 0,
     MacAddress: place?.mac ?? '',
-    IPv6Gateway: '',
-    GlobalIPv6Address: '',
-    GlobalIPv6PrefixLen: 0,
-    DriverOpts: null,
+    DNSNames: names.length > 0 ? [...names] : null,
   };
 }
 

@@ -11,7 +11,7 @@ import { after, before, test } from 'node:test';
 import { isFailure } from '../../lib/error.ts';
 import { silentLog } from '../../lib/log.ts';
 import { type NetworkTaskRunner, networkTasks } from './network-tasks.ts';
-import { type Attachment, type AttachRequest, type NetworkMode, Networks } from './networks.ts';
+import { type Attachment, type AttachRequest, Networks } from './networks.ts';
 
 const skip = process.getuid?.() === 0 ? false : 'network namespaces need root';
 const { signal } = new AbortController();
@@ -37,8 +37,16 @@ after(async () => {
   rmSync(folder, { recursive: true });
 });
 
-function request(mode: NetworkMode = 'bridge', more: Partial<AttachRequest> = {}): AttachRequest {
-  return { mode, name: 'web', ports: NO_PORTS, dns: NO_DNS, ...more };
+function request(network = 'bridge', more: Partial<AttachRequest> = {}): AttachRequest {
+  return {
+    endpoints: { [network]: null },
+    name: 'web',
+    hostname: 'web',
+    ports: NO_PORTS,
+    dns: NO_DNS,
+    links: [],
+    ...more,
+  };
 }
 
 function addressOf(attachment: Attachment, network = 'bridge'): string {
@@ -230,10 +238,12 @@ test('host, none and the namespace of another container', { skip }, async () => 
   const none = await networks.attach('none', request('none'), { signal });
   assert.equal(await inside(none, LIST_INTERFACES).ended, 'lo');
   const one = await networks.attach('one', request('default'), { signal });
-  const joined = await networks.attach('joined', request({ container: 'one' }), { signal });
+  const joined = await networks.attach('joined', request('', { endpoints: {}, sharedWith: 'one' }), { signal });
   assert.equal(joined.namespacePath, one.namespacePath);
   assert.equal(await inside(joined, LIST_INTERFACES).ended, 'lo eth0');
-  await assert.rejects(networks.attach('x', request({ container: 'y' }), { signal }), { code: 'NOT_ATTACHED' });
+  await assert.rejects(networks.attach('x', request('', { endpoints: {}, sharedWith: 'y' }), { signal }), {
+    code: 'NOT_ATTACHED',
+  });
   await assert.rejects(networks.attach('x', request('nowhere'), { signal }), { message: 'network nowhere not found' });
   for (const id of ['host', 'none', 'joined', 'one']) await networks.release(id);
   assert.deepEqual(networks.inspect('bridge').Containers, {});
@@ -286,7 +296,7 @@ test('what a killed host left is found and removed', { skip }, async () => {
     const { networkTasks } = await import('${import.meta.resolve('./network-tasks.ts')}');
     const tasks = { run: async (task, input) => networkTasks[task](input) };
     const networks = new Networks({ stateFolder: '${own}', tasks, log: { info() {}, warn() {}, error() {} } });
-    const request = { mode: 'bridge', name: 'web', dns: { servers: [], search: [], options: [] },
+    const request = { endpoints: { bridge: null }, name: 'web', hostname: 'web', links: [], dns: { servers: [], search: [], options: [] },
       ports: { exposed: ['80/tcp'], bindings: {}, publishAll: true } };
     const { namespacePath } = await networks.attach('one', request, { signal: new AbortController().signal });
     const { spawn } = await import('node:child_process');

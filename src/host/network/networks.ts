@@ -1,32 +1,47 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { cancelled, Failure, isFailure, messageOf } from '../../lib/error.ts';
+import { cancelled, Failure, isFailure } from '../../lib/error.ts';
 import type { Log } from '../../lib/log.ts';
-import { Scope } from '../../lib/scope.ts';
 import type { EndpointConfig, NetworkSettings, PortBinding } from '../../wire/container.ts';
 import type { NetworkCreateBody, NetworkInspect } from '../../wire/network.ts';
 import { macOf } from './bridge.ts';
+import { type ContainerLink, hasNames, namedResolver, nameSource, namesOf } from './endpoint-names.ts';
 import { Firewall } from './firewall.ts';
-import { type Ipv4, parseIpv4 } from './ipv4.ts';
+import { formatIpv4 } from './ipv4.ts';
+import { checkedMac, checkJoin, wantedAddress } from './join-rules.ts';
+import { serveNames } from './name-server.ts';
+import { Namespaces, type NetworkNamespace } from './namespaces.ts';
 import { type Network, NetworkRegistry } from './network-registry.ts';
-import { type NetworkTaskRunner, runNetworkTask } from './network-tasks.ts';
-import { type Endpoint, inspectNetwork, networkSettings } from './network-views.ts';
-import { type PortRequest, type PortWishes, planPorts } from './port-plan.ts';
-import { Ports } from './ports.ts';
-import { bridgedResolver, type DnsWishes, hostResolver, renderResolvConf, statedOrHost } from './resolv.ts';
-
-/** A network by name or id (`bridge`, `host`, `none`, `default` for bridge), or the namespace of another container. */
-export type NetworkMode = string | { readonly container: string };
+import { type EndpointPlan, type NetworkTaskRunner, runNetworkTask } from './network-tasks.ts';
+import { type Endpoint, endpointSettings, inspectNetwork, networkSettings } from './network-views.ts';
+import { type PortWishes, planPorts } from './port-plan.ts';
+import { Ports, type PublishedPorts } from './ports.ts';
+import {
+  bridgedResolver,
+  type DnsWishes,
+  hostResolver,
+  type Resolver,
+  renderResolvConf,
+  statedOrHost,
+} from './resolv.ts';
+import { Retirement } from './retirement.ts';
 
 export interface AttachRequest {
-  readonly mode: NetworkMode;
+  /** Whose namespace to share instead of having one; what follows is then not looked at. */
+  readonly sharedWith?: string;
+  /**
+   * The networks to join, by name or ID (`default` for bridge), in the order of their interfaces: address and aliases on
+   * each. `host` stands alone.
+   */
+  readonly endpoints: Readonly<Record<string, EndpointConfig | null>>;
   /** The container's name, without a slash. */
   readonly name: string;
+  readonly hostname: string;
   readonly ports: PortWishes;
   readonly dns: DnsWishes;
-  /** Address and aliases per network, and further networks to join, by name or id. */
-  readonly endpoints?: Readonly<Record<string, EndpointConfig | null>>;
+  /** Names of its own for other containers, on networks of the user. */
+  readonly links: readonly ContainerLink[];
   /** For the first interface. */
   readonly mac?: string;
 }
@@ -38,6 +53,8 @@ export interface Attachment {
   readonly settings: NetworkSettings;
   /** Content of the container's resolv.conf. */
   readonly resolvConf: string;
+  /** Containers that it links to where there is no name server, for its hosts file. */
+  readonly linked: readonly { readonly address: string; readonly names: readonly string[] }[];
 }
 
 export interface NetworksOptions {
@@ -48,35 +65,31 @@ export interface NetworksOptions {
   readonly log: Log;
 }
 
-/** What a container holds, in the two parts in which it is released. */
-interface Holding {
-  /** What others see: ports, packet rules, the entry in the network's list. */
-  readonly published: Scope;
-  /** The interfaces and their addresses; taking them down may need a while. */
-  readonly interfaces: Scope;
-  readonly signal: AbortSignal;
+/** A container on its networks. */
+interface Member {
+  readonly id: string;
+  readonly request: AttachRequest;
+  readonly host: Resolver;
+  readonly sandboxId: string;
+  /** By the order of its interfaces. */
+  readonly joined: Joined[];
+  namespace: NetworkNamespace | undefined;
+  ports: (PublishedPorts & { readonly on: Joined }) | undefined;
+  names: AsyncDisposable | undefined;
+  /** Shared with another container. */
+  shared: Attachment | undefined;
 }
 
-interface Member extends Omit<Holding, 'signal'> {
-  readonly attachment: Attachment;
+interface Joined {
+  readonly network: Network;
+  readonly endpoint: Endpoint;
+  readonly slot: number;
 }
-
-interface OpenedNamespace {
-  readonly descriptor: number;
-  readonly links: readonly string[];
-}
-
-/** How long no container may come or go before the interfaces of ended ones are taken down. */
-const QUIET_MS = 250;
-/** So many of them are taken down at once, quiet or not. */
-const RETIRED_LIMIT = 100;
-
-type Place = NonNullable<Endpoint['place']>;
 
 /**
  * The networks of this host and the containers on them. Bridges are made when a container first needs them and removed
  * with this object, together with every interface and packet rule. Call `cleanLeftovers` first: it removes what a killed
- * process left. IPv4 only, but published ports listen on IPv6 too.
+ * process left. IPv4 only, but published ports listen on IPv6 too. Changes of one container come one after the other.
  */
 export class Networks implements AsyncDisposable {
   readonly #options: NetworksOptions;
@@ -84,13 +97,10 @@ export class Networks implements AsyncDisposable {
   readonly #firewall: Firewall;
   readonly #ports = new Ports();
   readonly #registry: NetworkRegistry;
-  readonly #members = new Map<string, Member>();
+  readonly #namespaces: Namespaces;
   /** Interfaces of ended containers that are still up. */
-  #retired: Scope[] = [];
-  #sweep: NodeJS.Timeout | undefined;
-  readonly #ending = new Set<Promise<void>>();
-  /** Namespaces that are closed in the same step. */
-  #closing: { readonly namespaces: OpenedNamespace[]; readonly done: Promise<void> } | undefined;
+  readonly #retired: Retirement;
+  readonly #members = new Map<string, Member>();
   /** A file that exists while kernel objects of ours may exist. */
   readonly #mark: string;
 
@@ -101,6 +111,8 @@ export class Networks implements AsyncDisposable {
     this.#group = (Number.parseInt(tag, 16) >>> 1) & ~1 || 2; // even; the odd one after it is for interfaces that go
     this.#firewall = new Firewall(tag);
     this.#mark = join(options.stateFolder, 'in-use');
+    this.#namespaces = new Namespaces(options.tasks, this.#group);
+    this.#retired = new Retirement(options.log);
     const site = { tasks: options.tasks, log: options.log, firewall: this.#firewall, group: this.#group };
     this.#registry = new NetworkRegistry(options.stateFolder, tag, site);
   }
@@ -110,31 +122,88 @@ export class Networks implements AsyncDisposable {
    * A port that is taken is a Failure of kind `conflict`.
    */
   async attach(containerId: string, request: AttachRequest, options: { signal: AbortSignal }): Promise<Attachment> {
-    this.#sweepLater();
+    this.#retired.postpone();
     if (this.#members.has(containerId))
       throw new Failure('conflict', 'ATTACHED', `container ${containerId} is attached to its network already`);
-    await using interfaces = new Scope();
-    await using published = new Scope();
-    const attachment =
-      typeof request.mode !== 'string'
-        ? this.#join(request.mode.container)
-        : await this.#enter(containerId, request.mode, request, { interfaces, published, signal: options.signal });
-    if (options.signal.aborted) throw cancelled(options.signal);
-    this.#members.set(containerId, { attachment, interfaces: interfaces.move(), published: published.move() });
-    return attachment;
+    const member: Member = {
+      id: containerId,
+      request,
+      host: await hostResolver(),
+      sandboxId: randomId(),
+      joined: [],
+      namespace: undefined,
+      ports: undefined,
+      names: undefined,
+      shared: request.sharedWith === undefined ? undefined : this.#shared(request.sharedWith),
+    };
+    try {
+      if (!member.shared) await this.#enter(member, options.signal);
+      if (options.signal.aborted) throw cancelled(options.signal);
+    } catch (error) {
+      await this.#leave(member);
+      throw error;
+    }
+    this.#members.set(containerId, member);
+    return this.#describe(member);
   }
 
   /**
-   * Ends a container's network. Its ports are free when this resolves. The interfaces go when no container has come or gone
-   * for a moment: taking one down holds the kernel's network lock for long, and a build's next step would wait for it.
+   * Ends a container's network. Its ports are free when this resolves; the interfaces go a moment later.
    */
   async release(containerId: string): Promise<void> {
     const member = this.#members.get(containerId);
     if (!member) return;
     this.#members.delete(containerId);
-    this.#retired.push(member.interfaces);
-    this.#sweepLater();
-    await member.published[Symbol.asyncDispose]();
+    await this.#leave(member);
+  }
+
+  /** Puts a running container on one more network, with an interface of its own. */
+  async connect(
+    containerId: string,
+    ref: string,
+    config: EndpointConfig | null,
+    options: { signal: AbortSignal },
+  ): Promise<Attachment> {
+    const member = this.#member(containerId);
+    const network = this.#registry.find(ref);
+    const { namespace } = member;
+    checkJoin(network, member.joined);
+    if (!namespace)
+      throw new Failure('conflict', 'NETWORK_SHARED', `container ${containerId} has no network of its own`);
+    const joined = await this.#reserve(member, network, config, options.signal);
+    const plan = this.#planOf(member, joined);
+    try {
+      if (plan) await this.#namespaces.plug(namespace, plan);
+      await this.#serve(member);
+    } catch (error) {
+      await this.#quit(member, joined);
+      throw error;
+    }
+    return this.#describe(member);
+  }
+
+  /** Takes a running container off a network. Ports that were published there go to the next one, if there is one. */
+  async disconnect(containerId: string, ref: string): Promise<Attachment> {
+    const member = this.#member(containerId);
+    const network = this.#registry.find(ref);
+    const joined = member.joined.find((one) => one.network === network);
+    if (!joined || network.record.driver === 'host')
+      throw new Failure(
+        'denied',
+        'NOT_CONNECTED',
+        `container ${containerId} is not connected to network ${network.record.name}`,
+      );
+    await this.#quit(member, joined);
+    await this.#serve(member);
+    return this.#describe(member);
+  }
+
+  /** A container is found under a new name from now on. */
+  rename(containerId: string, name: string): Attachment | undefined {
+    const member = this.#members.get(containerId);
+    if (!member) return undefined;
+    for (const { endpoint } of member.joined) endpoint.containerName = name;
+    return this.#describe(member);
   }
 
   list(): NetworkInspect[] {
@@ -156,7 +225,7 @@ export class Networks implements AsyncDisposable {
   /** Removes a network that no container is on. */
   async remove(ref: string): Promise<void> {
     const bridge = await this.#registry.take(ref);
-    await this.#takeDown();
+    await this.#retired.finish();
     await bridge?.[Symbol.asyncDispose]();
   }
 
@@ -171,161 +240,180 @@ export class Networks implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.#members.keys()].map((id) => this.release(id)));
-    await this.#takeDown();
+    await this.#retired.finish();
     await this.cleanLeftovers();
   }
 
-  #join(target: string): Attachment {
-    const other = this.#members.get(target)?.attachment;
-    if (other) return { ...other, settings: networkSettings(undefined, [], {}) };
+  #member(containerId: string): Member {
+    const member = this.#members.get(containerId);
+    if (member) return member;
+    throw new Failure('conflict', 'NOT_ATTACHED', `container ${containerId} is not running`);
+  }
+
+  #shared(target: string): Attachment {
+    const other = this.#members.get(target);
+    if (other) return { ...this.#describe(other), settings: networkSettings(undefined, {}, {}) };
     throw new Failure('conflict', 'NOT_ATTACHED', `cannot join network of a non running container: ${target}`);
   }
 
-  async #enter(containerId: string, mode: string, request: AttachRequest, held: Holding): Promise<Attachment> {
-    const main = this.#registry.find(mode);
-    const { requests, unpublished } = planPorts(request.ports);
-    const host = await hostResolver();
-    const endpoints: Endpoint[] = [];
-    for (const [network, config] of this.#chosen(main, request.endpoints ?? {})) {
-      const mac = endpoints.length === 0 ? request.mac : undefined;
-      endpoints.push(await this.#reserve(containerId, network, { config, mac, name: request.name }, held));
+  async #enter(member: Member, signal: AbortSignal): Promise<void> {
+    const { endpoints } = member.request;
+    planPorts(member.request.ports); // what is wrong is told before anything is made
+    for (const [ref, config] of Object.entries(endpoints)) {
+      const network = this.#registry.find(ref);
+      checkJoin(network, member.joined);
+      await this.#reserve(member, network, config, signal);
     }
-    if (main.record.driver === 'host') {
-      const resolvConf = renderResolvConf(statedOrHost(host, request.dns));
-      return { namespacePath: undefined, settings: networkSettings(undefined, endpoints, {}), resolvConf };
-    }
-    const path = await this.#openNamespace(endpoints, held.interfaces);
-    const ports: Record<string, PortBinding[] | null> = {};
-    const [first] = endpoints;
-    if (first?.place) {
-      for (const key of unpublished) ports[key] = null;
-      Object.assign(ports, await this.#publish(requests, first, first.place, held.published));
-    }
-    const settings = networkSettings({ id: randomId(), path }, endpoints, ports);
-    return { namespacePath: path, settings, resolvConf: renderResolvConf(bridgedResolver(host, request.dns)) };
+    this.#checkLinks(member);
+    if (onHost(member)) return;
+    const plans = member.joined.flatMap((joined) => this.#planOf(member, joined) ?? []);
+    member.namespace = await this.#namespaces.open(plans);
+    await this.#serve(member);
   }
 
-  /** The main network first, then the others. */
-  #chosen(
-    main: Network,
-    endpoints: Readonly<Record<string, EndpointConfig | null>>,
-  ): Map<Network, EndpointConfig | null> {
-    const chosen = new Map<Network, EndpointConfig | null>([[main, null]]);
-    for (const [ref, config] of Object.entries(endpoints)) chosen.set(this.#registry.find(ref), config);
-    if (chosen.size > 1 && [...chosen.keys()].some(({ record }) => record.driver !== 'bridge'))
-      throw new Failure('invalid', 'NETWORK_MODES', 'host and none cannot be combined with other networks');
-    return chosen;
+  /** Links on the default bridge are written into a file when the container starts: what they name must run then. */
+  #checkLinks({ joined, request }: Member): void {
+    if (joined.some(({ network }) => hasNames(network))) return;
+    const missing = request.links.find(({ container }) => !this.#members.has(container));
+    if (!missing) return;
+    const { container, alias } = missing;
+    const message = `Cannot link to a non running container: ${container} AS /${request.name}/${alias}`;
+    throw new Failure('conflict', 'LINK_NOT_RUNNING', message);
   }
 
-  /** Takes a place on a network: on a bridge, an address. The scopes give it back. */
+  /** Takes a place on a network: on a bridge, an address. */
   async #reserve(
-    containerId: string,
+    member: Member,
     network: Network,
-    wishes: { readonly config: EndpointConfig | null; readonly mac: string | undefined; readonly name: string },
-    held: Holding,
-  ): Promise<Endpoint> {
-    const wanted = wantedAddress(network, wishes.config);
-    let place: Place | undefined;
+    config: EndpointConfig | null,
+    signal: AbortSignal,
+  ): Promise<Joined> {
+    const wanted = wantedAddress(network, config);
+    const taken = new Set(member.joined.map(({ slot }) => slot));
+    const slot = [...taken, taken.size].sort((a, b) => a - b).findIndex((used, index) => used !== index);
+    const mac = config?.MacAddress || (member.joined.length === 0 ? member.request.mac : undefined);
+    const checked = mac ? checkedMac(mac) : undefined;
+    let place: Endpoint['place'];
     if (network.record.driver === 'bridge') {
       this.#markUse();
-      const bridge = await this.#registry.bridgeOf(network, held.signal);
-      if (wanted !== undefined) await this.#takeDown(); // it may be the address that is just being freed
+      const bridge = await this.#registry.bridgeOf(network, signal);
+      if (wanted !== undefined) await this.#retired.finish(); // it may be the address that is just being freed
       const address = bridge.addresses.take(wanted);
-      held.interfaces.defer(() => bridge.addresses.giveBack(address));
-      place = { bridge, address, mac: wishes.mac === undefined ? macOf(address) : checkedMac(wishes.mac) };
+      place = { bridge, address, mac: checked ?? macOf(address) };
     }
     const endpoint: Endpoint = {
       id: randomId(),
       network: network.record,
-      containerName: wishes.name,
-      aliases: wishes.config?.Aliases ?? [],
+      containerName: member.request.name,
+      hostname: member.request.hostname,
+      aliases: config?.Aliases ?? [],
+      links: config?.Links ?? [],
       wanted,
       place,
     };
-    network.endpoints.set(containerId, endpoint);
-    held.published.defer(() => {
-      network.endpoints.delete(containerId);
-    });
-    return endpoint;
+    const joined = { network, endpoint, slot: slot < 0 ? taken.size : slot };
+    member.joined.push(joined);
+    network.endpoints.set(member.id, endpoint);
+    return joined;
   }
 
-  async #openNamespace(endpoints: readonly Endpoint[], interfaces: Scope): Promise<string> {
-    const places = endpoints.flatMap(({ id, network, place }) =>
-      place ? [{ id, internal: network.internal, place }] : [],
-    );
-    const router = places.find(({ internal }) => !internal);
-    const plans = places.map(({ id, place }, slot) => ({
-      link: `sk${id.slice(0, 10)}`,
+  #planOf(member: Member, { endpoint, slot }: Joined): EndpointPlan | undefined {
+    const { place, id } = endpoint;
+    if (!place) return undefined;
+    return {
+      link: linkOf(id),
       bridge: place.bridge.index,
       mtu: place.bridge.mtu,
       slot,
       address: place.address,
       prefix: place.bridge.subnet.prefix,
       mac: place.mac,
-      gateway: router?.id === id ? place.bridge.gateway : undefined,
-    }));
-    const { tasks } = this.#options;
-    const descriptor = await runNetworkTask(tasks, 'network.openNamespace', { group: this.#group, endpoints: plans });
-    const links = plans.map(({ link }) => link);
-    interfaces.defer(() => this.#closeNamespace({ descriptor, links }));
-    return `/proc/${process.pid}/fd/${descriptor}`;
+      gateway: routerOf(member)?.endpoint === endpoint ? place.bridge.gateway : undefined,
+    };
   }
 
-  async #publish(
-    requests: readonly PortRequest[],
-    endpoint: Endpoint,
-    { bridge, address }: Place,
-    published: Scope,
-  ): Promise<Readonly<Record<string, PortBinding[]>>> {
-    if (requests.length === 0) return {};
+  /** What hangs on the networks that the container is on: its ports, and its name server. */
+  async #serve(member: Member): Promise<void> {
+    await Promise.all([this.#publish(member), this.#serveNames(member)]);
+  }
+
+  async #publish(member: Member): Promise<void> {
+    const router = routerOf(member);
+    const { requests } = planPorts(member.request.ports);
+    if (member.ports || !router?.endpoint.place || requests.length === 0) return;
+    const { bridge, address } = router.endpoint.place;
+    let ports: PublishedPorts | undefined;
     try {
-      const ports = published.use(await this.#ports.publish(requests, { bridge: bridge.name, address }));
-      if (ports.forwards.length > 0) {
-        await this.#firewall.add({ forwards: ports.forwards });
-        published.defer(() => this.#firewall.remove({ forwards: ports.forwards }));
-      }
-      return ports.bindings;
+      ports = await this.#ports.publish(requests, { bridge: bridge.name, address });
+      if (ports.forwards.length > 0) await this.#firewall.add({ forwards: ports.forwards });
+      member.ports = Object.assign(ports, { on: router });
     } catch (error) {
+      await ports?.[Symbol.asyncDispose]();
       if (!isFailure(error, 'conflict', 'invalid')) throw error;
-      const where = `on endpoint ${endpoint.containerName} (${endpoint.id})`;
+      const where = `on endpoint ${member.request.name} (${router.endpoint.id})`;
       const message = `driver failed programming external connectivity ${where}: ${error.message}`;
       throw new Failure(error.kind, error.code, message, error.hint === undefined ? {} : { hint: error.hint });
     }
   }
 
-  #sweepLater(): void {
-    clearTimeout(this.#sweep);
-    if (this.#retired.length >= RETIRED_LIMIT) void this.#takeDown();
-    else if (this.#retired.length > 0) this.#sweep = setTimeout(() => void this.#takeDown(), QUIET_MS).unref();
+  async #unpublish(member: Member): Promise<void> {
+    const { ports } = member;
+    member.ports = undefined;
+    if (!ports) return;
+    await ports[Symbol.asyncDispose]();
+    if (ports.forwards.length > 0) await this.#firewall.remove({ forwards: ports.forwards });
   }
 
-  /** Takes the interfaces of ended containers down; resolves when none is on its way any more. */
-  async #takeDown(): Promise<void> {
-    clearTimeout(this.#sweep);
-    for (const interfaces of this.#retired.splice(0)) {
-      const ending = interfaces[Symbol.asyncDispose]()
-        .catch((error: unknown) => {
-          this.#options.log.warn('cannot take down the network of a container', { reason: messageOf(error) });
-        })
-        .finally(() => this.#ending.delete(ending));
-      this.#ending.add(ending);
-    }
-    await Promise.all(this.#ending);
+  async #serveNames(member: Member): Promise<void> {
+    const { namespace, request } = member;
+    if (member.names || !namespace || !member.joined.some(({ network }) => hasNames(network))) return;
+    const servers = statedOrHost(member.host, request.dns).servers;
+    const { sockets, udpPort, tcpPort } = await this.#namespaces.openNameSockets(namespace);
+    const source = nameSource({
+      networks: () => member.joined.map(({ network }) => network),
+      links: request.links,
+      upstream: () => (routerOf(member) ? servers : []),
+    });
+    member.names = await serveNames(sockets, source);
+    await this.#firewall.redirectNames(namespace.path, { udp: udpPort, tcp: tcpPort });
   }
 
-  /** Closes a namespace, in one step with all others that are closed in the same turn of the event loop. */
-  #closeNamespace(namespace: OpenedNamespace): Promise<void> {
-    if (!this.#closing) {
-      const namespaces: OpenedNamespace[] = [];
-      const plan = { group: this.#group + 1, namespaces };
-      const done = new Promise<void>((resolve) => setImmediate(resolve)).then(() => {
-        this.#closing = undefined;
-        return runNetworkTask(this.#options.tasks, 'network.closeNamespaces', plan);
-      });
-      this.#closing = { namespaces, done };
-    }
-    this.#closing.namespaces.push(namespace);
-    return this.#closing.done;
+  /** Leaves one network; the interface is gone and its address free when this resolves. */
+  async #quit(member: Member, joined: Joined): Promise<void> {
+    const { endpoint, network } = joined;
+    member.joined.splice(member.joined.indexOf(joined), 1);
+    network.endpoints.delete(member.id);
+    if (member.ports?.on === joined) await this.#unpublish(member);
+    if (!endpoint.place || !member.namespace) return;
+    const router = routerOf(member);
+    const next = router && this.#planOf(member, router);
+    await this.#namespaces.unplug(member.namespace, linkOf(endpoint.id), next);
+    endpoint.place.bridge.addresses.giveBack(endpoint.place.address);
+  }
+
+  async #leave(member: Member): Promise<void> {
+    const { namespace, joined, names } = member;
+    for (const { network } of joined) network.endpoints.delete(member.id);
+    this.#retired.add(async () => {
+      if (namespace) await this.#namespaces.close(namespace);
+      for (const { endpoint } of joined) endpoint.place?.bridge.addresses.giveBack(endpoint.place.address);
+    });
+    await Promise.all([this.#unpublish(member), names?.[Symbol.asyncDispose]()]);
+  }
+
+  #describe(member: Member): Attachment {
+    if (member.shared) return member.shared;
+    const { request, host, namespace, joined } = member;
+    const networks = joined.map(({ network, endpoint }) => {
+      const names = hasNames(network) ? namesOf(member.id, endpoint) : [];
+      return [network.record.name, endpointSettings(endpoint, names)] as const;
+    });
+    const sandbox = namespace && { id: member.sandboxId, path: namespace.path };
+    const settings = networkSettings(sandbox, Object.fromEntries(networks), portsOf(member));
+    const named = member.names ? namedResolver : bridgedResolver;
+    const resolver = (namespace ? named : statedOrHost)(host, request.dns);
+    const linked = linkedHosts(member);
+    return { namespacePath: namespace?.path, settings, resolvConf: renderResolvConf(resolver), linked };
   }
 
   #markUse(): void {
@@ -333,22 +421,35 @@ export class Networks implements AsyncDisposable {
   }
 }
 
-function wantedAddress(network: Network, config: EndpointConfig | null): Ipv4 | undefined {
-  const text = config?.IPAMConfig?.IPv4Address;
-  if (!text) return undefined;
-  const { name, driver } = network.record;
-  if (name === 'bridge' || driver !== 'bridge')
-    throw new Failure('invalid', 'ADDRESS', 'user specified IP address is supported on user defined networks only');
-  const address = parseIpv4(text);
-  if (address === undefined) throw new Failure('invalid', 'ADDRESS', `invalid IPv4 address: ${text}`);
-  return address;
+/** The network of the default route and of the published ports: the first that leads outside. */
+function routerOf(member: Member): Joined | undefined {
+  return member.joined.find(({ endpoint }) => endpoint.place && !endpoint.network.internal);
 }
 
-/** A unicast MAC address in lower case. */
-function checkedMac(text: string): string {
-  const mac = text.toLowerCase();
-  if (/^[0-9a-f][02468ace](:[0-9a-f]{2}){5}$/.test(mac)) return mac;
-  throw new Failure('invalid', 'MAC_ADDRESS', `invalid MAC address: ${text}`);
+function onHost(member: Member): boolean {
+  return member.joined.some(({ network }) => network.record.driver === 'host');
+}
+
+/** Links to containers on the default bridge, which is without names. */
+function linkedHosts({ joined, request }: Member): Attachment['linked'] {
+  const bridge = joined.find(({ network, endpoint }) => endpoint.place && !hasNames(network))?.network;
+  return request.links.flatMap(({ container, alias }) => {
+    const other = bridge?.endpoints.get(container);
+    if (!other?.place) return [];
+    const names = [alias, container.slice(0, 12), other.containerName];
+    return [{ address: formatIpv4(other.place.address), names: [...new Set(names)] }];
+  });
+}
+
+function portsOf(member: Member): Record<string, PortBinding[] | null> {
+  if (!member.joined.some(({ endpoint }) => endpoint.place)) return {};
+  const { unpublished } = planPorts(member.request.ports);
+  return { ...Object.fromEntries(unpublished.map((key) => [key, null])), ...member.ports?.bindings };
+}
+
+/** Name of the host's end of an interface. */
+function linkOf(endpointId: string): string {
+  return `sk${endpointId.slice(0, 10)}`;
 }
 
 function randomId(): string {

@@ -11,6 +11,9 @@ export interface DnsWishes {
 /** The resolver settings of resolv.conf(5). */
 export type Resolver = DnsWishes;
 
+/** Where containers on networks of the user ask for names, as with Docker. */
+export const NAME_SERVER = '127.0.0.11';
+
 const HOST_FILE = '/etc/resolv.conf';
 /** Where systemd-resolved tells the servers that stand behind its stub on loopback. */
 const RESOLVED_FILE = '/run/systemd/resolve/resolv.conf';

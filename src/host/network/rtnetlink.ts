@@ -27,7 +27,7 @@ const RT_TABLE_MAIN = 254;
 const RTPROT_BOOT = 3;
 const RTN_UNICAST = 1;
 
-/** Index of the loopback interface of every namespace, and the index that we give to its first veth end. */
+/** Index of the loopback interface of every namespace. */
 export const LOOPBACK = 1;
 
 export interface Link {
@@ -44,7 +44,7 @@ export interface VethPlan {
   readonly bridge: number;
   readonly mtu: number;
   /** The other end, which appears, down, in the namespace that `namespace` (a descriptor) refers to. */
-  readonly peer: { readonly name: string; readonly index: number; readonly mac: Buffer; readonly namespace: number };
+  readonly peer: { readonly name: string; readonly mac: Buffer; readonly namespace: number };
 }
 
 export function addBridge(bridge: { name: string; group: number; mac: Buffer; mtu: number }): NetlinkRequest {
@@ -61,7 +61,7 @@ export function addBridge(bridge: { name: string; group: number; mac: Buffer; mt
 
 export function addVeth(plan: VethPlan): NetlinkRequest {
   const peer = [
-    linkHeader(plan.peer.index, 0),
+    linkHeader(0, 0),
     attribute(IFLA.name, plan.peer.name),
     attribute(IFLA.mtu, plan.mtu),
     attribute(IFLA.address, plan.peer.mac),

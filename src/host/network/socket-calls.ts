@@ -13,12 +13,21 @@ const sendTo = bind<(fd: number, bytes: Buffer, length: number, flags: number) =
 const receiveFrom = bind<(fd: number, into: Buffer, length: number, flags: number) => number>(
   'int64_t recv(int fd, void *into, size_t length, int flags)',
 );
+const bindTo = bind<(fd: number, address: Buffer, length: number) => number>(
+  'int bind(int fd, const void *address, uint32_t length)',
+);
+const getSocketName = bind<(fd: number, address: Buffer, length: Buffer) => number>(
+  'int getsockname(int fd, void *address, void *length)',
+);
 const unshare = bind<(flags: number) => number>('int unshare(int flags)');
 const setns = bind<(fd: number, type: number) => number>('int setns(int fd, int type)');
 
 const O_CLOEXEC = 0o2000000;
 const SOCK_CLOEXEC = O_CLOEXEC;
 const CLONE_NEWNET = 0x40000000;
+const AF_INET = 2;
+const SOCK_STREAM = 1;
+const SOCK_DGRAM = 2;
 const AF_NETLINK = 16;
 const SOCK_RAW = 3;
 const NETLINK_ROUTE = 0;
@@ -39,6 +48,25 @@ export function send(fd: number, bytes: Buffer): void {
 /** Waits for a message and returns its length. */
 export function receive(fd: number, into: Buffer): number {
   return check(receiveFrom(fd, into, into.length, 0), 'recv');
+}
+
+/** A socket of the calling thread's network namespace on this IPv4 address and a free port. */
+export function bindLocal(kind: 'udp' | 'tcp', ipv4: number): { descriptor: number; port: number } {
+  const type = kind === 'udp' ? SOCK_DGRAM : SOCK_STREAM;
+  const descriptor = check(socket(AF_INET, type | SOCK_CLOEXEC, 0), 'socket');
+  try {
+    const address = Buffer.alloc(16); // struct sockaddr_in
+    address.writeUInt16LE(AF_INET, 0);
+    address.writeUInt32BE(ipv4, 4);
+    check(bindTo(descriptor, address, address.length), 'bind');
+    const length = Buffer.alloc(4);
+    length.writeUInt32LE(address.length);
+    check(getSocketName(descriptor, address, length), 'getsockname');
+    return { descriptor, port: address.readUInt16BE(2) };
+  } catch (error) {
+    closeDescriptor(descriptor);
+    throw error;
+  }
 }
 
 /** The calling thread's network namespace. */

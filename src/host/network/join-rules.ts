@@ -1,0 +1,45 @@
+import { Failure } from '../../lib/error.ts';
+import type { EndpointConfig } from '../../wire/container.ts';
+import { type Ipv4, parseIpv4 } from './ipv4.ts';
+import type { Network } from './network-registry.ts';
+
+/** Refuses, in Docker's words, a network that does not go with those that a container is on already. */
+export function checkJoin(network: Network, joined: readonly { readonly network: Network }[]): void {
+  if (joined.length === 0) return;
+  const drivers = [network, ...joined.map((one) => one.network)].map(({ record }) => record.driver);
+  if (drivers.includes('host'))
+    throw refusal('container cannot be disconnected from host network or connected to host network');
+  if (drivers.includes('null'))
+    throw refusal('container cannot be connected to multiple networks with one of the networks in private (none) mode');
+  if (joined.some((one) => one.network === network))
+    throw refusal(`endpoint with that container already exists in network ${network.record.name}`);
+}
+
+/** The address that the user asks for on a network. Names and addresses of one's own are for networks of the user. */
+export function wantedAddress(network: Network, config: EndpointConfig | null): Ipv4 | undefined {
+  const { name, driver } = network.record;
+  const ofUser = driver === 'bridge' && name !== 'bridge';
+  const text = config?.IPAMConfig?.IPv4Address;
+  if (!ofUser && (config?.Aliases ?? []).length > 0)
+    throw invalid('network-scoped alias is supported only for containers in user defined networks');
+  if (!text) return undefined;
+  if (!ofUser) throw invalid('user specified IP address is supported on user defined networks only');
+  const address = parseIpv4(text);
+  if (address === undefined) throw invalid(`invalid IPv4 address: ${text}`);
+  return address;
+}
+
+/** A unicast MAC address in lower case. */
+export function checkedMac(text: string): string {
+  const mac = text.toLowerCase();
+  if (/^[0-9a-f][02468ace](:[0-9a-f]{2}){5}$/.test(mac)) return mac;
+  throw invalid(`invalid MAC address: ${text}`);
+}
+
+function refusal(message: string): Failure {
+  return new Failure('denied', 'NETWORK_MODES', message);
+}
+
+function invalid(message: string): Failure {
+  return new Failure('invalid', 'ENDPOINT', message);
+}

@@ -1,0 +1,193 @@
+/** Networks: the default bridge, those of the user with names, published ports, and that nothing of them stays. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { after, afterEach, before, test } from 'node:test';
+import { importBusybox, run, startHost, type TestHost } from './harness.ts';
+
+let host: TestHost;
+before(async () => {
+  host = await startHost();
+  await importBusybox(host);
+  // A program that asks for names as glibc does, with its libraries.
+  const { stdout } = await run('ldd', ['/usr/bin/getent']);
+  const libraries = stdout.match(/\/\S+/g) ?? [];
+  const files = Object.fromEntries(libraries.map((path) => [`root${path}`, readFileSync(path)]));
+  const dockerfile = 'FROM busybox\nCOPY root /\nCOPY getent /bin/\n';
+  await host.build('box', dockerfile, { ...files, getent: readFileSync('/usr/bin/getent') });
+});
+after(() => host[Symbol.asyncDispose]());
+afterEach(async () => {
+  for (const id of (await host.ok(['ps', '-aq'])).split('\n').filter(Boolean)) await host.ok(['rm', '-f', id]);
+  await host.ok(['network', 'prune', '-f']);
+});
+
+/** A container that stays, with a web server that says `name`. */
+const serve = (name: string, ...flags: string[]) =>
+  host.ok([
+    'run',
+    '-d',
+    '--name',
+    name,
+    ...flags,
+    'box',
+    'sh',
+    '-c',
+    `mkdir /www; echo ${name} > /www/index.html; exec httpd -f -p 80 -h /www`,
+  ]);
+/** What the web server answers that one container finds under a name. */
+const asking = (name: string) =>
+  `a=$(getent ahostsv4 ${name} | head -n 1 | cut -d " " -f 1); [ -n "$a" ] && wget -qO- http://$a/`;
+const ask = (from: string, name: string) => host.strake(['exec', from, 'sh', '-c', asking(name)]);
+
+test('network commands', async () => {
+  const id = await host.ok(['network', 'create', '--label', 'a=b', '--subnet', '10.223.7.0/24', 'back']);
+  assert.match(id, /^[0-9a-f]{64}$/);
+  assert.match(
+    await host.ok(['network', 'ls']),
+    /^NETWORK ID +NAME +DRIVER +SCOPE\n[0-9a-f]{12} +back +bridge +local\n[0-9a-f]{12} +bridge +bridge +local\n[0-9a-f]{12} +host +host +local\n[0-9a-f]{12} +none +null +local$/,
+  );
+  const names = (filter: string) => host.ok(['network', 'ls', '--filter', filter, '--format', '{{.Name}}']);
+  for (const [filter, expected] of [
+    ['driver=null', 'none'],
+    ['name=ac', 'back'],
+    ['label=a', 'back'],
+    ['label=a=c', ''],
+    ['type=custom', 'back'],
+    ['type=builtin', 'bridge\nhost\nnone'],
+    ['dangling=true', 'back'],
+    [`id=${id.slice(0, 6)}`, 'back'],
+    ['scope=global', ''],
+  ] as const)
+    assert.equal(await names(filter), expected, filter);
+  assert.equal(
+    await host.ok(['network', 'inspect', '-f', '{{json .IPAM.Config}} {{.Labels.a}}', 'back']),
+    '[{"Subnet":"10.223.7.0/24","Gateway":"10.223.7.1"}] b',
+  );
+  for (const [args, message] of [
+    [['create', 'back'], 'network with name back already exists'],
+    [['create', '--subnet', '10.223.7.128/25', 'x'], 'Pool overlaps with other one on this address space'],
+    [['create', '--subnet', 'fd00::/64', 'x'], 'networks with IPv6 addresses are not supported by this host'],
+    [['create', '-d', 'overlay', 'x'], 'network driver "overlay" is not supported: only bridge is'],
+    [['create', 'bridge'], 'operation is not permitted on predefined bridge network'],
+    [['rm', 'bridge'], 'bridge is a pre-defined network and cannot be removed'],
+    [['rm', 'nosuch'], 'network nosuch not found'],
+    [['inspect', 'nosuch'], 'network nosuch not found'],
+    [['connect', 'nosuch', 'x'], 'No such container: x'],
+  ] as const) {
+    const { code, stderr } = await host.strake(['network', ...args]);
+    assert.equal(code, 1);
+    assert.ok(stderr.includes(message), `${args.join(' ')}: ${stderr}`);
+  }
+  assert.equal(await host.ok(['network', 'rm', 'back']), 'back');
+});
+
+test('containers on a network of the user find each other by name', async () => {
+  await host.ok(['network', 'create', '--subnet', '10.223.8.0/24', '--ip-range', '10.223.8.64/26', 'front']);
+  await host.ok(['network', 'create', 'other']);
+  const db = await serve('db', '--network', 'front', '--network-alias', 'store', '--ip', '10.223.8.9');
+  await serve('stranger', '--network', 'other');
+  await serve('web', '--network', 'front', '--hostname', 'www');
+  assert.match(
+    await host.inspect('web', '{{.NetworkSettings.Networks.front.IPAddress}}'),
+    /^10\.223\.8\.(6[4-9]|[7-9]\d|1[0-2]\d)$/,
+  );
+  for (const name of ['db', 'DB', 'store', db.slice(0, 12), 'db.front', '10.223.8.9'])
+    assert.deepEqual(await ask('web', name), { code: 0, stdout: 'db\n', stderr: '' }, name);
+  assert.equal((await ask('db', 'www')).stdout, 'web\n');
+  assert.equal((await ask('web', 'stranger')).code, 1);
+  assert.equal((await ask('web', 'nosuch.invalid')).code, 1);
+  assert.match(await host.ok(['exec', 'web', 'nslookup', '10.223.8.9']), /name = db\.front/);
+  assert.match(
+    await host.ok(['exec', 'web', 'cat', '/etc/resolv.conf']),
+    /^nameserver 127\.0\.0\.11\n(?:.*\n)*options .*ndots:0/,
+  );
+  // A name server of one's own has port 53 for itself.
+  const listen = 'nc -l -p 53 > /tmp/got & until netstat -ltn | grep -q ":53 "; do :; done';
+  const script = `${listen}; echo x | nc 127.0.0.1 53; wait; cat /tmp/got; getent hosts db`;
+  const own = await host.ok(['exec', 'web', 'sh', '-c', script]);
+  assert.equal(own, 'x\n10.223.8.9      db');
+
+  await host.ok(['rename', 'db', 'base']);
+  assert.equal((await ask('web', 'base')).stdout, 'db\n');
+  assert.equal((await ask('web', 'db')).code, 1);
+  await host.ok(['stop', '-t', '0', 'base']);
+  assert.equal((await ask('web', 'store')).code, 1);
+  const used = await host.strake(['network', 'rm', 'front']);
+  assert.match(used.stderr, /error while removing network: network front id [0-9a-f]{64} has active endpoints/);
+});
+
+test('a container comes to a network and leaves it while it runs', async () => {
+  await host.ok(['network', 'create', 'front']);
+  await host.ok(['network', 'create', '--internal', 'inner']);
+  await serve('web', '--network', 'front');
+  await serve('db');
+  assert.equal((await ask('web', 'db')).code, 1);
+  await host.ok(['network', 'connect', '--alias', 'store', 'front', 'db']);
+  assert.equal((await ask('web', 'store')).stdout, 'db\n');
+  assert.equal((await ask('db', 'web')).stdout, 'web\n', 'its resolv.conf and hosts are new');
+  assert.match(await host.ok(['exec', 'db', 'cat', '/etc/hosts']), /(\n[\d.]+\t[0-9a-f]{12}){2}$/);
+  assert.equal(
+    await host.inspect('db', '{{range $k, $v := .NetworkSettings.Networks}}{{$k}} {{end}}'),
+    'bridge front ',
+  );
+  const twice = await host.strake(['network', 'connect', 'front', 'db']);
+  assert.match(twice.stderr, /endpoint with name db already exists in network front/);
+  await host.ok(['network', 'disconnect', 'bridge', 'db']);
+  assert.match(await host.ok(['exec', 'db', 'ip', 'route']), /^default via \S+ dev eth1/, 'it leaves by the other one');
+  await host.ok(['network', 'connect', 'inner', 'db']);
+  await host.ok(['network', 'disconnect', 'front', 'db']);
+  assert.doesNotMatch(await host.ok(['exec', 'db', 'ip', 'route']), /default/);
+  const outside = await host.strake(['exec', 'db', 'nslookup', 'example.org']);
+  assert.match(outside.stdout + outside.stderr, /SERVFAIL/, 'nothing leaves an internal network, names neither');
+  await host.ok(['restart', '-t', '0', 'db']);
+  assert.equal(await host.inspect('db', '{{range $k, $v := .NetworkSettings.Networks}}{{$k}} {{end}}'), 'inner ');
+
+  await host.ok(['create', '--name', 'later', 'busybox', 'ip', '-o', 'addr']);
+  await host.ok(['network', 'connect', 'front', 'later']);
+  await host.ok(['network', 'disconnect', 'bridge', 'later']);
+  assert.match(await host.ok(['start', '-a', 'later']), /eth0/);
+  const gone = await host.strake(['network', 'disconnect', 'bridge', 'later']);
+  assert.match(gone.stderr, /is not connected to network bridge/);
+});
+
+test('several networks from the start, links, and networks that do not go together', async () => {
+  await host.ok(['network', 'create', 'one']);
+  await host.ok(['network', 'create', 'two']);
+  await serve('db', '--network', 'two');
+  await serve('web', '--network', 'one', '--network', 'name=two,alias=www', '--link', 'db:store');
+  assert.equal((await ask('web', 'store')).stdout, 'db\n');
+  assert.equal((await ask('db', 'www')).stdout, 'web\n');
+  assert.equal((await ask('db', 'store')).code, 1, 'a link is of the one who made it');
+  await serve('old');
+  assert.equal(await host.ok(['run', '--rm', '--link', 'old:past', 'box', 'sh', '-c', asking('past')]), 'old');
+  await host.ok(['stop', '-t', '0', 'old']);
+  for (const [flags, message] of [
+    [['--link', 'old'], /Cannot link to a non running container/],
+    [['--network', 'host', '--network', 'one'], /connected to host network/],
+    [['--network', 'nosuch'], /network nosuch not found/],
+    [['--network', 'container:old'], /cannot join network of a non running container/],
+    [['--ip', '172.17.0.9'], /user specified IP address is supported on user defined networks only/],
+    [['--network-alias', 'x'], /network-scoped alias is supported only for containers in user defined networks/],
+  ] as const) {
+    const refused = await host.strake(['run', '--rm', ...flags, 'busybox', 'true']);
+    assert.equal(refused.code, 125, flags.join(' '));
+    assert.match(refused.stderr, message);
+  }
+  const shared = await host.ok([
+    'run',
+    '--rm',
+    '--network',
+    'container:web',
+    'box',
+    'sh',
+    '-c',
+    `wget -qO- http://127.0.0.1/; ${asking('store')}`,
+  ]);
+  assert.equal(shared, 'web\ndb');
+  const joined = await host.ok(['run', '-d', '--network', 'container:web', 'busybox', 'sleep', '100']);
+  const refused = await host.strake(['network', 'connect', 'one', joined]);
+  assert.match(
+    refused.stderr,
+    /container sharing network namespace with another container or host cannot be connected/,
+  );
+});
