@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import {
   chmodSync,
   chownSync,
+  lchownSync,
   linkSync,
   mkdirSync,
   mkdtempSync,
@@ -14,11 +15,11 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
 import fc from 'fast-check';
 import { deviceNumber, makeNode, makeWhiteout, setTimes, setXattr, statFile } from '../host/file-system-calls.ts';
-import { isFailure } from '../lib/error.ts';
+import { isFailure, systemCode } from '../lib/error.ts';
 import type { LayerEntry } from '../tar/layer-entry.ts';
 import { compareEntries } from '../tar/layer-entry.ts';
 import { readLayerIndex } from '../tar/layer-index.ts';
@@ -315,6 +316,116 @@ test('any archive is refused or comes back byte for byte', { skip }, async () =>
   assert.ok(received > 40, `only ${received} archives were good`);
 });
 
+/** Something of a generated tree, at a path that may be taken or lead through what is no folder: then it is left out. */
+interface TreeItem {
+  readonly path: string;
+  readonly kind:
+    | 'file'
+    | 'sparse'
+    | 'directory'
+    | 'opaque'
+    | 'symlink'
+    | 'hardlink'
+    | 'fifo'
+    | 'char'
+    | 'block'
+    | 'whiteout';
+  readonly text: string;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly mtime: readonly [seconds: number, nanoseconds: number];
+  readonly xattrs: readonly (readonly [string, Uint8Array])[];
+  readonly size: number;
+}
+
+const treeName = fc.oneof(
+  fc.constantFrom('a', 'b', 'c', 'd', 'ü', 'A b', 'é\n', '.hidden', 'x'.repeat(101), 'y'.repeat(255)),
+  fc.string({ minLength: 1, maxLength: 8 }).filter((text) => !/[/\0]/.test(text) && !/^\.{1,2}$|^\.wh\./.test(text)),
+);
+const treePath = fc.array(treeName, { minLength: 1, maxLength: 4 }).map((names) => names.join('/'));
+const owner = fc.oneof(fc.constantFrom(0, 1000, 0o7777777, 0o10000000, 2 ** 32 - 2), fc.nat(70_000));
+const treeItem: fc.Arbitrary<TreeItem> = fc.record({
+  path: treePath,
+  kind: fc.constantFrom(
+    ...(['file', 'file', 'directory', 'directory', 'sparse', 'opaque', 'symlink'] as const),
+    ...(['hardlink', 'hardlink', 'fifo', 'char', 'block', 'whiteout'] as const),
+  ),
+  text: fc.string({ minLength: 1, maxLength: 300 }).map((text) => text.replaceAll('\0', '0')),
+  mode: fc.nat(0o7777),
+  uid: owner,
+  gid: owner,
+  mtime: fc.tuple(fc.oneof(fc.constantFrom(-5, 0, 2 ** 33), fc.nat(2 ** 31)), fc.nat(999_999_999)),
+  xattrs: fc.array(
+    fc.tuple(fc.constantFrom('user.note', 'trusted.x-y', 'user.ü'), fc.uint8Array({ minLength: 1, maxLength: 60 })),
+    { maxLength: 2 },
+  ),
+  size: fc.nat(2_500_000),
+});
+
+const LINKABLE: ReadonlySet<string> = new Set(['file', 'sparse', 'symlink', 'fifo', 'char', 'block']);
+
+/** Returns the kinds that were made. */
+function makeItems(tree: string, items: readonly TreeItem[]): Set<string> {
+  const made = new Map<string, TreeItem>();
+  for (const item of items) {
+    const disk = join(tree, item.path);
+    try {
+      mkdirSync(dirname(disk), { recursive: true });
+      const linked = [...made].find(([, other]) => LINKABLE.has(other.kind))?.[0] ?? 'nothing';
+      MAKERS[item.kind](disk, item, join(tree, linked));
+    } catch (error) {
+      if (['EEXIST', 'ENOTDIR', 'ENAMETOOLONG', 'ENOENT'].includes(systemCode(error) ?? '')) continue;
+      throw error;
+    }
+    made.set(item.path, item);
+  }
+  for (const [path, item] of [...made].reverse()) {
+    const disk = join(tree, path);
+    if (item.kind === 'whiteout' || item.kind === 'hardlink') continue;
+    lchownSync(disk, item.uid, item.gid);
+    if (item.kind !== 'symlink') chmodSync(disk, item.mode);
+    if (item.kind === 'file' || item.kind === 'directory')
+      for (const [name, value] of item.xattrs) setXattr(disk, name, Buffer.from(value));
+    setTimes(disk, ...item.mtime);
+  }
+  return new Set([...made.values()].map(({ kind }) => kind));
+}
+
+const MAKERS: Readonly<Record<TreeItem['kind'], (disk: string, item: TreeItem, linked: string) => void>> = {
+  file: (disk, { text }) => writeFileSync(disk, text, { flag: 'wx' }),
+  sparse(disk, { text, size }) {
+    writeFileSync(disk, text, { flag: 'wx' });
+    truncateSync(disk, Buffer.byteLength(text) + size);
+  },
+  directory: (disk) => mkdirSync(disk),
+  opaque(disk) {
+    mkdirSync(disk);
+    setXattr(disk, OPAQUE_XATTR, OPAQUE_VALUE);
+  },
+  symlink: (disk, { text }) => symlinkSync(text, disk),
+  hardlink: (disk, _, linked) => linkSync(linked, disk),
+  whiteout: (disk) => makeWhiteout(disk),
+  fifo: (disk) => makeNode(disk, 0o010600),
+  char: (disk, { size }) => makeNode(disk, 0o020600, deviceNumber(size % 4000, 1 + (size % 1_000_000))),
+  block: (disk, { size }) => makeNode(disk, 0o060600, deviceNumber(size % 4000, 1 + (size % 1_000_000))),
+};
+
+test('any tree comes back from its tar, and the tar from the tree', { skip }, async () => {
+  const kinds = new Set<string>();
+  await fc.assert(
+    fc.asyncProperty(fc.array(treeItem, { maxLength: 14 }), async (items) => {
+      const layer = freshLayer();
+      mkdirSync(join(layer, 'diff'));
+      for (const kind of makeItems(join(layer, 'diff'), items)) kinds.add(kind);
+      await checkCanonical(layer);
+      rmSync(layer, { recursive: true });
+    }),
+    { numRuns: 120 },
+  );
+  assert.equal(kinds.size, 10, `not every kind of file was made: ${[...kinds]}`);
+});
+
 test('scan refuses names that a tar cannot carry', { skip }, () => {
   const layer = freshLayer();
   mkdirSync(join(layer, 'diff'));
@@ -322,6 +433,13 @@ test('scan refuses names that a tar cannot carry', { skip }, () => {
   assert.throws(
     () => scanLayer(layer),
     (error) => isFailure(error, 'unsupported') && /\.wh\.file/.test(error.message),
+  );
+  rmSync(join(layer, 'diff/.wh.file'));
+  mkdirSync(join(layer, 'diff/noted'));
+  setXattr(join(layer, 'diff/noted'), 'user.a=b', 'c');
+  assert.throws(
+    () => scanLayer(layer),
+    (error) => isFailure(error, 'unsupported') && /user\.a=b/.test(error.message),
   );
 });
 

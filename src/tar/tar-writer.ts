@@ -122,6 +122,9 @@ function extraRecords(entry: EntryHeader, name: string): [string, Uint8Array][] 
   };
   if (entry.xattrs)
     for (const attribute of [...entry.xattrs.keys()].sort()) {
+      // The keyword of a record ends at its first equals sign.
+      if (attribute.includes('='))
+        throw new Failure('unsupported', 'XATTR_NAME', `"${entry.path}": a tar has no place for "${attribute}"`);
       const value = entry.xattrs.get(attribute);
       if (value) records.push([XATTR_PREFIX + attribute, value]);
     }

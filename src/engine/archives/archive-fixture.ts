@@ -1,4 +1,5 @@
 /** For tests: a host's part that saves and loads, layers and tars made in memory. */
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { WorkerPool } from '../../lib/worker-pool.ts';
@@ -10,8 +11,10 @@ import type { Store } from '../../store/open-store.ts';
 import { gather, openTestStore } from '../../store/test-store.ts';
 import type { EntryHeader } from '../../tar/layer-entry.ts';
 import { TarWriter } from '../../tar/tar-writer.ts';
+import type { FileOffer } from '../../wire/file-offer.ts';
 import type { EventSubject } from '../event-log.ts';
 import { Archives } from './archives.ts';
+import type { LoadRequest } from './load-archive.ts';
 
 export const NO_ROOT = process.getuid?.() !== 0 && 'needs root: layers have owners and devices';
 
@@ -21,7 +24,11 @@ export interface ArchiveHost extends AsyncDisposable {
   readonly events: EventSubject[];
   /** Loads an archive; returns the texts that Docker's clients print. */
   load(archive: Uint8Array | Readable): Promise<string[]>;
+  /** The same from a file that the client offers. */
+  loadFile(archive: Uint8Array): Promise<string[]>;
   save(...names: string[]): Promise<Buffer>;
+  /** The same into a file that the client offers. */
+  saveFile(...names: string[]): Promise<Buffer>;
   /** What a check of the store finds. */
   problems(): Promise<string[]>;
 }
@@ -45,24 +52,43 @@ export async function startArchiveHost(): Promise<ArchiveHost> {
     packTree: snapshots.packTree.bind(snapshots),
   });
   const signal = new AbortController().signal;
+  const file = join(store.root, 'archive.tar');
+  const load = async (source: LoadRequest['source']) => {
+    const lines: string[] = [];
+    const emit = async ({ stream }: { stream?: string }) => void (stream !== undefined && lines.push(stream));
+    await archives.load({ source, quiet: true, emit, signal });
+    return lines;
+  };
   return {
     store,
     archives,
     events,
-    async load(archive) {
-      const lines: string[] = [];
+    load(archive) {
       const body = archive instanceof Readable ? archive : Readable.from(pieces(archive), { objectMode: false });
-      const emit = async ({ stream }: { stream?: string }) => void (stream !== undefined && lines.push(stream));
-      await archives.load({ source: { kind: 'tar', body }, quiet: true, emit, signal });
-      return lines;
+      return load({ kind: 'tar', body });
+    },
+    loadFile(archive) {
+      writeFileSync(file, archive);
+      return load({ kind: 'file', offer: offerOf(file) });
     },
     save: async (...names) => Buffer.concat(await gather(await archives.save(names, { signal }))),
+    async saveFile(...names) {
+      writeFileSync(file, '');
+      await archives.saveTo(offerOf(file), names, { signal });
+      return readFileSync(file);
+    },
     problems: async () => (await gather(checkStore(store, { signal }))).map((problem) => problem.message),
     async [Symbol.asyncDispose]() {
       await pool[Symbol.asyncDispose]();
       await store[Symbol.asyncDispose]();
     },
   };
+}
+
+/** What a client says of a file. */
+export function offerOf(path: string): FileOffer {
+  const { dev, ino } = statSync(path, { bigint: true });
+  return { path, device: `${dev}`, inode: `${ino}` };
 }
 
 /** A file's content, a link's target after `-> `, or undefined for a folder. */

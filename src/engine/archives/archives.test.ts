@@ -71,18 +71,19 @@ const forms: readonly (readonly [string, Uint8Array, readonly string[]])[] = [
 ];
 
 for (const [name, archive, lines] of forms)
-  test(`loads ${name}`, { skip: NO_ROOT }, async () => {
-    await using host = await startArchiveHost();
-    assert.deepEqual(await host.load(archive), lines);
-    assert.deepEqual(host.store.images.demand(app.id).bytes, app.bytes);
-    assert.deepEqual(await host.problems(), []);
-    assert.equal(host.store.layers.list().length, 3);
-    assert.deepEqual(readdirSync(host.store.scratch), []);
-    // again: nothing changes
-    assert.deepEqual(await host.load(archive), lines);
-    assert.equal(host.store.layers.list().length, 3);
-    assert.equal(host.store.layers.duplicates().length, 0);
-  });
+  for (const way of ['load', 'loadFile'] as const)
+    test(`${way}: ${name}`, { skip: NO_ROOT }, async () => {
+      await using host = await startArchiveHost();
+      assert.deepEqual(await host[way](Buffer.from(archive)), lines);
+      assert.deepEqual(host.store.images.demand(app.id).bytes, app.bytes);
+      assert.deepEqual(await host.problems(), []);
+      assert.equal(host.store.layers.list().length, 3);
+      assert.deepEqual(readdirSync(host.store.scratch), []);
+      // again: nothing changes
+      assert.deepEqual(await host[way](Buffer.from(archive)), lines);
+      assert.equal(host.store.layers.list().length, 3);
+      assert.equal(host.store.layers.duplicates().length, 0);
+    });
 
 test('what is saved is loaded again, whatever form it came in, and saved with the same bytes', {
   skip: NO_ROOT,

@@ -1,9 +1,14 @@
 /** Archives that are damaged or made to do harm: a clear error, nothing visible, nothing left. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { Failure } from '../../lib/error.ts';
+import { makeScratchFolder } from '../../lib/scratch.ts';
 import { digestOf, hexOf } from '../../oci/digest.ts';
+import type { FileOffer } from '../../wire/file-offer.ts';
 import {
   type ArchiveHost,
   type ArchiveImage,
@@ -11,6 +16,7 @@ import {
   dockerArchive,
   NO_ROOT,
   ociLayout,
+  offerOf,
   startArchiveHost,
   type TarFiles,
   tarOf,
@@ -310,12 +316,14 @@ function withSize(tar: Buffer, size: number): Buffer {
 for (const { name, archive, code, message } of rows)
   test(`refuses ${name}`, { skip: NO_ROOT }, async () => {
     await using host = await startArchiveHost();
-    await assert.rejects(host.load(archive instanceof Uint8Array ? archive : tarOf(archive)), (error) => {
-      assert.ok(error instanceof Failure, `${error instanceof Error ? error.stack : error}`);
-      assert.equal(error.code, code, error.message);
-      assert.match(error.message, message);
-      return true;
-    });
+    const bytes = archive instanceof Uint8Array ? archive : tarOf(archive);
+    for (const way of ['load', 'loadFile'] as const)
+      await assert.rejects(host[way](Buffer.from(bytes)), (error) => {
+        assert.ok(error instanceof Failure, `${error instanceof Error ? error.stack : error}`);
+        assert.equal(error.code, code, `${way}: ${error.message}`);
+        assert.match(error.message, message);
+        return true;
+      });
     await expectNothing(host);
   });
 
@@ -326,10 +334,82 @@ test('refuses an archive that is cut off at any block', { skip: NO_ROOT }, async
     for (let end = 512; end < archive.length - 1024; end += 512) {
       await assert.rejects(host.load(archive.subarray(0, end)), Failure, `cut off at ${end}`);
       await assert.rejects(host.load(archive.subarray(0, end - 100)), Failure, `cut off at ${end - 100}`);
+      await assert.rejects(host.loadFile(archive.subarray(0, end)), Failure, `a file that is cut off at ${end}`);
     }
     await expectNothing(host);
+    await host.loadFile(archive);
     await host.load(archive);
   }
+});
+
+test('a layer in a file that ends in the middle of it', { skip: NO_ROOT }, async () => {
+  await using host = await startArchiveHost();
+  const large = tarOf({ large: Buffer.alloc(3 << 20, 'large') });
+  const archive = tarOf(dockerArchive([{ config: configOf([large]), layers: [large] }]));
+  for (const length of [1 << 20, 2 << 20, archive.length - 4096])
+    await assert.rejects(host.loadFile(archive.subarray(0, length)), (error) => {
+      assert.ok(error instanceof Failure);
+      assert.match(error.message, /truncated in entry "[0-9a-f]{64}\/layer.tar"/);
+      return true;
+    });
+  await expectNothing(host);
+  await host.loadFile(archive);
+});
+
+const offers: readonly [what: string, offer: (folder: string) => FileOffer, why: RegExp][] = [
+  ['a file that is not there', (folder) => ({ ...offerOf(folder), path: join(folder, 'none') }), /ENOENT/],
+  [
+    'another file',
+    (folder) => {
+      writeFileSync(join(folder, 'other'), 'x');
+      return { ...offerOf(join(folder, 'other')), inode: '1' };
+    },
+    /another one/,
+  ],
+  ['a folder', offerOf, /another one|EISDIR/],
+  ['a device', () => offerOf('/dev/zero'), /another one/],
+  [
+    'a pipe',
+    (folder) => {
+      execFileSync('mkfifo', [join(folder, 'pipe')]);
+      return offerOf(join(folder, 'pipe'));
+    },
+    /another one|ENXIO/,
+  ],
+  [
+    'a link to the file',
+    (folder) => {
+      writeFileSync(join(folder, 'file'), '');
+      symlinkSync('file', join(folder, 'link'));
+      return { ...offerOf(join(folder, 'file')), path: join(folder, 'link') };
+    },
+    /ELOOP/,
+  ],
+];
+for (const [what, offer, why] of offers)
+  test(`refuses the offer of ${what}`, { skip: NO_ROOT }, async () => {
+    await using host = await startArchiveHost();
+    await using folder = makeScratchFolder(host.store.root, 'offer');
+    await host.load(tarOf(docker));
+    const refused = (error: unknown) =>
+      error instanceof Failure && error.code === 'FILE_NOT_VISIBLE' && why.test(error.message);
+    const offered = offer(folder.path);
+    const { signal } = new AbortController();
+    const source = { kind: 'file', offer: offered } as const;
+    await assert.rejects(host.archives.load({ source, quiet: true, emit: async () => {}, signal }), refused);
+    await assert.rejects(host.archives.saveTo(offered, ['tool:1'], { signal }), refused);
+  });
+
+test('saves into an offered file, but never over bytes', { skip: NO_ROOT }, async () => {
+  await using host = await startArchiveHost();
+  await using folder = makeScratchFolder(host.store.root, 'offer');
+  await host.load(tarOf(docker));
+  assert.deepEqual(await host.saveFile('tool:1'), await host.save('tool:1'));
+  const full = join(folder.path, 'full');
+  writeFileSync(full, 'precious');
+  const { signal } = new AbortController();
+  await assert.rejects(host.archives.saveTo(offerOf(full), ['tool:1'], { signal }), { code: 'FILE_NOT_VISIBLE' });
+  assert.equal(readFileSync(full, 'utf8'), 'precious');
 });
 
 test('a bad image keeps the good ones of the archive out, and the old ones whole', { skip: NO_ROOT }, async () => {
