@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 needed="runc:runc iptables:iptables xz:xz-utils bzip2:bzip2 zstd:zstd debootstrap:debootstrap"
 if [ "${1:-}" = --tests ]; then
   needed="$needed dockerd:docker.io buildah:buildah skopeo:skopeo podman:podman docker-registry:docker-registry"
-  needed="$needed busybox:busybox-static curl:curl openssl:openssl git:git python3:python3 ip:iproute2 nft:nftables ps:procps dot:graphviz"
+  needed="$needed busybox:busybox-static curl:curl openssl:openssl git:git python3:python3 ip:iproute2 nft:nftables ps:procps dot:graphviz ssh-agent:openssh-client"
 fi
 
 missing=""

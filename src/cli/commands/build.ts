@@ -44,7 +44,10 @@ export const build = defineCommand({
     const answer = await requestBuild(session, client, {
       source,
       named,
-      query: { ...buildQuery(flags, place, session.env), ...(tellsEvents && { [EVENTS_QUERY]: '1' }) },
+      query: {
+        ...buildQuery({ ...flags, quiet: mode === 'quiet' }, place, session.env),
+        ...(tellsEvents && { [EVENTS_QUERY]: '1' }),
+      },
       headers: { ...(await allRegistryAuth(session)), ...lent },
       compress: flags.compress,
       report: mode === 'quiet' || mode === 'rawjson' || flags.check ? undefined : output,
