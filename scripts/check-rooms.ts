@@ -21,8 +21,8 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   engine: [...EVERYWHERE, 'tar', 'host', 'store', 'remote', 'dockerfile', 'snapshot', 'container', 'build'],
   api: EVERYWHERE,
   // The command sends a build's context itself when the host cannot see the folder: it needs the ignore rules and the
-  // tar format, both pure rooms, and nothing else of the host.
-  cli: [...EVERYWHERE, 'dockerfile', 'tar'],
+  // tar format, both pure rooms, and nothing else of the host. Commands about registries are clients of registries.
+  cli: [...EVERYWHERE, 'dockerfile', 'tar', 'remote'],
   bin: [
     ...EVERYWHERE,
     'tar',

@@ -87,6 +87,11 @@ export const GROUPS: Readonly<Record<string, Group>> = {
   registry: {
     short: 'Serve and manage registries',
     commands: {
+      check: async () => (await import('./commands/registry/manage.ts')).check,
+      gc: async () => (await import('./commands/registry/manage.ts')).gc,
+      ls: async () => (await import('./commands/registry/ls.ts')).ls,
+      prune: async () => (await import('./commands/registry/manage.ts')).prune,
+      rm: async () => (await import('./commands/registry/rm.ts')).rm,
       serve: async () => (await import('./commands/registry/serve.ts')).serve,
     },
   },
@@ -116,7 +121,18 @@ export const GROUPS: Readonly<Record<string, Group>> = {
     short: 'Manage builds and their cache',
     commands: {
       ...some('build'),
+      prune: async () => (await import('./commands/builder-prune.ts')).builderPrune,
       history: async () => (await import('./commands/builder-history.ts')).builderHistory,
+    },
+  },
+  cache: {
+    short: 'Manage the cache mounts of RUN steps',
+    commands: {
+      export: async () => (await import('./commands/cache.ts')).cacheExport,
+      import: async () => (await import('./commands/cache.ts')).cacheImport,
+      inspect: async () => (await import('./commands/cache.ts')).cacheInspect,
+      ls: async () => (await import('./commands/cache.ts')).cacheLs,
+      rm: async () => (await import('./commands/cache.ts')).cacheRm,
     },
   },
   system: {
@@ -135,8 +151,9 @@ const ALIASES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   container: { list: 'ls', ps: 'ls', remove: 'rm' },
   network: { list: 'ls', remove: 'rm' },
   volume: { list: 'ls', remove: 'rm' },
-  registry: {},
+  registry: { list: 'ls', remove: 'rm' },
   builder: {},
+  cache: { list: 'ls', remove: 'rm' },
   system: {},
 };
 

@@ -7,8 +7,8 @@ import { discardKeys, type Registry } from './registry.ts';
 const BATCH = 256;
 
 export interface CollectOptions {
-  /** Until when leases count as ended. Milliseconds since the epoch. */
-  readonly now: number;
+  /** Leases that end by then count as ended. Milliseconds since the epoch; default now. */
+  readonly leaseTime?: number;
   readonly signal: AbortSignal;
 }
 
@@ -22,12 +22,13 @@ export interface CollectReport extends Collected {
  * Removes what nobody holds: uploads that were given up, blobs whose lease has ended, their bytes. In short transactions, while
  * everything else goes on.
  */
-export async function collect(registry: Registry, { now, signal }: CollectOptions): Promise<CollectReport> {
+export async function collect(registry: Registry, { leaseTime, signal }: CollectOptions): Promise<CollectReport> {
   const { metadata } = registry;
   const total = { uploads: 0, links: 0, blobs: 0, bytes: 0, repositories: 0, keys: 0 };
   for (;;) {
     if (signal.aborted) throw cancelled(signal);
-    const part = await metadata.collect(now, BATCH);
+    const now = Date.now();
+    const part = await metadata.collect({ now, leaseTime: leaseTime ?? now }, BATCH);
     total.uploads += part.uploads;
     total.links += part.links;
     total.blobs += part.blobs;
@@ -75,7 +76,7 @@ export function startCollector(registry: Registry, every: number): AsyncDisposab
   let running: Promise<unknown> = Promise.resolve();
   const timer = setInterval(() => {
     running = running
-      .then(() => collect(registry, { now: Date.now(), signal: stop.signal }))
+      .then(() => collect(registry, { signal: stop.signal }))
       .catch((error) => {
         if (!stop.signal.aborted) registry.log.error('collection failed', { error: messageOf(error) });
       });

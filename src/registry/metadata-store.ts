@@ -13,7 +13,7 @@ import type { RepositoryName, Tag } from './names.ts';
  * refused; who collects removes, in one transaction, only what nobody holds, and deletes the bytes afterwards. Nothing
  * needs to stop for a collection.
  */
-export interface MetadataStore extends Manifests, Blobs, Uploads, Collection, AsyncDisposable {}
+export interface MetadataStore extends Manifests, Blobs, Uploads, Collection, Inspection, AsyncDisposable {}
 
 export interface StoredManifest {
   readonly digest: ContentDigest;
@@ -130,11 +130,48 @@ export interface Collected {
 }
 
 export interface Collection {
-  /** Forgets at most `limit` each of uploads and blob links whose time has come; their keys become doomed. */
-  collect(now: number, limit: number): Promise<Collected>;
+  /**
+   * Forgets at most `limit` each of uploads and blob links whose lease has ended at `leaseTime`; their keys become doomed.
+   * Uploads that are claimed `now` stay.
+   */
+  collect(times: { readonly now: number; readonly leaseTime: number }, limit: number): Promise<Collected>;
   /** Keys whose bytes nobody needs, at most `limit`. They stay doomed until `forgetKeys`. */
   doomedKeys(limit: number): Promise<BlobKey[]>;
   forgetKeys(keys: readonly BlobKey[]): Promise<void>;
   /** Those of `keys` that no blob and no upload has. */
   unknownKeys(keys: readonly BlobKey[]): Promise<BlobKey[]>;
+}
+
+export interface StoredContent extends StoredBlob {
+  readonly digest: ContentDigest;
+}
+
+export interface HeldManifest extends StoredManifest {
+  readonly repository: string;
+  /** Where the next part of the list begins. */
+  readonly cursor: number;
+}
+
+/** A manifest of a repository as retention sees it. */
+export interface Holding {
+  readonly digest: ContentDigest;
+  readonly pushed: number;
+  /** Whether an index of the repository names it. */
+  readonly isEntry: boolean;
+  /** Whether it refers to a manifest that is there. */
+  readonly refers: boolean;
+  readonly tags: readonly { readonly name: Tag; readonly updated: number }[];
+}
+
+/** Everything, part by part, for those who check or tidy up. */
+export interface Inspection {
+  /** Content in the order of digests, after `last`. */
+  listContent(last: string, limit: number): Promise<StoredContent[]>;
+  /** Manifests of all repositories, after a cursor (0: from the first). */
+  listManifests(cursor: number, limit: number): Promise<HeldManifest[]>;
+  /** Blobs that manifests name and whose bytes are not there. */
+  listMissing(): Promise<{ readonly repository: string; readonly manifest: string; readonly blob: string }[]>;
+  /** The content counts as not there until it is pushed again; its key becomes doomed. */
+  forgetContent(digest: ContentDigest, key: BlobKey): Promise<void>;
+  listHoldings(repository: RepositoryName): Promise<Holding[]>;
 }

@@ -6,13 +6,11 @@ import { MediaType } from '../oci/media-type.ts';
 import { isTag } from '../oci/reference.ts';
 import type { RegistryConnection } from './connection.ts';
 import { discard, type HttpAnswer, readAll } from './http.ts';
+import { listNames } from './list-names.ts';
 import { readBlob } from './read-blob.ts';
-import { readJson } from './read-json.ts';
 import { uploadBlob } from './upload-blob.ts';
 
 const ACCEPT = [MediaType.ociIndex, MediaType.ociManifest, MediaType.dockerList, MediaType.dockerManifest].join(', ');
-const TAGS_LIMIT = 8 << 20;
-const TAG_PAGES = 1000;
 
 export interface UploadRequest {
   readonly descriptor: Pick<Descriptor, 'digest' | 'size'>;
@@ -159,22 +157,9 @@ export class Repository {
 
   /** All tags, in the registry's order. */
   async tags(signal: AbortSignal): Promise<string[]> {
+    const request = { url: this.#url('tags/list'), field: 'tags', scopes: this.#scopes, signal };
     const tags: string[] = [];
-    let url: string | URL | undefined = this.#url('tags/list');
-    for (let page = 0; url !== undefined; page++) {
-      if (page >= TAG_PAGES) throw new Failure('invalid', 'TAGS_ENDLESS', `the tags of ${this.path} do not end`);
-      const answer: HttpAnswer = await this.#connection.send({
-        method: 'GET',
-        url,
-        scopes: this.#scopes,
-        expect: [200],
-        signal,
-      });
-      const { tags: listed } = await readJson(answer, TAGS_LIMIT, signal);
-      for (const tag of Array.isArray(listed) ? listed : []) if (typeof tag === 'string' && isTag(tag)) tags.push(tag);
-      const next = /<([^>]+)>\s*;\s*rel="?next"?/.exec(String(answer.headers['link'] ?? ''))?.[1];
-      url = next === undefined ? undefined : new URL(next, answer.url);
-    }
+    for await (const tag of listNames(this.#connection, request)) if (isTag(tag)) tags.push(tag);
     return tags;
   }
 

@@ -6,6 +6,7 @@ import type { Access, Need, RepositoryAction } from '../access.ts';
 import { Refusal } from '../codes.ts';
 import { parseRepositoryName } from '../names.ts';
 import type { Registry } from '../registry.ts';
+import { ADMIN } from './admin.ts';
 import { answerFailure } from './answer-failure.ts';
 import { deleteBlob, getBlob } from './blobs.ts';
 import { answerJson, type Exchange, type RepositoryExchange } from './exchange.ts';
@@ -98,6 +99,13 @@ export class RegistryServer implements AsyncDisposable {
     const path = mark < 0 ? url : url.slice(0, mark);
     if (path === '/token' && access.tokens)
       return await answerToken(access.tokens, request, response, new URLSearchParams(url.slice(path.length + 1)));
+    const admin = Object.hasOwn(ADMIN, path) ? ADMIN[path] : undefined;
+    if (admin) {
+      if (request.method !== 'POST') throw wrongMethod('POST');
+      const { authorization, host } = request.headers;
+      await access.admit({ authorization, host }, { kind: 'admin' });
+      return await admin(registry, request, response);
+    }
     const place = placeOf(path);
     if (!place) throw new Refusal('UNSUPPORTED', { message: 'no such place in the registry API', status: 404 });
     const query = mark < 0 ? NO_QUERY : new URLSearchParams(url.slice(mark + 1));

@@ -6,10 +6,10 @@ import { forgetUnlinked } from './blobs.ts';
 /** What nobody holds, in SQLite. */
 export function sqliteCollection(database: Database): Collection {
   return {
-    async collect(now, limit) {
+    async collect({ now, leaseTime }, limit) {
       return database.transaction(() => {
-        const uploads = dropUploads(database, now, limit);
-        const { links, blobs, bytes } = dropLinks(database, now, limit);
+        const uploads = dropUploads(database, { now, leaseTime }, limit);
+        const { links, blobs, bytes } = dropLinks(database, leaseTime, limit);
         return { uploads, links, blobs, bytes, repositories: links + uploads > 0 ? 0 : dropRepositories(database) };
       });
     },
@@ -29,9 +29,13 @@ export function sqliteCollection(database: Database): Collection {
   };
 }
 
-function dropUploads(database: Database, now: number, limit: number): number {
-  const sql = 'SELECT id, key FROM uploads WHERE lease_end <= ?1 AND claim_end <= ?1 LIMIT ?2';
-  const uploads = database.all<{ id: string; key: BlobKey }>(sql, now, limit);
+function dropUploads(
+  database: Database,
+  { now, leaseTime }: { readonly now: number; readonly leaseTime: number },
+  limit: number,
+): number {
+  const sql = 'SELECT id, key FROM uploads WHERE lease_end <= ? AND (holder IS NULL OR claim_end <= ?) LIMIT ?';
+  const uploads = database.all<{ id: string; key: BlobKey }>(sql, leaseTime, now, limit);
   for (const { id, key } of uploads) {
     database.run('DELETE FROM uploads WHERE id = ?', id);
     database.run('INSERT INTO doomed (key) VALUES (?)', key);

@@ -6,6 +6,7 @@ import type { MetadataStore } from '../metadata-store.ts';
 import { sqliteBlobs } from './blobs.ts';
 import { sqliteCollection } from './collection.ts';
 import { walSync } from './durable.ts';
+import { sqliteInspection } from './inspection.ts';
 import { sqliteManifests } from './manifests.ts';
 import { STEPS } from './schema.ts';
 import { sqliteUploads } from './uploads.ts';
@@ -23,6 +24,7 @@ export async function openSqliteMetadata(root: string): Promise<MetadataStore> {
     ...sqliteBlobs(database),
     ...sqliteUploads(database),
     ...sqliteCollection(database),
+    ...sqliteInspection(database),
     async [Symbol.asyncDispose]() {
       await sync[Symbol.asyncDispose]();
       database[Symbol.dispose]();

@@ -61,6 +61,7 @@ export const STEPS: readonly string[] = [
     entry TEXT NOT NULL,
     PRIMARY KEY (manifest, entry)
   ) STRICT, WITHOUT ROWID;
+  CREATE INDEX indexes_of_entry ON index_entries (entry);
 
   -- holder is the node that writes to it until claim_end; lease_end is when it counts as given up.
   CREATE TABLE uploads (
