@@ -298,7 +298,8 @@ const FOLDER = { type: 'directory', size: 0 } as const;
 
 function headerOf({ path, file, attributes }: CopiedEntry, size: number): EntryHeader {
   const { type, stat, linkTarget, xattrs } = file;
-  const { owner = stat, mode = stat.mode } = attributes;
+  const { owner = stat } = attributes;
+  const mode = attributes.mode?.(stat.mode, type === 'directory') ?? stat.mode;
   const isNode = type === 'char' || type === 'block';
   return {
     path,

@@ -138,6 +138,7 @@ const MORE: readonly (readonly [name: string, words: string, more: object, rows:
   ['chown of a number', 'a.txt /f', { chown: '1000' }, ['f file 644 1000:1000']],
   ['chown spares what is there', 'a.txt /usr/f', { chown: '7:8' }, [F('usr'), 'usr/f file 644 7:8']],
   ['chmod', 'd/sub /f', { chmod: '0700' }, [F('f'), 'f/y file 700 0:0']],
+  ['chmod by letters', 'd/sub /f', { chmod: 'u=rwX,go=u-w' }, [F('f'), 'f/y file 644 0:0']],
   ['workdir', 'a.txt sub/f', { workdir: '/w' }, [F('w'), F('w/sub'), A('w/sub/f')]],
   ['scratch', 'a.txt /', { base: [] }, [A('a.txt')]],
   ['exclude', 'd /f', { excludes: ['*', '!sub/y'] }, [F('f'), 'f/sub directory 750 0:0', A('f/sub/y')]],
@@ -178,7 +179,7 @@ const REFUSED: readonly (readonly [words: string, message: string, more?: object
   ['a.txt /x', `${CHOWN} uid for user nobody: no such user: nobody`, { chown: 'nobody' }],
   ['a.txt /x', `${CHOWN} gid for group none: no such group: none`, { chown: 'web:none' }],
   ['a.txt /x', `${CHOWN} uid for user : no such user: `, { chown: ':50' }],
-  ['a.txt /x', "invalid chmod parameter: 'u+x'. it should be octal string and between 0 and 07777", { chmod: 'u+x' }],
+  ['a.txt /x', "invalid chmod parameter: 'u+z'. it should be octal string and between 0 and 07777", { chmod: 'u+z' }],
 ];
 
 for (const [words, message, more] of REFUSED)

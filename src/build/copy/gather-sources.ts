@@ -1,6 +1,5 @@
 import { realpathSync } from 'node:fs';
 import { IgnoreMatcher, parseIgnore } from '../../dockerfile/ignore.ts';
-import { Failure } from '../../lib/error.ts';
 import { pathInFolder } from '../../tar/names.ts';
 import { ContextTree } from '../context/context-tree.ts';
 import { DigestMemo } from '../context/digest-memo.ts';
@@ -8,6 +7,7 @@ import { FileDigester } from '../context/file-digester.ts';
 import { quickStat } from '../context/quick-stat.ts';
 import { rowsByPath, type SourceTree, sourceFile } from '../context/source-file.ts';
 import type { CopyRequest, CopySource } from './copy-request.ts';
+import { parseMode } from './file-mode.ts';
 import { LayerTree } from './layer-tree.ts';
 import { type Owner, resolveOwner } from './owner.ts';
 import { type CopyAttributes, type Selection, selectSources } from './select-sources.ts';
@@ -76,15 +76,4 @@ function loneFile({ name, folder }: { name: string; folder: string }, attributes
   const root = stat && sourceFile({ path: name, folder, stat, isMutable: false }, () => undefined);
   if (!root) throw new Error(`file "${name}" of a copy is gone`);
   return { path: name, root, walk: (visit) => visit(root), into: '', attributes, isInTree: false };
-}
-
-/** `--chmod` takes octal digits. */
-function parseMode(text: string): number {
-  if (!/^[0-7]{1,5}$/.test(text) || Number.parseInt(text, 8) > 0o7777)
-    throw new Failure(
-      'invalid',
-      'CHMOD_INVALID',
-      `invalid chmod parameter: '${text}'. it should be octal string and between 0 and 07777`,
-    );
-  return Number.parseInt(text, 8);
 }

@@ -3,6 +3,7 @@ import { compileGlob, hasWildcard } from '../../dockerfile/glob.ts';
 import { compileIgnorePattern, IgnoreMatcher } from '../../dockerfile/ignore.ts';
 import { Failure } from '../../lib/error.ts';
 import { joinPath, type SourceFile, type SourceTree, type WalkPart } from '../context/source-file.ts';
+import type { ModeChange } from './file-mode.ts';
 import type { Owner } from './owner.ts';
 
 /** One source that a COPY names, wildcards and symlinks followed. */
@@ -26,8 +27,8 @@ export interface Selection {
 export interface CopyAttributes {
   /** Undefined to keep the source's. */
   readonly owner: Owner | undefined;
-  /** Permission bits; undefined to keep the source's. */
-  readonly mode: number | undefined;
+  /** Undefined to keep the source's permission bits. */
+  readonly mode: ModeChange | undefined;
   /** The source is in the store and never changes: its files are linked where that makes no difference. */
   readonly isShared: boolean;
 }
