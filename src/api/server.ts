@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Failure, isFailure, messageOf, systemCode } from '../lib/error.ts';
@@ -25,9 +26,18 @@ export interface ApiServerOptions {
 }
 
 export type Listener =
-  | { readonly kind: 'unix'; readonly path: string }
+  /** For the group see `listenUnix`. */
+  | { readonly kind: 'unix'; readonly path: string; readonly group?: string | undefined }
   /** Port 0 takes a free one. */
-  | { readonly kind: 'tcp'; readonly host: string; readonly port: number };
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number; readonly tls?: ServerTls | undefined };
+
+/** PEM files' content. */
+export interface ServerTls {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+  /** Only clients with a certificate that this CA signed are let in; undefined: everybody. */
+  readonly clientCa: Buffer | undefined;
+}
 
 /** Requests in work get this long to end after they are told to stop. */
 const GRACE_MS = 2000;
@@ -62,15 +72,15 @@ export class ApiServer implements AsyncDisposable {
 
   /** Resolves when clients can connect; gives the address as clients write it. */
   async listen(listener: Listener): Promise<string> {
-    const server = createServer(
-      {
-        maxHeaderSize: 1 << 20, // build arguments travel in the query
-        keepAliveTimeout: 0, // clients keep connections as long as they like
-        requestTimeout: 0, // a build context may take any time
-        shouldUpgradeCallback: (request) => this.#upgrades(request),
-      },
-      (request, response) => this.#begin(request, response, undefined),
-    );
+    const options = {
+      maxHeaderSize: 1 << 20, // build arguments travel in the query
+      keepAliveTimeout: 0, // clients keep connections as long as they like
+      requestTimeout: 0, // a build context may take any time
+      shouldUpgradeCallback: (request: IncomingMessage) => this.#upgrades(request),
+    };
+    const answer = (request: IncomingMessage, response: ServerResponse) => this.#begin(request, response, undefined);
+    const tls = listener.kind === 'tcp' ? listener.tls : undefined;
+    const server = tls ? createTlsServer({ ...options, ...tlsOptions(tls) }, answer) : createServer(options, answer);
     server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
       this.#upgraded.add(socket);
       socket.on('close', () => this.#upgraded.delete(socket));
@@ -79,9 +89,13 @@ export class ApiServer implements AsyncDisposable {
       this.#begin(request, responseOn(request, socket), socket);
     });
     server.on('clientError', (error, socket) => refuseMalformed(error, socket));
+    // The end of what is typed is not the end of the answer. Not before: a client that leaves within the handshake has left.
+    server.on('secureConnection', (socket: Duplex) => {
+      socket.allowHalfOpen = true;
+    });
     this.#servers.push(server);
     if (listener.kind === 'unix') {
-      await listenUnix(server, listener.path);
+      await listenUnix(server, listener.path, listener.group);
       return `unix://${listener.path}`;
     }
     await new Promise<void>((resolve, reject) => {
@@ -206,6 +220,15 @@ function responseOn(request: IncomingMessage, socket: Duplex): ServerResponse {
   response.assignSocket(socket as import('node:net').Socket); // what http servers give to 'upgrade' is the connection
   response.on('finish', () => closeGently(socket));
   return response;
+}
+
+function tlsOptions({ cert, key, clientCa }: ServerTls) {
+  return {
+    cert,
+    key,
+    minVersion: 'TLSv1.2' as const,
+    ...(clientCa ? { ca: clientCa, requestCert: true, rejectUnauthorized: true } : {}),
+  };
 }
 
 function refuseMalformed(error: Error, socket: Duplex): void {

@@ -4,14 +4,16 @@ import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { Failure, systemCode } from '../lib/error.ts';
 
-/** Members of the first of these groups that exists may use the socket; without one only its owner. */
+/** Members of the first of these groups that exists may use the socket, when none is named. */
 const GROUPS = ['strake', 'docker'];
 
 /**
  * Listens on a unix socket. A socket that another host answers on is refused (kind `conflict`), one that is left over
- * from a dead host is replaced, any other file is left alone and refused.
+ * from a dead host is replaced, any other file is left alone and refused. Members of `group`, by name or ID, may use it
+ * too; empty: nobody else.
  */
-export async function listenUnix(server: Server, path: string): Promise<void> {
+export async function listenUnix(server: Server, path: string, group?: string): Promise<void> {
+  const groupNumber = chooseGroup(group);
   mkdirSync(dirname(path), { recursive: true });
   await clearStale(path);
   // Nobody else may connect between the bind and the change of group: libuv binds within the call to listen.
@@ -37,7 +39,7 @@ export async function listenUnix(server: Server, path: string): Promise<void> {
   } finally {
     process.umask(mask);
   }
-  openToGroup(path);
+  openToGroup(path, groupNumber);
 }
 
 async function clearStale(path: string): Promise<void> {
@@ -65,8 +67,15 @@ function answers(path: string): Promise<boolean> {
   });
 }
 
-function openToGroup(path: string): void {
-  const group = GROUPS.map(groupId).find((id) => id !== undefined);
+function chooseGroup(group: string | undefined): number | undefined {
+  if (group === undefined) return GROUPS.map(groupId).find((id) => id !== undefined);
+  if (group === '') return undefined;
+  const found = groupId(group) ?? (/^\d+$/.test(group) ? Number(group) : undefined);
+  if (found !== undefined) return found;
+  throw new Failure('invalid', 'NO_GROUP', `cannot listen on the socket for group ${group}: no such group`);
+}
+
+function openToGroup(path: string, group: number | undefined): void {
   if (group === undefined || process.getuid?.() !== 0) return;
   chownSync(path, 0, group);
   chmodSync(path, 0o660);

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { Failure, messageOf } from '../lib/error.ts';
 import { type RegistrySettings, registrySettings } from '../remote/settings.ts';
+import type { TlsFlags } from './host-tls.ts';
 
 export interface HostOptions {
   /** `unix:///path` and `tcp://address:port`. */
@@ -9,6 +10,9 @@ export interface HostOptions {
   readonly registry: RegistrySettings;
   /** Builds may run `RUN --security=insecure`: with all of root's powers over this machine. */
   readonly insecureBuilds: boolean;
+  readonly tls: TlsFlags;
+  /** Whose members may use the unix socket; undefined: the first of strake and docker that exists, empty: nobody. */
+  readonly group: string | undefined;
   /** Milliseconds without a request and without a running container until the host leaves; undefined: never. */
   readonly idleExit: number | undefined;
 }
@@ -23,6 +27,12 @@ Options:
   -H, --host list          Address to listen on: unix:///path or tcp://address:port
       --data-root string   Folder of the store (default /var/lib/strake)
       --idle-exit[=seconds]  Leave after so long with nothing to do (default 300; without the flag: never)
+  -G, --group string       Group that may use the unix socket (default: the first of strake and docker that exists)
+      --tls                Use TLS on TCP; implied by --tlsverify
+      --tlscacert string   Let in only clients whose certificates this CA signed (default "~/.docker/ca.pem")
+      --tlscert string     File of the TLS certificate (default "~/.docker/cert.pem")
+      --tlskey string      File of the TLS key (default "~/.docker/key.pem")
+      --tlsverify          Use TLS and let in only clients with a certificate
       --registry-mirror list    URL of a mirror of docker.io, tried first
       --insecure-registry list  Registry (host[:port] or CIDR) that may have a false certificate or plain HTTP
       --allow-insecure-entitlement list  What builds may use besides the usual: security.insecure
@@ -34,6 +44,12 @@ export function parseHostOptions(argv: readonly string[], env: NodeJS.ProcessEnv
     host?: string[];
     'data-root'?: string;
     'idle-exit'?: string;
+    group?: string;
+    tls?: boolean;
+    tlsverify?: boolean;
+    tlscacert?: string;
+    tlscert?: string;
+    tlskey?: string;
     'registry-mirror'?: string[];
     'insecure-registry'?: string[];
     'allow-insecure-entitlement'?: string[];
@@ -46,6 +62,13 @@ export function parseHostOptions(argv: readonly string[], env: NodeJS.ProcessEnv
         host: { type: 'string', short: 'H', multiple: true },
         'data-root': { type: 'string' },
         'idle-exit': { type: 'string' },
+        group: { type: 'string', short: 'G' },
+        tls: { type: 'boolean' },
+        tlsverify: { type: 'boolean' },
+        tlscacert: { type: 'string' },
+        tlscert: { type: 'string' },
+        tlskey: { type: 'string' },
+        'build-cache-limit': { type: 'string' },
         'registry-mirror': { type: 'string', multiple: true },
         'insecure-registry': { type: 'string', multiple: true },
         'allow-insecure-entitlement': { type: 'string', multiple: true },
@@ -62,6 +85,14 @@ export function parseHostOptions(argv: readonly string[], env: NodeJS.ProcessEnv
   const fallback = root ? 'unix:///run/strake.sock' : `unix://${runtimeDir}/strake.sock`;
   return {
     listen: values.host ?? [env['STRAKE_HOST'] ?? fallback],
+    group: values.group,
+    tls: {
+      tls: values.tls ?? false,
+      tlsverify: values.tlsverify ?? false,
+      tlscacert: values.tlscacert,
+      tlscert: values.tlscert,
+      tlskey: values.tlskey,
+    },
     dataRoot: values['data-root'] ?? env['STRAKE_ROOT'] ?? (root ? '/var/lib/strake' : `${dataHome}/strake`),
     registry: registrySettings(values['registry-mirror'] ?? [], values['insecure-registry'] ?? []),
     insecureBuilds: allowsInsecure(values['allow-insecure-entitlement'] ?? []),

@@ -1,7 +1,7 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ApiServer, type Listener } from '../api/server.ts';
+import { ApiServer, type Listener, type ServerTls } from '../api/server.ts';
 import { openEngine } from '../engine/engine.ts';
 import { STRAKE_VERSION } from '../engine/system-info.ts';
 import { returnFreedMemory } from '../host/memory.ts';
@@ -12,6 +12,7 @@ import { Scope } from '../lib/scope.ts';
 import { siblingScript } from '../lib/sibling-script.ts';
 import { WorkerPool } from '../lib/worker-pool.ts';
 import { HOST_USAGE, parseHostOptions } from './host-options.ts';
+import { hostTls } from './host-tls.ts';
 
 const WORKERS = 2;
 /** Layers that arrive at the same time: started when needed. */
@@ -26,6 +27,7 @@ async function runHost(argv: readonly string[]): Promise<number> {
     return 0;
   }
   const log = makeLog();
+  const tls = hostTls(options.tls, process.env);
   const stop = new AbortController();
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     process.on(name, () =>
@@ -56,7 +58,12 @@ async function runHost(argv: readonly string[]): Promise<number> {
     }),
   );
   const server = scope.use(new ApiServer({ backends: engine.backends, version: STRAKE_VERSION, log, peerUser }));
-  for (const address of options.listen) log.info('listening', { address: await server.listen(parseListener(address)) });
+  for (const address of options.listen) {
+    const listener = parseListener(address, { tls, group: options.group });
+    log.info('listening', { address: await server.listen(listener) });
+    if (listener.kind === 'tcp' && !tls?.clientCa)
+      log.warn('whoever reaches this address has the rights of root here: use --tlsverify', { address });
+  }
 
   await new Promise<void>((resolve) => {
     stop.signal.addEventListener('abort', () => resolve(), { once: true });
@@ -74,10 +81,13 @@ async function runHost(argv: readonly string[]): Promise<number> {
   return 0;
 }
 
-function parseListener(address: string): Listener {
-  if (address.startsWith('unix://')) return { kind: 'unix', path: address.slice('unix://'.length) };
+function parseListener(
+  address: string,
+  { tls, group }: { readonly tls: ServerTls | undefined; readonly group: string | undefined },
+): Listener {
+  if (address.startsWith('unix://')) return { kind: 'unix', path: address.slice('unix://'.length), group };
   const tcp = /^tcp:\/\/([^/]+):(\d+)$/.exec(address);
-  if (tcp?.[1] !== undefined) return { kind: 'tcp', host: tcp[1], port: Number(tcp[2]) };
+  if (tcp?.[1] !== undefined) return { kind: 'tcp', host: tcp[1], port: Number(tcp[2]), tls };
   throw new Failure('invalid', 'ADDRESS_INVALID', `cannot listen on "${address}"`, {
     hint: 'write unix:///path or tcp://address:port',
   });
