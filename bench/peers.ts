@@ -14,6 +14,8 @@ export interface Peer {
   readonly archives: ArchiveCommands | undefined;
   /** `run --rm image argv`; undefined where the tool cannot. */
   run(image: string, argv: readonly string[]): Invocation | undefined;
+  /** A command in Docker's words; undefined where the tool is not measured. */
+  command(args: readonly string[]): Invocation | undefined;
   /** Highest resident memory of the serving process since `resetMemory`, in MiB; undefined when there is none. */
   peakMemory(): number | undefined;
   resetMemory(): void;
@@ -47,6 +49,7 @@ export async function startStrake(folder: string): Promise<Peer> {
     build: (context, tag) => ({ file: STRAKE, args: ['build', '-q', '-t', tag, context], env }),
     archives: archiveCommands(STRAKE, env),
     run: (image, argv) => ({ file: STRAKE, args: ['run', '--rm', image, ...argv], env }),
+    command: (args) => ({ file: STRAKE, args, env }),
     peakMemory: () => peakOf(host.pid),
     resetMemory: () => resetPeak(host.pid),
     stop: () => end(host),
@@ -91,6 +94,7 @@ export async function startDocker(folder: string): Promise<Peer[]> {
     }),
     archives: buildkit === '1' ? undefined : archiveCommands(docker, base), // one daemon, measured once
     run: (image, argv) => ({ file: docker, args: ['run', '--rm', image, ...argv], env: base }),
+    command: (args) => (buildkit === '1' ? undefined : { file: docker, args, env: base }),
     peakMemory: () => peakOf(daemon.pid),
     resetMemory: () => resetPeak(daemon.pid),
     stop,
@@ -123,6 +127,7 @@ export function startBuildah(folder: string): Peer {
     }),
     archives: undefined,
     run: () => undefined,
+    command: () => undefined,
     peakMemory: () => undefined,
     resetMemory: () => {},
     stop: async () => {},
@@ -136,6 +141,11 @@ function archiveCommands(file: string, env: Readonly<Record<string, string>>): A
     load: (archive) => ({ file, args: ['load', '-q', '-i', archive], env }),
     remove: (image) => must(file, ['rmi', '-f', image], env),
   };
+}
+
+/** Runs a command to its end, untimed. */
+export function complete({ file, args, env }: Invocation): void {
+  must(file, args, env);
 }
 
 function must(file: string, args: readonly string[], env: Readonly<Record<string, string>>): void {

@@ -7,8 +7,9 @@ import type { TaskContext } from '../lib/worker-task.ts';
 import { type DiffId, Digester } from '../oci/digest.ts';
 import { gzipMembers } from '../tar/gzip-members.ts';
 import { readLayerIndex } from '../tar/layer-index.ts';
-import { mergeLayers } from '../tar/merge-layers.ts';
-import { packEntries, packPieces } from '../tar/pack-layer.ts';
+import { type PlacedEntry, packEntries, packPieces } from '../tar/pack-layer.ts';
+import { LayerStack } from '../tar/stack/layer-stack.ts';
+import { squashRows } from '../tar/stack/squash-rows.ts';
 import { sendStream } from './port-stream.ts';
 import { type StreamTaskInput, streamFromWorker } from './stream-from-worker.ts';
 
@@ -21,10 +22,14 @@ export interface StreamedLayer {
   readonly expect?: DiffId;
 }
 
-/** Layers as one tree, without whiteouts: what a container of them would see. Bottom first. */
-export interface StreamedTree {
-  readonly form: 'merged';
+/**
+ * Layers, bottom first, as one: those from number `from` on in one layer that does the same to the ones below. With 0 it
+ * is the tree that a container would see, without whiteouts.
+ */
+export interface StreamedStack {
+  readonly form: 'squashed';
   readonly layers: readonly Pick<StreamedLayer, 'index' | 'tree'>[];
+  readonly from: number;
 }
 
 /**
@@ -33,7 +38,7 @@ export interface StreamedTree {
  */
 export function streamLayer(
   pool: WorkerPool,
-  layer: StreamedLayer | StreamedTree,
+  layer: StreamedLayer | StreamedStack,
   options: { readonly signal: AbortSignal },
 ): AsyncGenerator<Buffer> {
   const request: StreamRequest = { layer };
@@ -41,7 +46,7 @@ export function streamLayer(
 }
 
 interface StreamRequest {
-  readonly layer: StreamedLayer | StreamedTree;
+  readonly layer: StreamedLayer | StreamedStack;
 }
 
 /** The part in the worker. */
@@ -72,13 +77,17 @@ export async function writeTask({ layer, file, place }: WriteRequest, { signal }
   }
 }
 
-function piecesOf(layer: StreamedLayer | StreamedTree): Parameters<typeof sendStream>[0] {
-  if (layer.form === 'merged') {
-    const layers = layer.layers.map(({ index, tree }) => ({ rows: readLayerIndex(index).entries, tree }));
-    return packEntries(mergeLayers(layers));
+function piecesOf(layer: StreamedLayer | StreamedStack): Parameters<typeof sendStream>[0] {
+  if (layer.form === 'squashed') {
+    return packEntries(squashedEntries(layer));
   }
   const pieces = verified(packPieces(layer.index, layer.tree), layer.expect);
   return layer.form === 'gzip' ? gzipMembers(pieces) : pieces;
+}
+
+function* squashedEntries({ layers, from }: StreamedStack): Generator<PlacedEntry> {
+  const stack = new LayerStack(layers.map(({ index }) => readLayerIndex(index).entries));
+  for (const { entry, layer } of squashRows(stack, from)) yield { entry, tree: layers[layer]?.tree ?? '' };
 }
 
 function* verified(pieces: Iterable<Buffer>, expect: DiffId | undefined): Generator<Buffer> {

@@ -1,7 +1,7 @@
 import { Failure } from '../../lib/error.ts';
+import { historyOf, type PathEvent } from '../../tar/stack/path-history.ts';
 import type { BlameRow } from '../../wire/insight.ts';
 import type { StackedImage } from './diff-images.ts';
-import { historyOf, type PathEvent } from './path-history.ts';
 import { resolvePath } from './resolve-path.ts';
 import { entryState, shapeAt } from './shapes.ts';
 

@@ -1,8 +1,8 @@
 import { comparePaths, countedSize } from '../../tar/layer-entry.ts';
+import type { LayerStack, Place } from '../../tar/stack/layer-stack.ts';
+import { changesBetween, type Found, historyOf, type PathHistory } from '../../tar/stack/path-history.ts';
 import type { DiffLine, DiffRow, DiffSummary } from '../../wire/insight.ts';
-import type { LayerStack, Place } from './layer-stack.ts';
 import type { LayerStep } from './layer-steps.ts';
-import { changesBetween, type Found, historyOf, type PathHistory } from './path-history.ts';
 import { shapeAt, typeOf } from './shapes.ts';
 
 /** An image for a comparison: its layers and the steps that made them. */

@@ -3,9 +3,9 @@ import { compileGlob } from '../../dockerfile/glob.ts';
 import { Failure } from '../../lib/error.ts';
 import type { LayerEntry } from '../../tar/layer-entry.ts';
 import { readLayerIndex } from '../../tar/layer-index.ts';
+import { foldersOf, LayerStack } from '../../tar/stack/layer-stack.ts';
+import { historyOf } from '../../tar/stack/path-history.ts';
 import type { FoundRow } from '../../wire/insight.ts';
-import { foldersOf, LayerStack } from './layer-stack.ts';
-import { historyOf } from './path-history.ts';
 import { fileRow } from './shapes.ts';
 import type { NamedImage } from './stored-image.ts';
 

@@ -1,9 +1,9 @@
 import type { Digest } from '../../oci/digest.ts';
 import { countedSize, type LayerEntry } from '../../tar/layer-entry.ts';
+import type { LayerStack } from '../../tar/stack/layer-stack.ts';
+import { type Change, type Found, historyOf, type PathEvent } from '../../tar/stack/path-history.ts';
 import type { WasteGroup, WasteKind, WasteReport } from '../../wire/insight.ts';
 import type { StackedImage } from './diff-images.ts';
-import type { LayerStack } from './layer-stack.ts';
-import { type Change, type Found, historyOf, type PathEvent } from './path-history.ts';
 import { shapeAt } from './shapes.ts';
 import { adviseOn } from './waste-advice.ts';
 

@@ -3,14 +3,14 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { parseDiffId } from '../../oci/digest.ts';
 import { countedSize, type LayerEntry } from '../../tar/layer-entry.ts';
+import { viewOf } from '../../tar/stack/image-view.ts';
+import { LayerStack } from '../../tar/stack/layer-stack.ts';
+import { entryOf, fileOf, layersOf } from '../../tar/stack/test-layers.ts';
 import type { DiffLine } from '../../wire/insight.ts';
 import { blamePath } from './blame-path.ts';
 import { diffImages, type StackedImage } from './diff-images.ts';
 import { findWaste } from './find-waste.ts';
-import { viewOf } from './image-view.ts';
-import { LayerStack } from './layer-stack.ts';
 import { resolvePath } from './resolve-path.ts';
-import { entryOf, fileOf, layersOf } from './test-layers.ts';
 
 /** An image of these layers; each is the layer of a step of its own, made by the command of the same place. */
 function imageOf(layers: readonly (readonly LayerEntry[])[], commands: readonly string[] = []): StackedImage {

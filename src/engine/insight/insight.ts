@@ -1,8 +1,10 @@
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import type { WorkerPool } from '../../lib/worker-pool.ts';
 import type { ImageId } from '../../oci/digest.ts';
 import { familiarReference } from '../../oci/reference.ts';
 import { streamFromWorker } from '../../snapshot/stream-from-worker.ts';
+import { streamLayer } from '../../snapshot/stream-layer.ts';
 import type { ImageRecord } from '../../store/images.ts';
 import type { ImageTree, RewrittenImage } from '../../wire/insight.ts';
 import type { ImageNeeds } from '../images/image-needs.ts';
@@ -134,14 +136,22 @@ export class Insight {
     return stream;
   }
 
+  /** In `workers`, not receivers: the layer that is made of the answer needs one of those, and one must not wait for another. */
   #rewriteNeeds(): RewriteNeeds {
+    const { workers } = this.#needs;
     return {
       ...this.#needs,
       storedImage: (image) => this.#stored(image),
-      // Not in a receiver: the layer that is made of the answer needs one, and one must not wait for the other.
       ask: (question, call) => {
         const request: QuestionRequest = { question };
-        return streamFromWorker(this.#needs.workers, 'layer-question', request, call);
+        return streamFromWorker(workers, 'layer-question', request, call);
+      },
+      pack: (image, from, call) => {
+        const layers = this.#stored(image).folders.map((folder) => ({
+          index: join(folder, 'index'),
+          tree: join(folder, 'diff'),
+        }));
+        return streamLayer(workers, { form: 'squashed', layers, from }, call);
       },
     };
   }

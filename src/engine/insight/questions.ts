@@ -3,21 +3,19 @@ import { join } from 'node:path';
 import { Failure } from '../../lib/error.ts';
 import { readLayerIndex } from '../../tar/layer-index.ts';
 import { pathInFolder } from '../../tar/names.ts';
-import { packEntries } from '../../tar/pack-layer.ts';
+import { viewOf } from '../../tar/stack/image-view.ts';
+import { LayerStack } from '../../tar/stack/layer-stack.ts';
 import type { FileRow } from '../../wire/insight.ts';
 import { blamePath } from './blame-path.ts';
 import { diffImages, type StackedImage } from './diff-images.ts';
 import { findFiles } from './find-files.ts';
 import { findWaste } from './find-waste.ts';
-import { viewOf } from './image-view.ts';
-import { LayerStack } from './layer-stack.ts';
 import { rebaseConflicts } from './rebase-conflicts.ts';
 import { resolvePath } from './resolve-path.ts';
 import { fileRow } from './shapes.ts';
-import { squashRows } from './squash-rows.ts';
 import type { NamedImage, StoredImage } from './stored-image.ts';
 
-/** What can be asked of the indexes of layers. `read` and `pack` are answered with bytes, the others with JSON lines. */
+/** What can be asked of the indexes of layers. `read` is answered with bytes, the others with JSON lines. */
 export type Question =
   | { readonly kind: 'files'; readonly image: StoredImage; readonly path: string }
   | { readonly kind: 'read'; readonly image: StoredImage; readonly path: string }
@@ -25,8 +23,7 @@ export type Question =
   | { readonly kind: 'diff'; readonly first: StoredImage; readonly second: StoredImage }
   | { readonly kind: 'blame'; readonly image: StoredImage; readonly path: string }
   | { readonly kind: 'waste'; readonly image: StoredImage; readonly baseLayers: number }
-  | { readonly kind: 'conflicts'; readonly base: StoredImage; readonly onto: StoredImage; readonly own: StoredImage }
-  | { readonly kind: 'pack'; readonly image: StoredImage; readonly from: number };
+  | { readonly kind: 'conflicts'; readonly base: StoredImage; readonly onto: StoredImage; readonly own: StoredImage };
 
 /** Answers a question in pieces. Blocks: meant for a worker thread. */
 export function answerQuestion(question: Question): Generator<Buffer> {
@@ -45,8 +42,6 @@ export function answerQuestion(question: Question): Generator<Buffer> {
       return jsonLines([findWaste(stackOf(question.image), question.baseLayers)]);
     case 'conflicts':
       return jsonLines([rebaseConflicts(stackOf(question.base), stackOf(question.onto), stackOf(question.own).stack)]);
-    case 'pack':
-      return packSquashed(question.image, question.from);
   }
 }
 
@@ -86,16 +81,6 @@ function* readFile(image: StoredImage, text: string): Generator<Buffer> {
   } finally {
     closeSync(file);
   }
-}
-
-function* packSquashed(image: StoredImage, from: number): Generator<Buffer> {
-  const { stack } = stackOf(image);
-  const trees = image.folders.map((folder) => join(folder, 'diff'));
-  yield* packEntries(placed(stack, from, trees));
-}
-
-function* placed(stack: LayerStack, from: number, trees: readonly string[]) {
-  for (const { entry, layer } of squashRows(stack, from)) yield { entry, tree: trees[layer] ?? '' };
 }
 
 const PIECE = 256 << 10;

@@ -1,5 +1,5 @@
+import type { LayerStack } from '../../tar/stack/layer-stack.ts';
 import { diffImages, type StackedImage } from './diff-images.ts';
-import type { LayerStack } from './layer-stack.ts';
 
 /** Files that a rebased image goes on hiding from its new base. */
 export interface RebaseConflicts {

@@ -1,6 +1,6 @@
 import { Failure } from '../../lib/error.ts';
-import type { LayerStack } from './layer-stack.ts';
-import { type Found, historyOf } from './path-history.ts';
+import type { LayerStack } from '../../tar/stack/layer-stack.ts';
+import { type Found, historyOf } from '../../tar/stack/path-history.ts';
 
 export interface ResolvedPath {
   /** Without leading slash and symlinks; '' is the root. */

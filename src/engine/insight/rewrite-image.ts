@@ -18,6 +18,8 @@ export interface RewriteNeeds extends ImageNeeds {
   /** Answers a question about stored layers; the layers are the caller's to keep. */
   readonly ask: (question: Question, options: { readonly signal: AbortSignal }) => AsyncIterable<Buffer>;
   readonly storedImage: (image: ImageRecord) => StoredImage;
+  /** The tar of one layer for those of an image from number `from` on; the layers are the caller's to keep. */
+  readonly pack: (image: ImageRecord, from: number, options: { readonly signal: AbortSignal }) => AsyncIterable<Buffer>;
 }
 
 export interface RewriteRequest {
@@ -205,8 +207,7 @@ async function conflictWarnings(
 
 /** Packs the layers from number `from` on into one and gives its diff ID. */
 async function packedLayer(needs: RewriteNeeds, image: ImageRecord, from: number, signal: AbortSignal) {
-  const bytes = needs.ask({ kind: 'pack', image: needs.storedImage(image), from }, { signal });
-  return (await needs.receiveLayer(bytes, { signal })).diffId;
+  return (await needs.receiveLayer(needs.pack(image, from, { signal }), { signal })).diffId;
 }
 
 function finish(

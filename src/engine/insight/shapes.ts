@@ -1,8 +1,8 @@
 import { countedSize } from '../../tar/layer-entry.ts';
+import type { ViewEntry } from '../../tar/stack/image-view.ts';
+import type { Found } from '../../tar/stack/path-history.ts';
 import type { EntryState, FileRow, FileType, StepShape } from '../../wire/insight.ts';
-import type { ViewEntry } from './image-view.ts';
 import type { LayerStep } from './layer-steps.ts';
-import type { Found } from './path-history.ts';
 
 export function stepShape({ number, createdBy, comment, diffId }: LayerStep): StepShape {
   return { Number: number, CreatedBy: createdBy || comment, Layer: diffId };

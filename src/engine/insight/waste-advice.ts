@@ -1,8 +1,8 @@
 import type { LayerEntry } from '../../tar/layer-entry.ts';
+import type { Change } from '../../tar/stack/path-history.ts';
 import type { StepShape } from '../../wire/insight.ts';
 import type { WastedFile } from './find-waste.ts';
 import { instructionKind } from './instruction.ts';
-import type { Change } from './path-history.ts';
 
 /** Folders that package managers fill and nothing at run time needs, with the mount that keeps them out of a layer. */
 const CACHES: readonly (readonly [folder: string, mounts: string])[] = [

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { compareEntries, type EntryType, type LayerEntry } from './layer-entry.ts';
-import { mergeLayers } from './merge-layers.ts';
+import { compareEntries, type EntryType, type LayerEntry } from '../layer-entry.ts';
+import { LayerStack } from './layer-stack.ts';
+import { squashRows } from './squash-rows.ts';
 
 /** `d` folder, `f` file, `l name -> target` hard link, `s` symlink, `w` whiteout, `o` opaque folder mark. */
 const TYPES: Readonly<Record<string, EntryType>> = {
@@ -26,12 +27,12 @@ function rowsOf(text: string): LayerEntry[] {
     .sort(compareEntries);
 }
 
-/** What is shown, each with the number of the layer that it comes from. */
-function merged(layers: readonly string[]): string {
-  return mergeLayers(layers.map((text, number) => ({ rows: rowsOf(text), tree: `${number}` })))
-    .map(({ entry: { type, path, linkTarget }, tree }) => {
+/** The rows of one layer for those from number `from` on, each with the number of the layer that it comes from. */
+function squashed(layers: readonly string[], from = 0): string {
+  return [...squashRows(new LayerStack(layers.map(rowsOf)), from)]
+    .map(({ entry: { type, path, linkTarget }, layer }) => {
       const kind = Object.entries(TYPES).find(([, name]) => name === type)?.[0];
-      return `${kind} ${path}${linkTarget === undefined ? '' : ` -> ${linkTarget}`} @${tree}`;
+      return `${kind} ${path}${linkTarget === undefined ? '' : ` -> ${linkTarget}`} @${layer}`;
     })
     .join(', ');
 }
@@ -60,4 +61,16 @@ const rows: readonly (readonly [string, readonly string[], string])[] = [
   ['names that sort around a folder', ['d a, f a/x, f a-b', 'f a.c'], 'd a @0, f a/x @0, f a-b @0, f a.c @1'],
 ];
 
-for (const [name, layers, expected] of rows) test(name, () => assert.equal(merged(layers), expected));
+for (const [name, layers, expected] of rows) test(`flattened: ${name}`, () => assert.equal(squashed(layers), expected));
+
+const upper: readonly (readonly [string, readonly string[], string])[] = [
+  ['a whiteout of what is below stays', ['f a', 'w a'], 'w a @1'],
+  ['a whiteout of what is not below goes', ['', 'f a', 'w a'], ''],
+  ['a directory made again hides the old one', ['d a, f a/x', 'w a', 'd a, f a/y'], 'd a @2, o a @1, f a/y @2'],
+  ['a directory in the place of a file needs no mark', ['f a', 'd a, f a/x'], 'd a @1, f a/x @1'],
+  ['whiteouts inside a hidden directory go', ['d a, f a/x', 'd a, w a/x', 'w a'], 'w a @2'],
+  ['a file in the place of a directory', ['d a, f a/x', 'd a, f a/y', 'f a'], 'f a @2'],
+  ['an opaque root', ['f a', 'f b', 'o , f z'], 'o  @2, f z @2'],
+];
+for (const [name, layers, expected] of upper)
+  test(`squashed from layer 1: ${name}`, () => assert.equal(squashed(layers, 1), expected));

@@ -1,4 +1,4 @@
-import type { LayerEntry } from '../../tar/layer-entry.ts';
+import type { LayerEntry } from '../layer-entry.ts';
 import type { LayerStack, Place } from './layer-stack.ts';
 
 /** What is at a path after some layers. */
@@ -60,7 +60,8 @@ export function historyOf(stack: LayerStack, place: Place, height = stack.height
     if (mark?.layer === layer) {
       markAt++;
       const { entry } = mark;
-      state = entry.type === 'whiteout' ? undefined : { layer, entry, content: stack.content(layer, entry) };
+      if (entry.type === 'whiteout') state = undefined;
+      else if (entry.type !== 'opaque') state = { layer, entry, content: stack.content(layer, entry) };
     }
     if (state && before && before !== state) {
       const changes = changesBetween(before.content, state.content);

@@ -1,9 +1,10 @@
-import { comparePaths, type LayerEntry } from '../../tar/layer-entry.ts';
+import { comparePaths, type LayerEntry } from '../layer-entry.ts';
 
-/** What one layer says about a path: an entry, which may be a whiteout. */
+/** What one layer says about a path. */
 export interface Mark {
   /** Number of the layer, from 0 for the bottom. */
   readonly layer: number;
+  /** May be a whiteout, and for a root that only is opaque the mark of that. */
   readonly entry: LayerEntry;
   /** The layer hides what lower layers have inside this directory. */
   readonly opaque: boolean;
@@ -76,7 +77,7 @@ export class LayerStack {
       }
       const cuts = frame?.cuts ?? [];
       yield { path, marks, cuts };
-      if (marks.some(({ entry }) => entry.type === 'directory'))
+      if (marks.some(({ entry, opaque }) => opaque || entry.type === 'directory'))
         frames.push({ path, cuts: withOwnCuts(cuts, path, marks) });
     }
   }
@@ -135,13 +136,8 @@ function readMark(
     if (row.type === 'opaque') opaque = true;
     else entry = row;
   }
-  // An opaque root may have no other row.
   const found = entry ?? (opaque ? rows[at] : undefined);
-  return { mark: found && { layer, entry: asDirectory(found), opaque }, next };
-}
-
-function asDirectory(entry: LayerEntry): LayerEntry {
-  return entry.type === 'opaque' ? { ...entry, type: 'directory' } : entry;
+  return { mark: found && { layer, entry: found, opaque }, next };
 }
 
 /** Index of the first row whose path does not come before `path`. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { digestOf } from '../../oci/digest.ts';
-import { compareEntries, type EntryType, type LayerEntry } from '../../tar/layer-entry.ts';
+import { compareEntries, type EntryType, type LayerEntry } from '../layer-entry.ts';
 
 /** For tests: a row of a layer's index. */
 export function entryOf(path: string, type: EntryType, own: Partial<LayerEntry> = {}): LayerEntry {
@@ -34,7 +34,8 @@ const change = fc.record({
 
 /** For tests: up to `height` layers as the store has them, made of few names so that they meet often. */
 export function layersOf(height: number): fc.Arbitrary<LayerEntry[][]> {
-  const layer = fc.array(change, { maxLength: 8 }).map((changes) => {
+  const opaqueRoot = fc.integer({ min: 0, max: 9 }).map((number) => number === 9);
+  const layer = fc.tuple(fc.array(change, { maxLength: 8 }), opaqueRoot).map(([changes, isOpaqueRoot]) => {
     const rows = new Map<string, LayerEntry>();
     const opaque = new Set<string>();
     for (const { path, type, text, mode } of changes) {
@@ -52,6 +53,7 @@ export function layersOf(height: number): fc.Arbitrary<LayerEntry[][]> {
       } else if (type === 'file') rows.set(path, fileOf(path, text, { mode }));
       else rows.set(path, entryOf(path, type, type === 'symlink' ? { linkTarget: text } : {}));
     }
+    if (isOpaqueRoot) opaque.add('');
     const marks = [...opaque].map((path) => entryOf(path, 'opaque'));
     return [...rows.values(), ...marks].sort(compareEntries);
   });

@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { digestOf } from '../../oci/digest.ts';
-import { compareEntries, type EntryType, type LayerEntry } from '../../tar/layer-entry.ts';
+import { compareEntries, type LayerEntry } from '../layer-entry.ts';
 import { viewOf } from './image-view.ts';
 import { LayerStack } from './layer-stack.ts';
 import { squashRows } from './squash-rows.ts';
-import { entryOf, layersOf } from './test-layers.ts';
+import { layersOf } from './test-layers.ts';
 
 /** The slow and obvious way: a map of paths that each layer changes, lower content first. */
 function stacked(layers: readonly (readonly LayerEntry[])[]): Map<string, LayerEntry> {
@@ -86,59 +85,5 @@ test('flattened, no whiteout and no opaque directory is left', () => {
       );
     }),
     propertyRuns,
-  );
-});
-
-const SQUASHED: readonly [name: string, layers: [EntryType, string][][], rows: string[]][] = [
-  ['a whiteout of what is below stays', [[['file', 'f']], [['whiteout', 'f']]], ['whiteout f']],
-  ['a whiteout of what is not below goes', [[], [['file', 'f']], [['whiteout', 'f']]], []],
-  [
-    'a directory made again hides the old one',
-    [
-      [
-        ['directory', 'd'],
-        ['file', 'd/old'],
-      ],
-      [['whiteout', 'd']],
-      [
-        ['directory', 'd'],
-        ['file', 'd/new'],
-      ],
-    ],
-    ['directory d', 'opaque d', 'file d/new'],
-  ],
-  [
-    'whiteouts inside a hidden directory go',
-    [
-      [
-        ['directory', 'd'],
-        ['file', 'd/old'],
-      ],
-      [
-        ['directory', 'd'],
-        ['whiteout', 'd/old'],
-      ],
-      [['whiteout', 'd']],
-    ],
-    ['whiteout d'],
-  ],
-];
-for (const [name, layers, expected] of SQUASHED)
-  test(`squash: ${name}`, () => {
-    const stack = new LayerStack(layers.map((rows) => rows.map(([type, path]) => entryOf(path, type))));
-    const rows = [...squashRows(stack, 1)].map(({ entry }) => `${entry.type} ${entry.path}`);
-    assert.deepEqual(rows, expected);
-  });
-
-test('hard links whose first name is replaced share the file under another name', () => {
-  const file = entryOf('a', 'file', { digest: digestOf('x'), size: 1 });
-  const lower = [file, entryOf('b', 'hardlink', { linkTarget: 'a' }), entryOf('c', 'hardlink', { linkTarget: 'a' })];
-  const rows = [...squashRows(new LayerStack([lower, [entryOf('a', 'whiteout')]]), 0)];
-  assert.deepEqual(
-    rows.map(({ entry }) => [entry.path, entry.type, entry.linkTarget]),
-    [
-      ['b', 'file', undefined],
-      ['c', 'hardlink', 'b'],
-    ],
   );
 });

@@ -1,4 +1,4 @@
-import type { LayerEntry } from '../../tar/layer-entry.ts';
+import type { LayerEntry } from '../layer-entry.ts';
 import type { LayerStack } from './layer-stack.ts';
 import { type Found, historyOf } from './path-history.ts';
 
@@ -21,25 +21,24 @@ export function* squashRows(stack: LayerStack, from: number): Generator<Squashed
     const { final } = historyOf(stack, place);
     // What is below a directory that the new layer replaces is hidden by that directory.
     const lower = cuts.some(({ layer }) => layer >= from) ? undefined : historyOf(stack, place, from).final;
-    if (!final) {
-      const whiteout = marks.findLast(({ entry }) => entry.type === 'whiteout');
-      if (lower && whiteout) yield whiteout;
-      continue;
-    }
-    yield { entry: named(final, path, names), layer: final.layer };
-    const hidesLower = marks.some(
-      ({ layer, entry, opaque }) => layer >= from && (opaque || entry.type !== 'directory'),
-    );
-    if (final.entry.type === 'directory' && lower?.entry.type === 'directory' && hidesLower)
-      yield { entry: { ...final.entry, type: 'opaque', xattrs: undefined }, layer: final.layer };
+    const whiteout = marks.findLast(({ entry }) => entry.type === 'whiteout');
+    if (final && final.layer >= from) yield { entry: named(final, path, names), layer: final.layer };
+    else if (!final && lower && whiteout) yield whiteout;
+
+    const isMerged = path === '' ? from > 0 : isFolder(lower) && isFolder(final);
+    const opaque = marks.findLast((mark) => mark.layer >= from && (mark.opaque || mark.entry.type !== 'directory'));
+    if (isMerged && opaque)
+      yield { entry: { ...(final ?? opaque).entry, type: 'opaque', xattrs: undefined }, layer: opaque.layer };
   }
 }
 
+const isFolder = (found: Found | undefined): boolean => found?.entry.type === 'directory';
+
 /** The entry at `path`. The first name of a file has its content; the others become hard links to that. */
 function named({ layer, content }: Found, path: string, names: FirstNames): LayerEntry {
-  const linkTarget = content.type === 'file' ? names.note(layer, content.path, path) : undefined;
+  const linkTarget = names.note(layer, content.path, path);
   if (linkTarget === undefined) return { ...content, path };
-  return { ...content, path, type: 'hardlink', size: 0, linkTarget, digest: undefined };
+  return { ...content, path, type: 'hardlink', size: 0, linkTarget, device: undefined, digest: undefined };
 }
 
 /** The names under which files with several names came by first. */
