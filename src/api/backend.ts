@@ -13,6 +13,7 @@ import type { AuthAnswer, DistributionInspect, RegistryAuth, SearchRow } from '.
 import type { BuildEvent, BuildOptions, ContextOffer } from '../wire/build.ts';
 import type { BuildExplanation, BuildSummary, DebugAnswer, DebugRequest } from '../wire/build-explain.ts';
 import type { NamedContext } from '../wire/build-input.ts';
+import type { CacheImported } from '../wire/cache-transfer.ts';
 import type { ContainerConfig, ContainerCreateBody, ContainerInspect, ContainerSummary } from '../wire/container.ts';
 import type { ChangeRow, ContainerStats, PathStat, ProcessTable } from '../wire/container-details.ts';
 import type { DiskUsage, DiskUsagePart } from '../wire/disk-usage.ts';
@@ -36,6 +37,7 @@ export interface Backends {
   readonly insight?: InsightBackend;
   readonly registry?: RegistryBackend;
   readonly archives?: ImageArchiveBackend;
+  readonly cacheTransfer?: CacheTransferBackend;
   readonly build?: BuildBackend;
   readonly buildHistory?: BuildHistoryBackend;
   readonly containers?: ContainerBackend;
@@ -193,6 +195,18 @@ export interface ImageArchiveBackend {
 export interface ImageOutputQuery {
   readonly form: 'tree' | 'docker' | 'oci';
   readonly names: readonly Reference[];
+}
+
+/** The build cache on its way to other hosts and from them; wire/cache-transfer.ts has the formats. */
+export interface CacheTransferBackend {
+  /** The cache of a build as a tar of an OCI layout, without the blobs that the client has. */
+  export(
+    build: string,
+    options: CallOptions & { readonly mode: 'min' | 'max'; readonly have: readonly string[] },
+  ): Promise<Readable>;
+  /** Those of these layers that the host has not got. */
+  missing(diffIds: readonly string[]): Promise<string[]>;
+  import(body: Readable, options: CallOptions): Promise<CacheImported>;
 }
 
 export interface LoadRequest {

@@ -4,6 +4,7 @@ import type { Exchange } from './exchange.ts';
 import { type BoundRoute, bindRoutes, type Route } from './router.ts';
 import { buildRoutes } from './routes/build.ts';
 import { buildHistoryRoutes } from './routes/builds.ts';
+import { cacheTransferRoutes } from './routes/cache-transfer.ts';
 import { exportRoutes, fileRoutes, logRoutes, monitorRoutes } from './routes/container-details.ts';
 import { commitRoutes, containerRoutes, pauseRoutes } from './routes/containers.ts';
 import { execRoutes } from './routes/exec.ts';
@@ -26,6 +27,7 @@ export function allRoutes(backends: Backends): BoundRoute[] {
     ...bindRoutes({ images, registry }, 'making an image', [createImage]),
     ...bindRoutes(registry, 'working with registries', registryRoutes),
     ...bindRoutes(backends.archives, 'saving and loading images', imageArchiveRoutes),
+    ...bindRoutes(backends.cacheTransfer, 'moving the build cache', cacheTransferRoutes),
     ...bindRoutes(images, 'working with images', imageRoutes),
     ...bindRoutes(backends.insight, 'looking into images', insightRoutes),
     ...bindRoutes(backends.build, 'building', buildRoutes),

@@ -1,6 +1,9 @@
 import { type Digest, digestOf } from '../oci/digest.ts';
 import { conceal } from './explain/conceal.ts';
 
+/** The component that is the digest of the files that a COPY takes. */
+export const FILES = 'files';
+
 /** One named reason for which two steps are not the same: `base`, `command`, `env PATH`, `arg WHO`, `files`, ... */
 export interface KeyComponent {
   readonly name: string;
@@ -21,8 +24,22 @@ export interface CacheKey {
  */
 export function cacheKey(site: string, components: Readonly<Record<string, string | undefined>>): CacheKey {
   const list = Object.entries(components).flatMap(([name, value]) => (value === undefined ? [] : [{ name, value }]));
-  const digest = digestOf(JSON.stringify(list.map(({ name, value }) => [name.replace(/^arg /, 'env '), value])));
-  return { site, digest, components: list.map(({ name, value }) => ({ name, value: concealed(name, value) })) };
+  return {
+    site,
+    digest: keyDigest(list),
+    components: list.map(({ name, value }) => ({ name, value: concealed(name, value) })),
+  };
+}
+
+/** The digest of a key with these components, none of them concealed. */
+export function keyDigest(components: readonly KeyComponent[]): Digest {
+  return digestOf(JSON.stringify(components.map(({ name, value }) => [name.replace(/^arg /, 'env '), value])));
+}
+
+/** The key without the files that it depends on, under which a COPY asks whether it is worth the while to look at them. */
+export function partialKeyOf({ site, components }: CacheKey): CacheKey | undefined {
+  const rest = components.filter(({ name }) => name !== FILES);
+  return rest.length === components.length ? undefined : { site, digest: keyDigest(rest), components: rest };
 }
 
 /** Values of variables that look like secrets are not kept. */

@@ -4,7 +4,7 @@ import type { StageScope } from '../dockerfile/stage-scope.ts';
 import type { Stage } from '../dockerfile/stages.ts';
 import { Failure } from '../lib/error.ts';
 import { hexOf } from '../oci/digest.ts';
-import { type CacheKey, cacheKey } from './cache-key.ts';
+import { type CacheKey, cacheKey, FILES } from './cache-key.ts';
 import { nop } from './config-change.ts';
 import type { BuildContext } from './context/build-context.ts';
 import type { CopyInputs } from './context/copy-inputs.ts';
@@ -83,7 +83,7 @@ async function copy(
       parents: request.parents ? 'yes' : undefined,
       unpack: request.unpack ? 'yes' : undefined,
       ...sourceDateComponent(session.sourceDate),
-      files: inputs?.digest,
+      [FILES]: inputs?.digest,
     });
   const vertex = await solveCopy(session, job, step, keyOf);
   const flags = request.chown === undefined ? '' : `--chown=${request.chown} `;

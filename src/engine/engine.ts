@@ -27,6 +27,7 @@ import { imageSource } from './build/image-source.ts';
 import { pastBuilds } from './build/past-builds.ts';
 import { runExecutor } from './build/run-executor.ts';
 import { stepCache } from './build/step-cache.ts';
+import { CacheTransfer } from './cache-transfer/cache-transfer.ts';
 import { type CommitRequest, commitContainer } from './containers/commit-container.ts';
 import {
   containerBackend,
@@ -124,11 +125,13 @@ export async function openEngine(options: EngineOptions) {
   const transfers = new Transfers({ store, registries, emit, receiveLayer, compressLayer });
   const insight = new Insight({ ...needs, workers, receivers: options.receivers });
   const past = pastBuilds({ ...needs, workers, containers });
+  const steps = stepCache(store);
   const build = new BuildCases({
     store,
     workers,
     snapshots,
-    vertices: new Vertices(stepCache(store)),
+    vertices: new Vertices(steps),
+    steps,
     memory: run,
     insecureBuilds: options.insecureBuilds,
     images: (auth) => imageSource(store, transfers, auth),
@@ -158,6 +161,13 @@ export async function openEngine(options: EngineOptions) {
       storeCheck: { check: (request: CheckRequest) => checkHostStore({ store, workers }, request) },
       build,
       buildHistory: past.backend,
+      cacheTransfer: new CacheTransfer({
+        store,
+        steps,
+        receiveLayer,
+        packLayer: snapshots.pack.bind(snapshots),
+        findBuild: (ref) => past.history.find(ref),
+      }),
       containers: containerBackend(containers, containerCases),
       exports: {
         export: (ref: string, call: { readonly signal: AbortSignal }) =>

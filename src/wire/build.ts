@@ -12,7 +12,10 @@ export interface BuildOptions {
   readonly noCache: boolean;
   /** Names of stages that use no cache. */
   readonly noCacheFilter: readonly string[];
+  /** Names of images whose config may hold a build cache. */
   readonly cacheFrom: readonly string[];
+  /** Keep the cache of the result's own steps in its config. */
+  readonly inlineCache: boolean;
   readonly pull: boolean;
   /** Remove containers of successful steps. */
   readonly remove: boolean;
@@ -116,6 +119,7 @@ export const VERSION_HEADER = 'strake-version';
 export const EVENTS_QUERY = 'strakeevents';
 export const EVENT_LINE_ID = 'strake.event';
 /** Query parameter of POST /build: `strakeexplain=1` asks to be told why steps miss the cache. */
+export const INLINE_CACHE_QUERY = 'strakeinlinecache';
 export const EXPLAIN_QUERY = 'strakeexplain';
 /** Answer header of POST /build: the ID under which the build is remembered. */
 export const BUILD_HEADER = 'strake-build';

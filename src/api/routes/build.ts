@@ -1,7 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { Failure } from '../../lib/error.ts';
 import { parseReference } from '../../oci/reference.ts';
-import { BUILD_HEADER, type BuildOptions, type BuildResources, EVENTS_QUERY, EXPLAIN_QUERY } from '../../wire/build.ts';
+import {
+  BUILD_HEADER,
+  type BuildOptions,
+  type BuildResources,
+  EVENTS_QUERY,
+  EXPLAIN_QUERY,
+  INLINE_CACHE_QUERY,
+} from '../../wire/build.ts';
 import type { ProgressLine } from '../../wire/progress.ts';
 import type { BuildBackend, BuildContextSource, BuildRequest } from '../backend.ts';
 import { list, map, nullable, text } from '../check.ts';
@@ -75,6 +82,7 @@ export function readBuildOptions(query: Query): BuildOptions {
       throw new Failure('invalid', 'REFERENCE_INVALID', 'build tag cannot contain a digest');
   }
   const forceRemove = query.flag('forcerm');
+  const buildArgs = query.json('buildargs', map(nullable(text))) ?? {};
   return {
     dockerfile: query.optional('dockerfile') ?? 'Dockerfile',
     tags,
@@ -83,10 +91,11 @@ export function readBuildOptions(query: Query): BuildOptions {
     noCache: query.flag('nocache'),
     noCacheFilter: query.list('nocachefilter'),
     cacheFrom: query.json('cachefrom', list(text)) ?? [],
+    inlineCache: query.flag(INLINE_CACHE_QUERY) || buildArgs['BUILDKIT_INLINE_CACHE'] === '1',
     pull: query.flag('pull'),
     remove: forceRemove || query.text('rm') === '' || query.flag('rm'),
     forceRemove,
-    buildArgs: query.json('buildargs', map(nullable(text))) ?? {},
+    buildArgs,
     labels: query.json('labels', map(text)) ?? {},
     target: query.optional('target'),
     platform: query.optional('platform'),

@@ -1,6 +1,6 @@
 import { Failure } from '../../lib/error.ts';
 import { parseReference } from '../../oci/reference.ts';
-import { EXPLAIN_QUERY } from '../../wire/build.ts';
+import { EXPLAIN_QUERY, INLINE_CACHE_QUERY } from '../../wire/build.ts';
 import type { Ulimit } from '../../wire/container.ts';
 import type { Query } from '../client/engine-client.ts';
 import { platformFlag } from '../flags/common.ts';
@@ -9,6 +9,7 @@ import type { ValuesOf } from '../flags/parse-flags.ts';
 import { addHostFlag } from '../run/extra-host.ts';
 import { toMap } from '../run/key-values.ts';
 import { parseUlimit } from '../run/limits.ts';
+import { type CacheSource, type CacheTarget, parseCacheSource, parseCacheTarget } from './cache-flags.ts';
 import { type AgentSource, parseAgent, parseSecret, type SecretSource } from './lent-flags.ts';
 import { type BuildOutput, parseOutput } from './output-flag.ts';
 
@@ -18,7 +19,18 @@ export const BUILD_FLAGS = {
   allow: list('Allow a privileged feature: security.insecure'),
   buildArg: list('Set an ARG of the Dockerfile'),
   buildContext: list('Another context (name=path, name=docker-image://image, name=URL)'),
-  cacheFrom: custom<readonly string[]>('strings', 'Images to take cached steps from', [], splitInto),
+  cacheFrom: custom<readonly CacheSource[]>(
+    'strings',
+    'Take cached steps from images (NAME,...) or a folder (type=local,src=DIR)',
+    [],
+    (value, before) => [...before, ...parseCacheSource(value)],
+  ),
+  cacheTo: custom<readonly CacheTarget[]>(
+    'list',
+    'Leave cached steps in the image (type=inline) or a folder (type=local,dest=DIR[,mode=max])',
+    [],
+    (value, before) => [...before, parseCacheTarget(value)],
+  ),
   cgroupParent: text('Parent cgroup of the RUN containers'),
   check: toggle('Check the Dockerfile and build nothing'),
   compress: toggle('Send the context compressed with gzip'),
@@ -83,6 +95,7 @@ export function buildQuery(
   env: NodeJS.ProcessEnv,
 ): Query {
   const labels = toMap(flags.label);
+  const images = flags.cacheFrom.flatMap((source) => (source.kind === 'image' ? [source.name] : []));
   const buildArgs = buildArguments(flags.buildArg, env);
   const sourceDate = env['SOURCE_DATE_EPOCH'] ?? '';
   if (sourceDate !== '') buildArgs['SOURCE_DATE_EPOCH'] ??= sourceDate;
@@ -117,7 +130,8 @@ export function buildQuery(
     shmsize: flags.shmSize || undefined,
     ulimits: flags.ulimit.length > 0 ? JSON.stringify(flags.ulimit) : undefined,
     [EXPLAIN_QUERY]: flags.explain || undefined,
-    cachefrom: flags.cacheFrom.length > 0 ? JSON.stringify(flags.cacheFrom) : undefined,
+    cachefrom: images.length > 0 ? JSON.stringify(images) : undefined,
+    [INLINE_CACHE_QUERY]: flags.cacheTo.some(({ kind }) => kind === 'inline') || undefined,
     buildargs: Object.keys(buildArgs).length > 0 ? JSON.stringify(buildArgs) : undefined,
     labels: flags.label.length > 0 ? JSON.stringify(labels) : undefined,
   };
@@ -132,6 +146,9 @@ export function refuseForDocker(flags: BuildFlags): void {
     '--no-cache-filter': flags.noCacheFilter.length,
     '--allow': flags.allow.length,
     '--check': flags.check ? 1 : 0,
+    '--output': flags.output.filter(({ kind }) => kind !== 'image').length,
+    '--cache-to': flags.cacheTo.length,
+    '--cache-from type=local': flags.cacheFrom.filter(({ kind }) => kind === 'folder').length,
   };
   const [first] = Object.entries(asked).find(([, count]) => count > 0) ?? [];
   if (first !== undefined)

@@ -1,9 +1,10 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { Failure } from '../../lib/error.ts';
-import { EVENTS_QUERY } from '../../wire/build.ts';
+import { BUILD_HEADER, EVENTS_QUERY } from '../../wire/build.ts';
 import type { ProgressLine } from '../../wire/progress.ts';
 import { BUILD_FLAGS, buildQuery, refuseForDocker } from '../build/build-flags.ts';
 import { findBuildSource } from '../build/build-source.ts';
+import { checkCacheFolder, fetchCacheFolder, sendCacheFolder } from '../build/cache-folder.ts';
 import { printCheck, writeMetadata } from '../build/check-build.ts';
 import { EVENT_MODES, followBuild, progressMode } from '../build/follow-build.ts';
 import { agentsHeader, secretsHeader } from '../build/lent-flags.ts';
@@ -24,14 +25,11 @@ export const build = defineCommand({
   async run(session, { flags, args: [where = ''] }) {
     if (flags.iidfile !== '') rmSync(flags.iidfile, { force: true });
     checkOutputs(session, flags.output);
+    for (const target of flags.cacheTo) if (target.kind === 'folder') checkCacheFolder(target.path);
     const source = await findBuildSource(where, flags.file, session.stdin);
     const client = await session.client();
     checkRemembered(session, client, flags);
     const isWritten = flags.output.some(({ kind }) => kind !== 'image');
-    if (isWritten && client.strakeVersion === undefined)
-      throw new Failure('unsupported', 'OUTPUT_HOST', '--output needs a Strake host; this one is Docker', {
-        hint: 'build the image and use "save", or "create" and "export"',
-      });
     const output = flags.output.some((one) => one.kind === 'file' && one.path === '-')
       ? session.stderr
       : session.stdout;
@@ -41,6 +39,8 @@ export const build = defineCommand({
     const mode = progressMode(flags, session, output, { isStrake: client.strakeVersion !== undefined });
     const place = { dockerfile: source.dockerfile, remote: source.kind === 'remote' ? source.url : undefined };
     const tellsEvents = flags.check || EVENT_MODES.includes(mode);
+    if (!flags.check)
+      for (const from of flags.cacheFrom) if (from.kind === 'folder') await sendCacheFolder(session, client, from.path);
     const answer = await requestBuild(session, client, {
       source,
       named,
@@ -69,6 +69,9 @@ export const build = defineCommand({
     }
     if (flags.iidfile !== '') writeFileSync(flags.iidfile, image);
     if (flags.metadataFile !== '') writeMetadata(flags.metadataFile, { image, names: flags.tag });
+    for (const target of flags.cacheTo)
+      if (target.kind === 'folder')
+        await fetchCacheFolder(session, client, answer.headers.get(BUILD_HEADER) ?? image, target);
     await writeOutputs(session, client, flags.output, { image, names: flags.tag });
     return 0;
   },

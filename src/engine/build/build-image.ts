@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import type { Readable } from 'node:stream';
 import { runBuild } from '../../build/build.ts';
 import type { BuildTrace } from '../../build/explain/build-trace.ts';
-import type { ImageSource, LentToBuild, RunExecutor } from '../../build/needs.ts';
+import type { ImageSource, LentToBuild, RunExecutor, StepCache } from '../../build/needs.ts';
 import type { BuildSession } from '../../build/session.ts';
 import { sourceDateOf } from '../../build/source-date.ts';
 import type { Vertices } from '../../build/vertex.ts';
@@ -23,6 +23,7 @@ import type { Store } from '../../store/open-store.ts';
 import type { RegistryAuth } from '../../wire/auth.ts';
 import type { BuildEvent, BuildOptions } from '../../wire/build.ts';
 import type { NamedContext } from '../../wire/build-input.ts';
+import { takeInlineCaches, withInlineCache } from '../cache-transfer/inline-cache.ts';
 import { type ContextSource, openContext, unpack } from './build-context.ts';
 import { lintBuild, refuseLintErrors } from './lint-build.ts';
 import { namedContexts } from './named-contexts.ts';
@@ -47,6 +48,7 @@ export interface BuildParts {
   readonly workers: WorkerPool;
   readonly snapshots: Snapshots;
   readonly vertices: Vertices;
+  readonly steps: StepCache;
   /** Folder for what must not get to a disk. */
   readonly memory: string;
   /** RUN steps may be privileged, when the client of a build allows it too. */
@@ -99,8 +101,10 @@ export async function buildImage(
       emit,
       signal,
     };
+    if (!options.noCache) await takeInlineCaches(parts, session);
     const built = await runBuild(session);
-    const image = options.squash ? await parts.squash(built.image, built.base, { signal }) : built.image;
+    const result = options.squash ? await parts.squash(built.image, built.base, { signal }) : built.image;
+    const image = options.inlineCache ? withInlineCache(parts, request.trace.record, result) : result;
     await emit({ type: 'built', image });
     for (const name of names) {
       parts.tag(image, name);

@@ -1,0 +1,40 @@
+import type { Readable } from 'node:stream';
+import type { BuildRecord } from '../../build/explain/build-record.ts';
+import type { StepCache } from '../../build/needs.ts';
+import { type DiffId, parseDiffId } from '../../oci/digest.ts';
+import type { CacheImported } from '../../wire/cache-transfer.ts';
+import { type CacheMode, documentOf } from './cache-document.ts';
+import { type ExportNeeds, exportCache } from './export-cache.ts';
+import { type ImportNeeds, importCache } from './import-cache.ts';
+
+export interface CacheTransferParts extends ExportNeeds, ImportNeeds {
+  readonly steps: StepCache;
+  /** A build by its ID, a beginning of it, or its image. */
+  readonly findBuild: (ref: string) => BuildRecord;
+}
+
+/** The build cache on its way to other hosts and from them. */
+export class CacheTransfer {
+  readonly #parts: CacheTransferParts;
+
+  constructor(parts: CacheTransferParts) {
+    this.#parts = parts;
+  }
+
+  async export(
+    build: string,
+    request: { readonly mode: CacheMode; readonly have: readonly string[]; readonly signal: AbortSignal },
+  ): Promise<Readable> {
+    const document = documentOf(this.#parts.findBuild(build), this.#parts.steps, request.mode);
+    return exportCache(this.#parts, document, { have: new Set(request.have), signal: request.signal });
+  }
+
+  /** Those of these layers that the store has not got. */
+  async missing(diffIds: readonly string[]): Promise<DiffId[]> {
+    return [...new Set(diffIds)].map(parseDiffId).filter((diffId) => !this.#parts.store.layers.byDiffId(diffId));
+  }
+
+  async import(body: Readable, { signal }: { readonly signal: AbortSignal }): Promise<CacheImported> {
+    return await importCache(this.#parts, body, signal);
+  }
+}
