@@ -1,11 +1,11 @@
 /** `strake registry serve` with real clients: our host, docker, dockerd, podman, buildah, skopeo. */
 import assert from 'node:assert/strict';
-import { cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { makeCertificates } from './docker-registry.ts';
 import { startDockerd } from './dockerd.ts';
-import { importBusybox, type Result, run, startHost, type TestHost } from './harness.ts';
+import { importBusybox, type Result, run, STRAKE, startHost, type TestHost } from './harness.ts';
 import { type StrakeRegistry, startStrakeRegistry } from './strake-registry.ts';
 
 let host: TestHost;
@@ -201,7 +201,30 @@ test('users: tokens, rights, and those without a name', async () => {
   assert.notEqual((await host.strake(['pull', `${guarded.host}/team/app:1`], { env })).code, 0);
 });
 
-test('what is stored is the blobs, each once, and nothing else', () => {
-  const blobs = readdirSync(join(registry.data, 'blobs'), { recursive: true, withFileTypes: true });
-  assert.ok(blobs.filter((entry) => entry.isFile()).length > 3);
+test('strake registry: ls, rm of a tag, an image and a repository, prune, gc, check', async () => {
+  const at = (...args: string[]) => must(STRAKE, ['registry', ...args]);
+  const repository = `${registry.host}/managed/app`;
+  for (const tag of ['1', '2', '3']) {
+    await host.build(`managed-${tag}`, `FROM busybox\nLABEL tag=${tag}`);
+    await ok(['tag', `managed-${tag}`, `${repository}:${tag}`]);
+    await ok(['push', `${repository}:${tag}`]);
+  }
+  assert.match(await at('ls', registry.host), /^managed\/app$/m);
+  assert.equal(await at('ls', repository), '1\n2\n3');
+  assert.equal(await at('rm', `${repository}:1`), `Untagged: ${repository}:1`);
+  assert.match(await at('rm', '--image', `${repository}:2`), /^Deleted: \S+\/managed\/app@sha256:[0-9a-f]{64}$/);
+  assert.match(await at('prune', '--untagged', '--dry-run', repository), /^Would delete: \S+\/managed\/app@sha256:/);
+  assert.match(await at('prune', '--untagged', '--force', repository), /^Deleted: \S+\/managed\/app@sha256:/);
+  assert.equal(await at('prune', '--tags', '*', '--keep-last', '1', '--force', repository), '');
+  await at('rm', '-r', repository);
+  assert.match(
+    await at('gc', registry.host),
+    /^Deleted 3 blobs and 0 unfinished uploads\nTotal reclaimed space: \S+B$/,
+  );
+  assert.doesNotMatch(await at('ls', registry.host), /managed/);
+  const gone = await run(STRAKE, ['registry', 'rm', `${repository}:3`], { env });
+  assert.deepEqual([gone.code, gone.stderr], [1, 'manifest unknown: manifest unknown\n']);
+  const whole = await run(STRAKE, ['registry', 'rm', repository], { env });
+  assert.match(whole.stderr, /is a whole repository: add -r to delete it/);
+  assert.match(await at('check', registry.host), /^Checked \d+ blobs, \d+ manifests?: no problem$/);
 });

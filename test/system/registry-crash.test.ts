@@ -1,0 +1,198 @@
+/**
+ * Pushes, pulls, mounts and deletions by many at once, while the registry collects without pause and is killed again and again: no
+ * pull is ever short, missing or corrupt, and nothing that was acknowledged is lost. STRAKE_REGISTRY_OPERATIONS sets how many.
+ */
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { run, STRAKE } from './harness.ts';
+import { type StrakeRegistry, startStrakeRegistry } from './strake-registry.ts';
+
+const OPERATIONS = Number(process.env['STRAKE_REGISTRY_OPERATIONS'] ?? 800);
+const WORKERS = 8;
+const KILL_EVERY_MS = 700;
+const MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
+
+const folder = mkdtempSync(join(tmpdir(), 'strake-registry-crash-'));
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+/** The registry was killed while it worked: what it did is not known. */
+class Interrupted extends Error {}
+
+interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: Buffer;
+}
+
+const digestOf = (bytes: string | Buffer) => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+/** Few enough that all workers push, lose and mount the same ones. */
+const BLOBS = Array.from({ length: 12 }, (_, index) => `blob ${index} `.repeat(1 + index * index * 300));
+
+/** A generator of numbers below `limit` that is the same in every run. */
+function randomOf(seed: number): (limit: number) => number {
+  let state = seed;
+  return (limit) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor((state / 2 ** 32) * limit);
+  };
+}
+
+async function send(registry: StrakeRegistry, method: string, path: string, body?: string): Promise<Answer> {
+  try {
+    const headers = { accept: MANIFEST, ...(body !== undefined && { 'content-type': MANIFEST }) };
+    const answer = await fetch(`http://${registry.host}${path}`, {
+      method,
+      headers,
+      ...(body !== undefined && { body }),
+    });
+    return { status: answer.status, headers: answer.headers, body: Buffer.from(await answer.arrayBuffer()) };
+  } catch (error) {
+    throw new Interrupted('', { cause: error });
+  }
+}
+
+/** One repository of one worker, and what it knows of it: tags that were acknowledged, and those of which it cannot know. */
+class Worker {
+  readonly repository: string;
+  readonly tags = new Map<string, string>();
+  readonly unsure = new Set<string>();
+  readonly #registry: StrakeRegistry;
+  readonly #random: (limit: number) => number;
+
+  constructor(registry: StrakeRegistry, index: number) {
+    this.#registry = registry;
+    this.#random = randomOf(index + 1);
+    this.repository = `worker/${index}`;
+  }
+
+  async step(): Promise<void> {
+    const what = this.#random(10);
+    const tag = `t${this.#random(6)}`;
+    try {
+      if (what < 4) await this.#push(tag);
+      else if (what < 8) await this.#pull(`worker/${this.#random(WORKERS)}`, tag);
+      else await this.#delete(tag);
+    } catch (error) {
+      if (!(error instanceof Interrupted)) throw error;
+      await sleep(20);
+    }
+  }
+
+  /** What is there is what was acknowledged. */
+  async verify(): Promise<void> {
+    for (const [tag, digest] of this.tags) {
+      if (this.unsure.has(tag)) continue;
+      const { status, headers } = await send(this.#registry, 'HEAD', `/v2/${this.repository}/manifests/${tag}`);
+      assert.deepEqual([status, headers.get('docker-content-digest')], [200, digest], `${this.repository}:${tag}`);
+      await this.#pull(this.repository, tag);
+    }
+  }
+
+  async #push(tag: string): Promise<void> {
+    const blobs = Array.from({ length: 3 }, () => BLOBS[this.#random(BLOBS.length)] ?? '');
+    for (const blob of blobs) await this.#pushBlob(blob);
+    const [config, ...layers] = blobs.map((blob) => ({ mediaType: 'a/b', digest: digestOf(blob), size: blob.length }));
+    const body = JSON.stringify({ schemaVersion: 2, mediaType: MANIFEST, config, layers });
+    this.unsure.add(tag);
+    const { status, body: text } = await send(this.#registry, 'PUT', `/v2/${this.repository}/manifests/${tag}`, body);
+    if (status === 201) {
+      this.tags.set(tag, digestOf(body));
+      this.unsure.delete(tag);
+    } else {
+      assert.match(text.toString(), /MANIFEST_BLOB_UNKNOWN/); // collected before it was put: refused
+      if (this.tags.has(tag)) this.unsure.delete(tag);
+    }
+  }
+
+  async #pushBlob(blob: string): Promise<void> {
+    const digest = digestOf(blob);
+    const path = `/v2/${this.repository}/blobs`;
+    if ((await send(this.#registry, 'HEAD', `${path}/${digest}`)).status === 200) return;
+    const begun = await send(
+      this.#registry,
+      'POST',
+      `${path}/uploads/?mount=${digest}&from=worker/${this.#random(WORKERS)}`,
+    );
+    if (begun.status === 201) return;
+    assert.equal(begun.status, 202, begun.body.toString());
+    const location = begun.headers.get('location') ?? '';
+    if (this.#random(2) === 0) {
+      const put = await send(this.#registry, 'PUT', `${location}?digest=${digest}`, blob);
+      assert.equal(put.status, 201, put.body.toString());
+      return;
+    }
+    const half = blob.length >> 1;
+    const patch = await send(this.#registry, 'PATCH', location, blob.slice(0, half));
+    assert.equal(patch.status, 202, patch.body.toString());
+    const put = await send(this.#registry, 'PUT', `${location}?digest=${digest}`, blob.slice(half));
+    assert.equal(put.status, 201, put.body.toString());
+  }
+
+  async #pull(repository: string, tag: string): Promise<void> {
+    const manifest = await send(this.#registry, 'GET', `/v2/${repository}/manifests/${tag}`);
+    if (manifest.status === 404) return;
+    assert.equal(manifest.status, 200, manifest.body.toString());
+    const digest = digestOf(manifest.body);
+    assert.equal(manifest.headers.get('docker-content-digest'), digest);
+    const { config, layers } = JSON.parse(manifest.body.toString());
+    for (const descriptor of [config, ...layers]) {
+      const blob = await send(this.#registry, 'GET', `/v2/${repository}/blobs/${descriptor.digest}`);
+      if (blob.status === 404) {
+        // Somebody may have deleted the image meanwhile; while it is there its blobs are.
+        const still = await send(this.#registry, 'HEAD', `/v2/${repository}/manifests/${digest}`);
+        assert.equal(still.status, 404, `${repository}@${digest} lacks ${descriptor.digest}`);
+        return;
+      }
+      assert.equal(blob.status, 200, blob.body.toString());
+      assert.equal(digestOf(blob.body), descriptor.digest, 'a blob is corrupt');
+    }
+  }
+
+  async #delete(tag: string): Promise<void> {
+    const digest = this.tags.get(tag);
+    if (digest === undefined || this.unsure.has(tag)) return;
+    const same = [...this.tags].filter(([, other]) => other === digest).map(([name]) => name);
+    for (const name of same) this.unsure.add(name);
+    const { status } = await send(this.#registry, 'DELETE', `/v2/${this.repository}/manifests/${digest}`);
+    assert.ok(status === 202 || status === 404, `deletion: ${status}`);
+    for (const name of same) this.tags.delete(name);
+  }
+}
+
+test(`${OPERATIONS} operations under a collector that never rests and kill -9`, async () => {
+  const flags = ['--collect-every', '5ms', '--grace', '0', '--lease', '300ms'];
+  await using registry = await startStrakeRegistry(folder, { flags });
+  const workers = Array.from({ length: WORKERS }, (_, index) => new Worker(registry, index));
+  let left = OPERATIONS;
+  let kills = 0;
+  const killer = (async () => {
+    for (; left > 0; kills++) {
+      await sleep(KILL_EVERY_MS);
+      await registry.stop('SIGKILL');
+      await registry.restart();
+    }
+  })();
+  await Promise.all(
+    workers.map(async (worker) => {
+      while (left-- > 0) await worker.step();
+    }),
+  );
+  await killer;
+  assert.ok(kills > 0, 'it was never killed');
+  for (const worker of workers) await worker.verify();
+  const check = await run(STRAKE, ['registry', 'check', '--repair', registry.host]);
+  assert.match(
+    check.stdout,
+    /: no problem$|^\d+ files belonged to nothing: repaired\nChecked .*: 1 problem, 1 repaired$/m,
+  );
+  assert.equal(check.code, 0, check.stdout);
+  assert.ok(
+    workers.some(({ tags }) => tags.size > 0),
+    'nothing was pushed',
+  );
+});
