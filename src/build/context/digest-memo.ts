@@ -1,4 +1,13 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { threadId } from 'node:worker_threads';
 import { crc32 } from 'node:zlib';
@@ -99,7 +108,8 @@ export class DigestMemo {
     const temporary = `${this.#path}.${process.pid}-${threadId}`;
     try {
       mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 });
-      writeFileSync(temporary, Buffer.concat([bytesOf(head), rows]), { mode: 0o600 });
+      writeFileSync(temporary, bytesOf(head), { mode: 0o600 });
+      appendFileSync(temporary, rows);
       renameSync(temporary, this.#path);
       if (this.#identity === undefined) removeOldest(dirname(this.#path));
       this.#changed = false;
@@ -115,7 +125,8 @@ export class DigestMemo {
     const identity = identityOf(this.#path);
     if (identity === undefined) return;
     const bytes = readFileSync(this.#path);
-    const words = new Uint32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + (bytes.length & ~3)));
+    if (bytes.byteOffset % 4 !== 0) return;
+    const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2);
     const [magic, slots = 0, used = 0, generation = 0, rowsCrc] = words;
     const table = words.subarray(HEADER);
     const isWhole =
