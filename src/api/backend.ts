@@ -14,6 +14,7 @@ import type { BuildEvent, BuildOptions, ContextOffer } from '../wire/build.ts';
 import type { BuildExplanation, BuildSummary, DebugAnswer, DebugRequest } from '../wire/build-explain.ts';
 import type { NamedContext } from '../wire/build-input.ts';
 import type { CacheImported } from '../wire/cache-transfer.ts';
+import type { CacheMountRow } from '../wire/cache-mount.ts';
 import type { ContainerConfig, ContainerCreateBody, ContainerInspect, ContainerSummary } from '../wire/container.ts';
 import type { ChangeRow, ContainerStats, PathStat, ProcessTable } from '../wire/container-details.ts';
 import type { DiskUsage, DiskUsagePart } from '../wire/disk-usage.ts';
@@ -40,6 +41,7 @@ export interface Backends {
   readonly cacheTransfer?: CacheTransferBackend;
   readonly build?: BuildBackend;
   readonly buildHistory?: BuildHistoryBackend;
+  readonly cacheMounts?: CacheMountBackend;
   readonly containers?: ContainerBackend;
   readonly commit?: CommitBackend;
   readonly pause?: PauseBackend;
@@ -237,6 +239,18 @@ export interface BuildHistoryBackend {
   debug(ref: string, request: DebugRequest, options: CallOptions): Promise<DebugAnswer>;
 }
 
+/** Cache mounts of RUN steps. `ref` is what a Dockerfile calls one, or its ID or a beginning of that. */
+export interface CacheMountBackend {
+  /** Last used first. */
+  list(options: CallOptions): Promise<CacheMountRow[]>;
+  inspect(ref: string, options: CallOptions): Promise<CacheMountRow>;
+  /** `conflict` while a build uses it. */
+  remove(ref: string): Promise<void>;
+  export(ref: string, options: CallOptions): Promise<Readable>;
+  /** Replaces what is in it; makes it when there is none of that name. */
+  import(ref: string, body: Readable, options: CallOptions): Promise<CacheMountRow>;
+}
+
 export interface BuildRequest extends CallOptions {
   /** The name under which the build is remembered: 12 hex digits. */
   readonly id: string;
@@ -267,8 +281,12 @@ export type BuildContextSource =
 export interface CachePruneQuery {
   readonly all: boolean;
   readonly filters: Filters;
-  /** Bytes to keep. */
-  readonly keepStorage: number;
+  /** Bytes to keep at least; 0 is not stated, as for the others. */
+  readonly reservedSpace: number;
+  /** Bytes to keep at most. */
+  readonly maxUsedSpace: number;
+  /** Bytes that are to be free on the disk afterwards. */
+  readonly minFreeSpace: number;
 }
 
 export interface ContainerBackend {

@@ -4,6 +4,7 @@ import type { Exchange } from './exchange.ts';
 import { type BoundRoute, bindRoutes, type Route } from './router.ts';
 import { buildRoutes } from './routes/build.ts';
 import { buildHistoryRoutes } from './routes/builds.ts';
+import { cacheMountRoutes } from './routes/cache-mounts.ts';
 import { cacheTransferRoutes } from './routes/cache-transfer.ts';
 import { exportRoutes, fileRoutes, logRoutes, monitorRoutes } from './routes/container-details.ts';
 import { commitRoutes, containerRoutes, pauseRoutes } from './routes/containers.ts';
@@ -32,6 +33,7 @@ export function allRoutes(backends: Backends): BoundRoute[] {
     ...bindRoutes(backends.insight, 'looking into images', insightRoutes),
     ...bindRoutes(backends.build, 'building', buildRoutes),
     ...bindRoutes(backends.buildHistory, 'remembering builds', buildHistoryRoutes),
+    ...bindRoutes(backends.cacheMounts, 'managing cache mounts', cacheMountRoutes),
     ...bindRoutes(backends.containers, 'running containers', containerRoutes),
     ...bindRoutes(backends.pause, 'pausing a container', pauseRoutes),
     ...bindRoutes(backends.commit, 'making an image of a container', commitRoutes),

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { parseBytes } from '../cli/flags/bytes.ts';
 import { Failure, messageOf } from '../lib/error.ts';
 import { type RegistrySettings, registrySettings } from '../remote/settings.ts';
 import type { TlsFlags } from './host-tls.ts';
@@ -8,6 +9,8 @@ export interface HostOptions {
   readonly listen: readonly string[];
   readonly dataRoot: string;
   readonly registry: RegistrySettings;
+  /** Bytes that only the build cache keeps; undefined is no limit. */
+  readonly buildCacheLimit: number | undefined;
   /** Builds may run `RUN --security=insecure`: with all of root's powers over this machine. */
   readonly insecureBuilds: boolean;
   readonly tls: TlsFlags;
@@ -36,6 +39,7 @@ Options:
       --registry-mirror list    URL of a mirror of docker.io, tried first
       --insecure-registry list  Registry (host[:port] or CIDR) that may have a false certificate or plain HTTP
       --allow-insecure-entitlement list  What builds may use besides the usual: security.insecure
+      --build-cache-limit size  Most that the build cache may take, as 20g (default: no limit)
       --help               Print this text`;
 
 /** Reads the host's flags; STRAKE_HOST and STRAKE_ROOT fill in what is absent. */
@@ -51,6 +55,7 @@ export function parseHostOptions(argv: readonly string[], env: NodeJS.ProcessEnv
     tlscert?: string;
     tlskey?: string;
     'registry-mirror'?: string[];
+    'build-cache-limit'?: string;
     'insecure-registry'?: string[];
     'allow-insecure-entitlement'?: string[];
     help?: boolean;
@@ -96,6 +101,7 @@ export function parseHostOptions(argv: readonly string[], env: NodeJS.ProcessEnv
     dataRoot: values['data-root'] ?? env['STRAKE_ROOT'] ?? (root ? '/var/lib/strake' : `${dataHome}/strake`),
     registry: registrySettings(values['registry-mirror'] ?? [], values['insecure-registry'] ?? []),
     insecureBuilds: allowsInsecure(values['allow-insecure-entitlement'] ?? []),
+    buildCacheLimit: values['build-cache-limit'] === undefined ? undefined : parseBytes(values['build-cache-limit']),
     idleExit: values['idle-exit'] === undefined ? undefined : milliseconds(values['idle-exit']),
   };
 }

@@ -52,6 +52,7 @@ async function runHost(argv: readonly string[]): Promise<number> {
       quickWorkers,
       receivers,
       registry: options.registry,
+      buildCacheLimit: options.buildCacheLimit,
       insecureBuilds: options.insecureBuilds,
       log,
       signal: stop.signal,

@@ -30,6 +30,8 @@ export interface BuildSession {
   readonly stepImages: StepImages;
   readonly vertices: Vertices;
   readonly runner: RunExecutor;
+  /** Hears that a RUN does not use a cache mount any more. */
+  readonly cacheMountEnded: (name: string) => void;
   /** Writes down what the steps do. */
   readonly trace: BuildTrace;
   /** Bounds the steps of parallel stages that work at the same time. */

@@ -22,7 +22,9 @@ import { Snapshots } from '../snapshot/snapshots.ts';
 import { openStore } from '../store/open-store.ts';
 import type { DiskUsagePart } from '../wire/disk-usage.ts';
 import { Archives } from './archives/archives.ts';
+import { BuildCache } from './build/build-cache.ts';
 import { BuildCases } from './build/build-cases.ts';
+import { CacheMountCases } from './build/cache-mount-cases.ts';
 import { imageSource } from './build/image-source.ts';
 import { pastBuilds } from './build/past-builds.ts';
 import { runExecutor } from './build/run-executor.ts';
@@ -63,6 +65,8 @@ export interface EngineOptions {
   /** Serves them too, for layers that come over the network: their threads wait for it. */
   readonly receivers: WorkerPool;
   readonly registry: RegistrySettings;
+  /** Bytes that only the build cache keeps; undefined is no limit. */
+  readonly buildCacheLimit: number | undefined;
   /** See BuildParts. */
   readonly insecureBuilds: boolean;
   readonly log: Log;
@@ -125,8 +129,17 @@ export async function openEngine(options: EngineOptions) {
   const transfers = new Transfers({ store, registries, emit, receiveLayer, compressLayer });
   const insight = new Insight({ ...needs, workers, receivers: options.receivers });
   const past = pastBuilds({ ...needs, workers, containers });
-  const steps = stepCache(store);
-  const build = new BuildCases({
+  const cache: BuildCache = new BuildCache({
+    store,
+    workers,
+    limit: options.buildCacheLimit,
+    isBuilding: () => build.isBusy,
+    log,
+  });
+  cache.hold();
+  const steps = stepCache(store, () => cache.hold());
+  const build: BuildCases = new BuildCases({
+    cache,
     store,
     workers,
     snapshots,
@@ -156,11 +169,12 @@ export async function openEngine(options: EngineOptions) {
       }),
       diskUsage: {
         diskUsage: ({ parts }: { readonly parts: ReadonlySet<DiskUsagePart> }) =>
-          diskUsage({ ...needs, containers: containerCases }, parts),
+          diskUsage({ ...needs, containers: containerCases, buildCache: cache }, parts),
       },
       storeCheck: { check: (request: CheckRequest) => checkHostStore({ store, workers }, request) },
       build,
       buildHistory: past.backend,
+      cacheMounts: new CacheMountCases({ store, workers, receivers: options.receivers, cache }),
       cacheTransfer: new CacheTransfer({
         store,
         steps,

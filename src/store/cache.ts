@@ -30,13 +30,6 @@ export interface CacheRecord extends NewCacheRecord {
   readonly useCount: number;
 }
 
-export interface CachePolicy {
-  /** Only records not used since this time, milliseconds since the epoch. */
-  readonly unusedSince?: number;
-  /** Bytes of layers that only the cache keeps which may stay; least recently used records go first. */
-  readonly keepBytes?: number;
-}
-
 interface CacheRow {
   key: string;
   site: string;
@@ -106,44 +99,6 @@ export class CacheRecords {
   /** Drops the records that result in this layer. */
   forgetLayer(diffId: DiffId): void {
     this.#database.run('DELETE FROM cache WHERE layer = ?', diffId);
-  }
-
-  /** Drops records by policy, all when it is empty, and returns their keys. Layers go with the next collection. */
-  prune(policy: CachePolicy = {}): string[] {
-    return this.#database.transaction(() => {
-      const rows = this.#database.all<{ key: string; layer: DiffId | null; size: number }>(
-        `SELECT key, layer, coalesce((
-           SELECT size FROM layers WHERE diff_id = cache.layer
-             AND NOT EXISTS (SELECT 1 FROM image_layers WHERE diff_id = cache.layer)
-             AND NOT EXISTS (SELECT 1 FROM container_layers WHERE diff_id = cache.layer)), 0) AS size
-         FROM cache WHERE last_used < ? ORDER BY last_used, created`,
-        policy.unusedSince ?? Number.MAX_SAFE_INTEGER,
-      );
-      // Several records may share a layer: it goes with the last of them.
-      const records = new Map<DiffId | null, number>();
-      for (const row of rows) records.set(row.layer, (records.get(row.layer) ?? 0) + 1);
-      let bytes = policy.keepBytes === undefined ? Number.POSITIVE_INFINITY : this.#exclusiveBytes();
-      const pruned: string[] = [];
-      for (const row of rows) {
-        if (policy.keepBytes !== undefined && bytes <= policy.keepBytes) break;
-        this.delete(row.key);
-        pruned.push(row.key);
-        const left = (records.get(row.layer) ?? 0) - 1;
-        records.set(row.layer, left);
-        if (left === 0) bytes -= row.size;
-      }
-      return pruned;
-    });
-  }
-
-  /** Bytes of layers that nothing but cache records keeps. */
-  #exclusiveBytes(): number {
-    const row = this.#database.get<{ bytes: number | null }>(
-      `SELECT sum(size) AS bytes FROM layers WHERE EXISTS (SELECT 1 FROM cache WHERE layer = diff_id)
-         AND NOT EXISTS (SELECT 1 FROM image_layers WHERE image_layers.diff_id = layers.diff_id)
-         AND NOT EXISTS (SELECT 1 FROM container_layers WHERE container_layers.diff_id = layers.diff_id)`,
-    );
-    return row?.bytes ?? 0;
   }
 }
 

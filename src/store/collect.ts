@@ -13,7 +13,7 @@ export interface Collected {
 
 /**
  * Removes what nothing refers to. Roots are images (named or not: only people remove images), containers, cache records
- * (drop them first with `cache.prune`) and leases. Blobs stay as long as the layer or image that they are another form of.
+ * (drop them first) and leases. Blobs stay as long as the layer or image that they are another form of.
  * The decision and the renames happen in one turn of the event loop, so nothing can begin to use what goes.
  */
 export function collect(store: Store): Collected {

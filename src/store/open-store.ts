@@ -8,6 +8,7 @@ import { Scope } from '../lib/scope.ts';
 import { BuildRecords } from './builds.ts';
 import { CacheRecords } from './cache.ts';
 import { CacheMounts } from './cache-mounts.ts';
+import { CacheSpace } from './cache-space.ts';
 import { ContainerRecords } from './containers.ts';
 import { ContentStore } from './content.ts';
 import { diskFailure } from './disk.ts';
@@ -31,6 +32,7 @@ export interface Store extends AsyncDisposable {
   readonly shipped: ShippedRecords;
   readonly cache: CacheRecords;
   readonly cacheMounts: CacheMounts;
+  readonly cacheSpace: CacheSpace;
   readonly builds: BuildRecords;
   readonly containers: ContainerRecords;
   readonly volumes: VolumeRecords;
@@ -88,6 +90,7 @@ export async function openStore(root: string, options: { readonly log: Log }): P
       shipped: new ShippedRecords(database),
       cache: new CacheRecords({ database, leases }),
       cacheMounts,
+      cacheSpace: new CacheSpace(database),
       builds: new BuildRecords(database),
       containers: new ContainerRecords(database),
       volumes,

@@ -32,7 +32,6 @@ test('cache: a record is found by key, and the latest of an instruction by its s
   assert.equal(store.cache.alike('COPY . .', 9)[0]?.key, 'k1');
   assert.equal(store.cache.use('k3'), undefined);
   assert.deepEqual(store.cache.alike('RUN x', 9), []);
-  assert.deepEqual(store.cache.prune({ unusedSince: 2500 }), ['k2']);
 });
 
 test('cache: a record goes with the image or the layer that it relies on', async () => {
@@ -46,23 +45,36 @@ test('cache: a record goes with the image or the layer that it relies on', async
   assert.deepEqual(store.cache.list(), []);
 });
 
-test('cache: pruning to a size drops the least recently used layers that nothing else keeps', async (context) => {
+test('cache: what it takes is what no image or container that people have needs', async (context) => {
   context.mock.timers.enable({ apis: ['Date'], now: 0 });
   await using store = await openTestStore();
-  for (const [index, [key, seed]] of [
-    ['old', 'a'],
-    ['image', 'b'],
-    ['recent', 'c'],
-    ['newest', 'a'],
-  ].entries()) {
-    context.mock.timers.setTime(index);
-    if (!store.layers.byDiffId(testDiffId(seed ?? ''))) addLayer(store, seed ?? '', 100);
-    store.cache.put({ key: key ?? '', site: 's', components: [], result: 'r', layer: testDiffId(seed ?? '') });
-  }
-  addImage(store, ['b']);
-  assert.deepEqual(store.cache.prune({ keepBytes: 200 }), []);
-  // "old" frees nothing, because "newest" has its layer too; neither does "image".
-  assert.deepEqual(store.cache.prune({ keepBytes: 199 }), ['old', 'image', 'recent']);
+  const record = { site: 's', components: [], result: 'r' };
+  for (const seed of ['base', 'own', 'stage', 'lost']) addLayer(store, seed, 100);
+  store.cache.put({ ...record, key: 'own', layer: testDiffId('own') });
+  context.mock.timers.setTime(1);
+  store.cache.put({ ...record, key: 'stage', layer: testDiffId('stage') });
+  store.cache.put({ ...record, key: 'nothing' });
+  const base = addImage(store, ['base']);
+  const step = addImage(store, ['base', 'own'], { parent: base.id, stepKey: '1' });
+  const result = addImage(store, ['base', 'own'], { parent: step.id, stepKey: '2', author: 'a' });
+  const stage = addImage(store, ['base', 'stage'], { parent: base.id, stepKey: '3' });
+  const lost = addImage(store, ['base', 'stage', 'lost'], { parent: stage.id, stepKey: '4' });
+  assert.equal(store.cacheSpace.bytes(), 300);
+  store.cacheSpace.keepResult(result.id);
+  assert.equal(store.cacheSpace.bytes(), 200);
+  assert.deepEqual(
+    store.cacheSpace.entries().map(({ key, size, isNeeded }) => [key, size, isNeeded]),
+    [
+      ['own', 100, true],
+      [undefined, 100, false],
+      ['nothing', 0, false],
+      ['stage', 100, false],
+    ],
+  );
+  assert.deepEqual(store.cacheSpace.stepImages(undefined), [lost.id, stage.id]);
+  assert.deepEqual(store.cacheSpace.stepImages(testDiffId('lost')), [lost.id]);
+  store.images.delete(result.id);
+  assert.equal(store.cacheSpace.bytes(), 300);
 });
 
 test('containers: names are unique and case counts', async () => {

@@ -160,6 +160,10 @@ const STEPS: readonly string[] = [
     size INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- Images that a build was for. What else builds leave of images is the cache's.
+  CREATE TABLE build_results (image TEXT PRIMARY KEY REFERENCES images (id) ON DELETE CASCADE) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 /** Brings a database of the store to the newest shape. */

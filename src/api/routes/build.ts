@@ -21,7 +21,7 @@ import type { Route } from '../router.ts';
 import { readContextOffer, readLent, readNamedContexts } from '../shape/build-input.ts';
 import { ulimitList } from '../shape/create-body.ts';
 
-const CACHE_FILTERS = ['until', 'id', 'parent', 'type', 'description', 'inuse', 'shared', 'private', 'label', 'label!'];
+const CACHE_FILTERS = ['until', 'unused-for', 'id', 'type', 'description', 'inuse', 'shared', 'private'];
 
 export const buildRoutes: readonly Route<BuildBackend>[] = [
   { method: 'POST', path: '/build', handle: build },
@@ -31,9 +31,13 @@ export const buildRoutes: readonly Route<BuildBackend>[] = [
     since: 31,
     handle: async (backend, exchange) => {
       const { query, signal } = exchange;
-      const keepStorage = query.integer('reserved-space') ?? query.integer('keep-storage') ?? 0;
+      const sizes = {
+        reservedSpace: query.integer('reserved-space') ?? query.integer('keep-storage') ?? 0,
+        maxUsedSpace: query.integer('max-used-space') ?? 0,
+        minFreeSpace: query.integer('min-free-space') ?? 0,
+      };
       const filters = readFilters(query, CACHE_FILTERS);
-      exchange.answer(200, await backend.pruneCache({ all: query.flag('all'), filters, keepStorage, signal }));
+      exchange.answer(200, await backend.pruneCache({ all: query.flag('all'), filters, ...sizes, signal }));
     },
   },
 ];

@@ -29,6 +29,11 @@ export class CacheMountLocks {
     }
   }
 
+  /** Whether somebody uses it now. */
+  isHeld(folder: string): boolean {
+    return this.#users.has(folder);
+  }
+
   #hold(folder: string, locked: boolean): HeldCache {
     const users = this.#users.get(folder) ?? { shared: 0, locked };
     if (!locked) users.shared++;

@@ -34,6 +34,11 @@ export async function planCache(place: MountPlace, mount: CacheMount, target: st
   };
 }
 
+/** The folder's name of a cache mount. */
+export function cacheMountName(id: string): string {
+  return hexOf(digestOf(id)).slice(0, 32);
+}
+
 async function beginningOf(place: MountPlace, mount: CacheMount): Promise<Beginning | undefined> {
   if (mount.from === undefined || mount.from === 'scratch') {
     if (mount.source === '' || mount.source === '/') return undefined;
@@ -57,8 +62,9 @@ async function openCache(
   const { cacheMounts } = session.store;
   const id = mount.id ?? posix.normalize(target);
   const key = beginning === undefined ? id : JSON.stringify([id, beginning.digest]);
-  const wanted = join(cacheMounts.root, hexOf(digestOf(key)).slice(0, 32));
+  const wanted = cacheMounts.folder(cacheMountName(key));
   const lock = scope.use(await cacheMountLocks.take(wanted, mount.sharing, session.signal));
+  scope.defer(() => session.cacheMountEnded(basename(lock.folder)));
   const record = { name: basename(lock.folder), id, target, sharing: mount.sharing };
   if (beginning && !existsSync(lock.folder)) {
     await using filled = makeScratchFolder(session.store.scratch, 'cache');

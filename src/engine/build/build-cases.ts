@@ -1,6 +1,6 @@
-import { collect } from '../../store/collect.ts';
+import type { PruneQuery } from './build-cache.ts';
 import type { BuildHistory } from './build-history.ts';
-import { type BuildImageRequest, type BuildParts, buildImage } from './build-image.ts';
+import { type BuildImageRequest, type BuildParts, buildImage, checkBuild } from './build-image.ts';
 
 export interface BuildCaseParts extends BuildParts {
   readonly settled: () => void;
@@ -42,12 +42,15 @@ export class BuildCases {
     } finally {
       this.#running--;
       this.#parts.settled();
+      this.#parts.cache.hold();
     }
   }
 
-  async pruneCache(): Promise<{ CachesDeleted: string[] | null; SpaceReclaimed: number }> {
-    const { store } = this.#parts;
-    const keys = store.cache.prune();
-    return { CachesDeleted: keys.length === 0 ? null : keys, SpaceReclaimed: collect(store).bytes };
+  check(request: BuildImageRequest): Promise<void> {
+    return checkBuild(this.#parts, request);
+  }
+
+  pruneCache(query: PruneQuery): Promise<{ CachesDeleted: string[] | null; SpaceReclaimed: number }> {
+    return this.#parts.cache.prune(query);
   }
 }

@@ -24,6 +24,7 @@ import type { RegistryAuth } from '../../wire/auth.ts';
 import type { BuildEvent, BuildOptions } from '../../wire/build.ts';
 import type { NamedContext } from '../../wire/build-input.ts';
 import { takeInlineCaches, withInlineCache } from '../cache-transfer/inline-cache.ts';
+import type { BuildCache } from './build-cache.ts';
 import { type ContextSource, openContext, unpack } from './build-context.ts';
 import { lintBuild, refuseLintErrors } from './lint-build.ts';
 import { namedContexts } from './named-contexts.ts';
@@ -48,6 +49,7 @@ export interface BuildParts {
   readonly workers: WorkerPool;
   readonly snapshots: Snapshots;
   readonly vertices: Vertices;
+  readonly cache: BuildCache;
   readonly steps: StepCache;
   /** Folder for what must not get to a disk. */
   readonly memory: string;
@@ -97,6 +99,7 @@ export async function buildImage(
       vertices: parts.vertices,
       runner: parts.runner,
       trace: request.trace,
+      cacheMountEnded: (name) => parts.cache.mountEnded(name),
       work: limiter(availableParallelism()),
       emit,
       signal,
@@ -105,6 +108,7 @@ export async function buildImage(
     const built = await runBuild(session);
     const result = options.squash ? await parts.squash(built.image, built.base, { signal }) : built.image;
     const image = options.inlineCache ? withInlineCache(parts, request.trace.record, result) : result;
+    parts.store.cacheSpace.keepResult(image);
     await emit({ type: 'built', image });
     for (const name of names) {
       parts.tag(image, name);

@@ -28,6 +28,7 @@ export function imageSource(
         await transfers.pull({ reference, platform: wanted, auth: authFor(auth, reference), emit, signal });
         image = store.images.resolve(name);
       }
+      store.leases.touch({ diffIds: image.config.rootfs.diff_ids });
       return { id: image.id, config: image.config, layers: store.layers.chain(image.config.rootfs.diff_ids) };
     },
   };

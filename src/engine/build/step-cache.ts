@@ -1,8 +1,8 @@
 import type { CachedStep, StepCache } from '../../build/needs.ts';
 import type { Store } from '../../store/open-store.ts';
 
-/** The solver's cache in the store. A record whose layer is gone is no hit. */
-export function stepCache(store: Store): StepCache {
+/** The solver's cache in the store. A record whose layer is gone is no hit. `hold` is called when it grew. */
+export function stepCache(store: Store, hold: () => void): StepCache {
   return {
     get(key): CachedStep | undefined {
       const record = store.cache.use(key);
@@ -20,6 +20,7 @@ export function stepCache(store: Store): StepCache {
         result: JSON.stringify({ result, created }),
         layer: layer?.diffId,
       });
+      if (layer) hold();
     },
   };
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { newContainerId } from '../../store/containers.ts';
 import type { Store } from '../../store/open-store.ts';
-import { addImage, addLayer, openTestStore, testDiffId } from '../../store/test-store.ts';
+import { addImage, addLayer, openTestStore } from '../../store/test-store.ts';
 import type { DiskUsagePart } from '../../wire/disk-usage.ts';
 import { diskUsage } from './disk-usage.ts';
 
@@ -16,6 +16,7 @@ function usageOf(store: Store, ...parts: DiskUsagePart[]) {
     receiveLayer: () => assert.fail('nothing is received'),
     applyChanges: () => assert.fail('nothing changes'),
     containers: { list: async () => [] },
+    buildCache: { records: () => [] },
   };
   return diskUsage(needs, new Set(parts));
 }
@@ -35,22 +36,6 @@ test('images: 720 MB of sizes are 320 MB on disk, and each image says what it sh
     Images.map(({ Size, SharedSize }) => [SharedSize, Size - SharedSize]).sort(),
     Object.values(own).map((size) => [100, size]),
   );
-});
-
-test('build cache: a layer counts once, and only when nothing else has it', async () => {
-  await using store = await openTestStore();
-  addImage(store, ['base']);
-  addLayer(store, 'cached', 30);
-  const record = { site: 'RUN make', components: [], result: '{}' };
-  store.cache.put({ ...record, key: '1', layer: testDiffId('base') });
-  store.cache.put({ ...record, key: '2', layer: testDiffId('cached') });
-  store.cache.put({ ...record, key: '3', layer: testDiffId('cached') });
-  store.cache.put({ ...record, key: '4' });
-  const { LayersSize, BuildCache = [] } = await usageOf(store, 'image', 'build-cache');
-  assert.equal(LayersSize, 1);
-  const own = BuildCache.filter(({ Shared }) => !Shared).reduce((sum, { Size }) => sum + Size, 0);
-  assert.equal(own, 30);
-  assert.equal(BuildCache.length, 4);
 });
 
 test('volumes: bytes and how many containers use them; parts that nobody asked for are absent', async () => {
