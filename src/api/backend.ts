@@ -13,9 +13,15 @@ import type { AuthAnswer, DistributionInspect, RegistryAuth, SearchRow } from '.
 import type { BuildEvent, BuildOptions, ContextOffer } from '../wire/build.ts';
 import type { BuildExplanation, BuildSummary, DebugAnswer, DebugRequest } from '../wire/build-explain.ts';
 import type { NamedContext } from '../wire/build-input.ts';
-import type { CacheImported } from '../wire/cache-transfer.ts';
 import type { CacheMountRow } from '../wire/cache-mount.ts';
-import type { ContainerConfig, ContainerCreateBody, ContainerInspect, ContainerSummary } from '../wire/container.ts';
+import type {
+  ContainerConfig,
+  ContainerCreateBody,
+  ContainerInspect,
+  ContainerSummary,
+  HostConfig,
+} from '../wire/container.ts';
+import type { CacheImported } from '../wire/cache-transfer.ts';
 import type { ChangeRow, ContainerStats, PathStat, ProcessTable } from '../wire/container-details.ts';
 import type { DiskUsage, DiskUsagePart } from '../wire/disk-usage.ts';
 import type { ExecCreateBody, ExecInspect } from '../wire/exec.ts';
@@ -298,6 +304,8 @@ export interface ContainerBackend {
   restart(ref: string, options: CallOptions & StopQuery): Promise<void>;
   kill(ref: string, options: CallOptions & { readonly signalName: string | undefined }): Promise<void>;
   rename(ref: string, name: string, options: CallOptions): Promise<void>;
+  /** Changes limits and the restart policy; unset values stay. Returns warnings. */
+  update(ref: string, changes: HostConfig, options: CallOptions): Promise<string[]>;
   /** Resolves when the container is found and watched from now on; `exit` when the condition is met. */
   wait(
     ref: string,
@@ -409,6 +417,8 @@ export interface LogQuery {
   readonly until: number | undefined;
   /** Last so many lines; undefined is all. */
   readonly tail: number | undefined;
+  /** Begin each line with what the log's options say about the container. */
+  readonly details: boolean;
 }
 
 export interface MonitorBackend {

@@ -47,6 +47,7 @@ export const COMMANDS: Readonly<Record<string, Load>> = {
   tree: async () => (await import('./commands/tree.ts')).tree,
   unpause: async () => (await import('./commands/pause.ts')).unpause,
   why: async () => (await import('./commands/why.ts')).why,
+  update: async () => (await import('./commands/update.ts')).update,
   wait: async () => (await import('./commands/wait.ts')).wait,
 };
 
@@ -78,7 +79,7 @@ export const GROUPS: Readonly<Record<string, Group>> = {
     short: 'Manage containers',
     commands: {
       ...some('attach', 'commit', 'cp', 'create', 'diff', 'exec', 'export', 'kill', 'logs', 'pause', 'port', 'rename'),
-      ...some('restart', 'rm', 'run', 'start', 'stop', 'top', 'unpause', 'wait'),
+      ...some('restart', 'rm', 'run', 'start', 'stop', 'top', 'unpause', 'update', 'wait'),
       inspect: async () => (await import('./commands/inspect.ts')).inspectContainer,
       ls: async () => (await import('./commands/ps.ts')).ps,
       prune: async () => (await import('./commands/container-prune.ts')).containerPrune,

@@ -57,11 +57,11 @@ function replay(container: Container, query: AttachQuery, signal: AbortSignal): 
   const { hub, log } = container.streams;
   const partial = log?.partialLines() ?? [];
   const position = log?.position();
-  const all = { timestamps: false, since: undefined, until: undefined, tail: undefined, follow: undefined };
+  const all = { timestamps: false, since: undefined, until: undefined, tail: undefined };
   return (async function* () {
     const end = await position;
-    const read = { stdout: query.stdout, stderr: query.stderr, ...all, end };
-    if (log) yield* readLog(log.path, hub.tty, read, { signal });
+    const read = { stdout: query.stdout, stderr: query.stderr, ...all };
+    if (log && end) yield* readLog(log.path, hub.tty, read, { signal, span: { writer: log, end } });
     for (const { name, text } of partial) if (query[name]) yield hub.tty ? text : frame(name, text);
   })();
 }

@@ -1,8 +1,8 @@
 import { Failure } from '../lib/error.ts';
 import type { EndpointConfig } from '../wire/container.ts';
 import { type Container, sharedNetworkOf } from './container.ts';
+import { hostnameOf } from './container-spec.ts';
 import { updateNetworkFiles } from './files.ts';
-import { hostnameOf } from './launch.ts';
 import type { LifecycleNeeds } from './lifecycle.ts';
 import { refuseRemoved } from './remove-container.ts';
 

@@ -5,6 +5,7 @@ import type { ActiveSnapshot } from '../snapshot/active-snapshot.ts';
 import type { ContainerId } from '../store/containers.ts';
 import type { HealthMonitor } from './health.ts';
 import type { Launched } from './launch.ts';
+import { logLimits } from './log-options.ts';
 import { LogWriter } from './log-writer.ts';
 import { OutputHub } from './output-hub.ts';
 import { type ContainerRecord, exitCodeOf, isAlive } from './record.ts';
@@ -147,7 +148,8 @@ export class Container {
   #makeStreams(): RunStreams {
     const { config, hostConfig } = this.record;
     const hub = new OutputHub(config.Tty ?? false);
-    const log = this.recorded && hostConfig.LogConfig?.Type !== 'none' ? new LogWriter(this.logPath) : undefined;
+    const logged = this.recorded && hostConfig.LogConfig?.Type !== 'none' ? hostConfig.LogConfig : undefined;
+    const log = logged && new LogWriter(this.logPath, logLimits(logged));
     if (log) hub.addSink((name, chunk) => log.write(name, chunk));
     return { hub, input: config.OpenStdin ? new PassThrough() : undefined, log };
   }

@@ -317,7 +317,8 @@ describe('containers', { skip }, () => {
     const script = 'for i in 1 2 3; do echo line $i; done; sleep 0.2; echo oops >&2; sleep 0.2; echo last';
     const { id } = await host.containers.create(host.request({ Cmd: ['sh', '-c', script] }));
     await host.containers.start(id, { signal });
-    const all = { stdout: true, stderr: true, timestamps: false, since: undefined, until: undefined, tail: undefined };
+    const times = { since: undefined, until: undefined };
+    const all = { stdout: true, stderr: true, timestamps: false, details: false, ...times, tail: undefined };
     const text = async (query: Parameters<typeof host.containers.logs>[1]) =>
       unframed(await host.containers.logs(id, query, { signal }).output.toArray());
     await sleep(100);

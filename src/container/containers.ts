@@ -14,6 +14,7 @@ import { HealthMonitor, hasHealthcheck } from './health.ts';
 import { toInspect, toSummary } from './inspect.ts';
 import { type LifecycleNeeds, startContainer } from './lifecycle.ts';
 import { type ListQuery, selectContainers } from './list-filter.ts';
+import { logDetails } from './log-options.ts';
 import { type LogQuery, logsNotKept, readLog } from './log-reader.ts';
 import { makeContainer, type NewContainer } from './new-container.ts';
 import type { OutputSink } from './output-hub.ts';
@@ -243,14 +244,16 @@ export class Containers implements AsyncDisposable {
 
   logs(
     ref: string,
-    query: Omit<LogQuery, 'follow' | 'end'> & { readonly follow: boolean },
+    query: LogQuery & { readonly follow: boolean; readonly details: boolean },
     options: CallOptions,
   ): { tty: boolean; output: Readable } {
     const container = this.find(ref);
-    const { log, hub } = container.streams;
-    if (!log) throw logsNotKept();
-    const follow = query.follow && isAlive(container.record.phase) ? log : undefined;
-    const entries = readLog(container.logPath, hub.tty, { ...query, follow, end: undefined }, options);
+    const { log: writer, hub } = container.streams;
+    const { config, hostConfig, phase } = container.record;
+    if (!writer || !hostConfig.LogConfig) throw logsNotKept();
+    const prefix = query.details ? logDetails(config, hostConfig.LogConfig, container.id) : undefined;
+    const span = { writer, follow: query.follow && isAlive(phase) };
+    const entries = readLog(container.logPath, hub.tty, { ...query, prefix }, { ...options, span });
     return { tty: hub.tty, output: Readable.from(entries, { objectMode: false }) };
   }
 

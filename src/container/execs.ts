@@ -6,7 +6,7 @@ import { Failure, isFailure, messageOf } from '../lib/error.ts';
 import type { ExecCreateBody, ExecInspect } from '../wire/exec.ts';
 import type { AttachedStreams } from './attach.ts';
 import type { Container } from './container.ts';
-import { processOf } from './launch.ts';
+import { processOf } from './container-spec.ts';
 import type { LifecycleNeeds } from './lifecycle.ts';
 import { OutputHub } from './output-hub.ts';
 import { type StartedProcess, startProcess } from './start-process.ts';

@@ -59,7 +59,7 @@ export function toSummary(container: Container, now: number): ContainerSummary {
     ImageID: record.image ?? '',
     Command: commandLine(argumentsOf(record.config)),
     Created: Math.floor(Date.parse(record.created) / 1000),
-    Ports: portsOf(settings),
+    Ports: portsOf(container),
     Labels: record.config.Labels ?? {},
     State: record.phase.status,
     Status: statusText(record.phase, now) + healthText(container),
@@ -138,8 +138,9 @@ function commandLine([path = '', ...args]: readonly string[]): string {
   return [path, ...args.map((arg) => (arg.includes(' ') ? `'${arg}'` : arg))].join(' ');
 }
 
-function portsOf(settings: NetworkSettings): PortSummary[] {
-  return Object.entries(settings.Ports).flatMap(([key, bindings]): PortSummary[] => {
+/** The ports of a container that runs. */
+export function portsOf(container: Container): PortSummary[] {
+  return Object.entries(settingsOf(container).Ports).flatMap(([key, bindings]): PortSummary[] => {
     const [port = '', type = 'tcp'] = key.split('/');
     const inside = { PrivatePort: Number(port), Type: type };
     if (!bindings || bindings.length === 0) return [inside];

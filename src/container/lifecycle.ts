@@ -7,7 +7,8 @@ import type { Log } from '../lib/log.ts';
 import type { EndpointConfig } from '../wire/container.ts';
 import type { NetworkInspect } from '../wire/network.ts';
 import { type Container, type Run, sharedNetworkOf } from './container.ts';
-import { hostnameOf, type Launched, type LaunchNeeds, launch, leaveRoot } from './launch.ts';
+import { hostnameOf, type LaunchNeeds } from './container-spec.ts';
+import { type Launched, launch, leaveRoot } from './launch.ts';
 import { type ContainerPhase, exitCodeOf, isAlive } from './record.ts';
 
 /** The networks of the host, as far as a container needs them. */
@@ -120,7 +121,6 @@ async function settle(
   for (const { source } of process.outputs) source.destroy();
   process.input?.destroy();
   input?.destroy();
-  await log?.end();
 
   const oomKilled = countOutOfMemoryKills(needs.cgroups, container.cgroupsPath) > 0;
   const release = async (what: string, work: () => Promise<void>) => {
@@ -152,6 +152,7 @@ async function settle(
     },
   };
   needs.save(container);
+  await log?.end(); // who follows it to its end finds an ended container
   hub.end();
   container.renewStreams();
   if (oomKilled) needs.emit(container, 'oom');

@@ -2,6 +2,7 @@ import { Failure } from '../lib/error.ts';
 import type { ImageId } from '../oci/digest.ts';
 import type { Filters } from '../wire/filters.ts';
 import type { Container } from './container.ts';
+import { portsOf } from './inspect.ts';
 import { exitCodeOf, isAlive } from './record.ts';
 
 export interface ListQuery {
@@ -50,6 +51,7 @@ function testFor(
       return ({ name }) => patterns.some((one) => one.test(name) || one.test(`/${name}`));
     }
     case 'status':
+      for (const value of values) if (!STATES.has(value)) throw invalid(`invalid filter 'status=${value}'`);
       return any(({ record }, value) => record.phase.status === value);
     case 'exited': {
       const codes = values.map((value) => number(value));
@@ -72,16 +74,17 @@ function testFor(
         record.mounts.some((mount) => mount.destination === value || (mount.type === 'volume' && mount.name === value)),
       );
     case 'publish':
-      return any(({ record }, value) =>
-        Object.entries(record.hostConfig.PortBindings ?? {}).some(
-          ([port, bindings]) => samePort(port, value) || bindings?.some(({ HostPort }) => samePort(HostPort, value)),
-        ),
-      );
-    case 'expose':
-      return any(({ record }, value) =>
-        Object.keys(record.config.ExposedPorts ?? {}).some((port) => samePort(port, value)),
-      );
+    case 'expose': {
+      const ranges = values.map((value) => portRange(key, value));
+      return (container) =>
+        portsOf(container).some(({ PrivatePort, PublicPort, Type }) => {
+          const port = key === 'publish' ? PublicPort : PrivatePort;
+          return ranges.some(({ from, to, type }) => port !== undefined && type === Type && port >= from && port <= to);
+        });
+    }
     case 'health':
+      for (const value of values)
+        if (!HEALTH.has(value)) throw invalid(`Unrecognised filter value for health: ${value}`);
       return any(({ health }, value) => (health?.state().Status ?? 'none') === value);
     case 'before':
     case 'since': {
@@ -94,23 +97,29 @@ function testFor(
     case 'is-task':
       return any((_, value) => value === 'false' || value === '0');
     default:
-      throw new Failure('invalid', 'FILTER_INVALID', `invalid filter '${key}'`);
+      throw invalid(`invalid filter '${key}'`);
   }
 }
+
+const STATES = new Set(['created', 'running', 'paused', 'restarting', 'removing', 'exited', 'dead']);
+const HEALTH = new Set(['none', 'starting', 'healthy', 'unhealthy']);
 
 function hasLabel(labels: Readonly<Record<string, string>>, wanted: string): boolean {
   const [name = '', value] = wanted.split(/=(.*)/s);
   return Object.hasOwn(labels, name) && (value === undefined || labels[name] === value);
 }
 
-function samePort(port: string, wanted: string): boolean {
-  const full = (text: string) => (text.includes('/') ? text : `${text}/tcp`);
-  return full(port) === full(wanted);
+/** `80`, `80/udp` or `80-90/tcp`. */
+function portRange(key: string, text: string): { readonly from: number; readonly to: number; readonly type: string } {
+  const [, from = '', to = from, type = 'tcp'] = /^(\d{1,5})(?:-(\d{1,5}))?(?:\/(tcp|udp|sctp))?$/.exec(text) ?? [];
+  if (from === '' || Number(from) > Number(to) || Number(to) > 65535)
+    throw invalid(`error while looking up for ${key} ${text}: invalid port or range of ports`);
+  return { from: Number(from), to: Number(to), type };
 }
 
 function number(text: string): number {
   if (/^-?\d+$/.test(text)) return Number(text);
-  throw new Failure('invalid', 'FILTER_INVALID', `invalid value for filter 'exited': "${text}"`);
+  throw invalid(`invalid value for filter 'exited': "${text}"`);
 }
 
 /** Names are matched by regular expression, as a client writes it; one that is none matches as text. */
@@ -120,4 +129,8 @@ function pattern(text: string): RegExp {
   } catch {
     return new RegExp(text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&'));
   }
+}
+
+function invalid(message: string): Failure {
+  return new Failure('invalid', 'FILTER_INVALID', message);
 }

@@ -1,6 +1,7 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import { closeSync, fstatSync, openSync, read, readSync } from 'node:fs';
+import { promisify } from 'node:util';
 import { Failure, systemCode } from '../lib/error.ts';
-import type { LogWriter } from './log-writer.ts';
+import type { LogPosition, LogWriter } from './log-writer.ts';
 import { frame } from './output-hub.ts';
 import type { OutputName } from './start-process.ts';
 
@@ -13,10 +14,18 @@ export interface LogQuery {
   readonly until: number | undefined;
   /** Last so many entries; undefined is all. */
   readonly tail: number | undefined;
-  /** Reads up to this offset only. */
-  readonly end: number | undefined;
+  /** Put before the text of each entry. */
+  readonly prefix?: string | undefined;
+}
+
+/** How far a log is read that may still be written. */
+export interface LogSpan {
+  /** Who writes it. */
+  readonly writer: LogWriter;
+  /** Reads up to this place only. */
+  readonly end?: LogPosition;
   /** Goes on with what comes until the log ends. Only while a process writes it. */
-  readonly follow: LogWriter | undefined;
+  readonly follow?: boolean;
 }
 
 interface LogEntry {
@@ -25,43 +34,133 @@ interface LogEntry {
   readonly time: string;
 }
 
+const readFile = promisify(read);
+
 const BLOCK = 1 << 16;
 const NEWLINE = 10;
+/** Files that were put aside: more than that nobody keeps. */
+const FILE_LIMIT = 10_000;
 
 /**
- * Reads a json-file log and gives its text in the Engine API's form (plain with a terminal, else framed). Memory is
- * bounded whatever the log's size. A log that was never begun is empty.
+ * Reads a json-file log, with the files that were put aside, and gives its text in the Engine API's form (plain with a
+ * terminal, else framed). Memory is bounded whatever the log's size. A log that was never begun is empty.
  */
 export async function* readLog(
   path: string,
   tty: boolean,
   query: LogQuery,
-  options: { readonly signal: AbortSignal },
+  options: { readonly signal: AbortSignal; readonly span?: LogSpan | undefined },
 ): AsyncGenerator<Buffer> {
   const timer = query.until === undefined ? undefined : AbortSignal.timeout(Math.max(0, query.until - Date.now()));
   const signal = timer ? AbortSignal.any([options.signal, timer]) : options.signal;
-  await using file = await opened(path, query.follow, signal);
-  if (!file) return;
-  let offset = query.tail === undefined ? 0 : await tailOffset(file, query.tail);
+  using files = new LogFiles(path, options.span);
   let partial = Buffer.alloc(0);
+  if (query.tail !== undefined) files.skipTo(query.tail);
+  const follow = options.span?.follow ? options.span.writer : undefined;
   while (!options.signal.aborted) {
-    const ended = query.follow?.ended ?? true;
-    const changed = query.follow?.changed();
-    const length = Math.min(BLOCK, (query.end ?? Number.POSITIVE_INFINITY) - offset);
-    const block = Buffer.allocUnsafe(length);
-    const { bytesRead } = await file.read(block, 0, length, offset);
-    offset += bytesRead;
-    if (bytesRead === 0) {
+    const ended = follow?.ended ?? true;
+    const changed = follow?.changed();
+    const { isComplete } = files;
+    const block = await files.read();
+    if (block.length === 0) {
+      if (files.next(isComplete)) continue;
       if (ended || signal.aborted || !changed) return;
       await untilAborted(changed, signal);
       continue;
     }
-    const bytes = Buffer.concat([partial, block.subarray(0, bytesRead)]);
+    const bytes = Buffer.concat([partial, block]);
     const end = bytes.lastIndexOf(NEWLINE) + 1;
     partial = bytes.subarray(end);
     const { pieces, done } = select(bytes.toString('utf8', 0, end), tty, query);
     if (pieces.length > 0) yield Buffer.concat(pieces);
     if (done) return;
+  }
+}
+
+/** The files of a log, oldest first, opened at once so that a rotation does not mix them up. */
+class LogFiles implements Disposable {
+  readonly #path: string;
+  readonly #span: LogSpan | undefined;
+  #open: { readonly fd: number; readonly generation: number }[] = [];
+  /** In the first of them. */
+  #offset = 0;
+  /** Of the file that is written next, when there is none yet. */
+  #awaited: number;
+
+  constructor(path: string, span: LogSpan | undefined) {
+    this.#path = path;
+    this.#span = span;
+    this.#awaited = this.#newest();
+    for (let number = 0; number < FILE_LIMIT; number++) if (!this.#add(number, 'before') && number > 0) break;
+  }
+
+  /** True when the file will not grow any more. To be asked before it is read to its end. */
+  get isComplete(): boolean {
+    const file = this.#open[0];
+    return this.#open.length > 1 || (file !== undefined && file.generation < this.#newest());
+  }
+
+  /** The next bytes of the file; none at its end. */
+  async read(): Promise<Buffer> {
+    const file = this.#open[0];
+    if (!file) return Buffer.alloc(0);
+    const { end } = this.#span ?? {};
+    const left = end && file.generation === end.generation ? end.offset - this.#offset : BLOCK;
+    const block = Buffer.allocUnsafe(Math.max(0, Math.min(BLOCK, left)));
+    const { bytesRead } = await readFile(file.fd, block, 0, block.length, this.#offset);
+    this.#offset += bytesRead;
+    return block.subarray(0, bytesRead);
+  }
+
+  /** Goes on to the next file, or to the first one when there was none; `isComplete` is of before the last read. */
+  next(isComplete: boolean): boolean {
+    const file = this.#open[0];
+    const { end } = this.#span ?? {};
+    if (file && (!isComplete || (end && file.generation >= end.generation))) return false;
+    if (file) {
+      closeSync(file.fd);
+      this.#open.shift();
+      this.#offset = 0;
+      this.#awaited = file.generation + 1;
+    }
+    if (this.#open.length === 0)
+      for (let number = this.#newest() - this.#awaited; number >= 0; number--) this.#add(number, 'behind');
+    return this.#open.length > 0;
+  }
+
+  /** Skips all but the last `count` lines. */
+  skipTo(count: number): void {
+    let missing = count;
+    for (let index = this.#open.length - 1; index >= 0; index--) {
+      const { offset, lines } = tailOffset(this.#open[index]?.fd ?? -1, missing);
+      missing -= lines;
+      if (missing > 0 && index > 0) continue;
+      for (const { fd } of this.#open.splice(0, index)) closeSync(fd);
+      this.#offset = offset;
+      return;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    for (const { fd } of this.#open.splice(0)) closeSync(fd);
+  }
+
+  #newest(): number {
+    return this.#span?.writer.generation ?? 0;
+  }
+
+  /** Opens the file that was put aside `number` rotations ago, 0 being the one that is written. */
+  #add(number: number, where: 'before' | 'behind'): boolean {
+    try {
+      const fd = openSync(number === 0 ? this.#path : `${this.#path}.${number}`, 'r');
+      const file = { fd, generation: this.#newest() - number };
+      if (where === 'before') this.#open.unshift(file);
+      else this.#open.push(file);
+      return true;
+    } catch (error) {
+      if (systemCode(error) === 'ENOENT') return false;
+      throw error;
+    }
   }
 }
 
@@ -74,7 +173,7 @@ function select(lines: string, tty: boolean, query: LogQuery): { pieces: Buffer[
     if (text !== '') pieces.push(tty ? Buffer.from(text) : frame(stream, Buffer.from(text)));
     text = '';
   };
-  const { since, until, timestamps } = query;
+  const { since, until, timestamps, prefix = '' } = query;
   for (const line of lines.split('\n')) {
     const entry = line === '' ? undefined : parse(line);
     if (!entry) continue;
@@ -85,7 +184,7 @@ function select(lines: string, tty: boolean, query: LogQuery): { pieces: Buffer[
     if (!query[entry.stream] || (since !== undefined && Date.parse(entry.time) < since)) continue;
     if (entry.stream !== stream) flush();
     stream = entry.stream;
-    text += timestamps ? `${withNanoseconds(entry.time)} ${entry.log}` : entry.log;
+    text += `${timestamps ? `${withNanoseconds(entry.time)} ` : ''}${prefix}${entry.log}`;
   }
   flush();
   return { pieces, done: false };
@@ -97,37 +196,23 @@ function withNanoseconds(time: string): string {
   return `${seconds}.${fraction.padEnd(9, '0')}Z`;
 }
 
-async function opened(
-  path: string,
-  follow: LogWriter | undefined,
-  signal: AbortSignal,
-): Promise<FileHandle | undefined> {
-  for (;;) {
-    const ended = follow?.ended ?? true;
-    const changed = follow?.changed();
-    try {
-      return await open(path, 'r');
-    } catch (error) {
-      if (systemCode(error) !== 'ENOENT') throw error;
-      if (ended || signal.aborted || !changed) return undefined;
-      await untilAborted(changed, signal);
-    }
-  }
-}
-
-/** Where the last `count` entries begin, found from the end. */
-async function tailOffset(file: FileHandle, count: number): Promise<number> {
-  let { size: offset } = await file.stat();
-  // The newline at the very end belongs to the last entry.
-  let missing = count + 1;
+/** Where the last `count` lines of a file begin, found from the end, and how many there are. */
+function tailOffset(fd: number, count: number): { readonly offset: number; readonly lines: number } {
+  let { size: offset } = fstatSync(fd);
+  let lines = 0;
   const block = Buffer.allocUnsafe(BLOCK);
   while (offset > 0) {
     const start = Math.max(0, offset - BLOCK);
-    const { bytesRead } = await file.read(block, 0, offset - start, start);
-    for (let at = bytesRead - 1; at >= 0; at--) if (block[at] === NEWLINE && --missing === 0) return start + at + 1;
+    const length = readSync(fd, block, 0, offset - start, start);
+    for (let at = length - 1; at >= 0; at--) {
+      if (block[at] !== NEWLINE) continue;
+      // The newline at the very end belongs to the last line.
+      if (lines === count) return { offset: start + at + 1, lines };
+      lines++;
+    }
     offset = start;
   }
-  return 0;
+  return { offset: 0, lines };
 }
 
 function parse(line: string): LogEntry | undefined {

@@ -1,5 +1,6 @@
-import { close, fstatSync, open, statSync, write } from 'node:fs';
+import { close, fstatSync, ftruncateSync, open, renameSync, rmSync, statSync, write } from 'node:fs';
 import { promisify } from 'node:util';
+import { systemCode } from '../lib/error.ts';
 import type { OutputName } from './start-process.ts';
 
 const openFile = promisify(open);
@@ -10,23 +11,38 @@ const closeFile = promisify(close);
 const LINE_LIMIT = 16 << 10;
 const NEWLINE = 10;
 
+export interface LogLimits {
+  /** A file that has reached so many bytes is put aside; undefined: there is one file without limit. */
+  readonly maxSize: number | undefined;
+  /** How many files there are at most, the one that is written among them. */
+  readonly maxFiles: number;
+}
+
+/** A place in a log: a file, counted by how often the writer has begun a new one, and an offset in it. */
+export interface LogPosition {
+  readonly generation: number;
+  readonly offset: number;
+}
+
 /**
  * Writes a log in Docker's json-file form: one JSON object a line, `{"log":"text\n","stream":"stdout","time":"..."}`.
- * Appends; the file is made with the first output.
+ * Appends; the file is made with the first output. Files that were put aside are `<path>.1`, the newest, and so on.
  */
 export class LogWriter {
   readonly path: string;
+  readonly #limits: LogLimits;
   readonly #partial: Record<OutputName, Buffer> = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) };
-  /** Open file, and its size when it was opened. */
-  #file: Promise<{ readonly fd: number; readonly size: number }> | undefined;
+  #fd: number | undefined;
+  /** Of the open file. */
+  #size = 0;
+  #generation = 0;
   #written: Promise<void> = Promise.resolve();
   #change = Promise.withResolvers<void>();
   #ended = false;
-  /** Bytes given to the file by this writer. */
-  #appended = 0;
 
-  constructor(path: string) {
+  constructor(path: string, limits: LogLimits = { maxSize: undefined, maxFiles: 1 }) {
     this.path = path;
+    this.#limits = limits;
   }
 
   /** Resolves when it is in the file. What cannot be written (a full disk) is lost, the process goes on. */
@@ -52,7 +68,7 @@ export class LogWriter {
     await this.#written;
     this.#ended = true;
     this.#change.resolve();
-    if (this.#file) await this.#file.then(({ fd }) => closeFile(fd)).catch(() => {});
+    await this.#close();
   }
 
   /** True when nothing will be added any more. */
@@ -60,13 +76,17 @@ export class LogWriter {
     return this.#ended;
   }
 
-  /** Where the file ends with what came until now, but for lines that are not ended. Resolves when it is written. */
-  async position(): Promise<number> {
-    const appended = this.#appended;
-    const written = this.#written;
-    const begun = this.#file ? (await this.#file).size : (statSync(this.path, { throwIfNoEntry: false })?.size ?? 0);
-    await written;
-    return begun + appended;
+  /** How often a new file was begun. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /** Where the log ends with what came until now, but for lines that are not ended. Resolves when it is written. */
+  async position(): Promise<LogPosition> {
+    return this.#written.then(() => ({
+      generation: this.#generation,
+      offset: this.#fd === undefined ? (statSync(this.path, { throwIfNoEntry: false })?.size ?? 0) : this.#size,
+    }));
   }
 
   /** Lines that are not ended yet. */
@@ -98,20 +118,67 @@ export class LogWriter {
 
   #append(name: OutputName, pieces: readonly string[]): Promise<void> {
     const tail = `,"stream":"${name}","time":"${new Date().toISOString()}"}\n`;
-    let text = '';
-    for (const piece of pieces) text += `{"log":${JSON.stringify(piece)}${tail}`;
-    this.#file ??= openFile(this.path, 'a', 0o640).then((fd) => ({ fd, size: fstatSync(fd).size }));
-    const file = this.#file;
-    const bytes = Buffer.from(text);
-    this.#appended += bytes.length;
+    const lines = pieces.map((piece) => `{"log":${JSON.stringify(piece)}${tail}`);
     this.#written = this.#written
-      .then(async () => writeAll((await file).fd, bytes))
-      .catch(() => {})
+      .then(() => this.#put(lines))
+      .catch(() => this.#dropTorn())
       .then(() => {
         this.#change.resolve();
         this.#change = Promise.withResolvers();
       });
     return this.#written;
+  }
+
+  /** Writes lines, to one file as many at a time as it may take. */
+  async #put(lines: readonly string[]): Promise<void> {
+    const { maxSize = Number.POSITIVE_INFINITY } = this.#limits;
+    for (let at = 0; at < lines.length; ) {
+      if (this.#size >= maxSize) await this.#rotate();
+      if (this.#fd === undefined) {
+        this.#fd = await openFile(this.path, 'a', 0o640);
+        this.#size = fstatSync(this.#fd).size;
+        continue;
+      }
+      let text = '';
+      // Of characters that are more than one byte more would fit: files are then a little too large, as with Docker.
+      while (at < lines.length && this.#size + text.length < maxSize) text += lines[at++];
+      const bytes = Buffer.from(text);
+      await writeAll(this.#fd, bytes);
+      this.#size += bytes.length;
+    }
+  }
+
+  /** Puts the file aside. Nothing waits in between, so that a reader finds all files in their places. */
+  async #rotate(): Promise<void> {
+    await this.#close();
+    const { maxFiles } = this.#limits;
+    if (maxFiles < 2) rmSync(this.path, { force: true });
+    for (let number = maxFiles - 1; number >= 1; number--) {
+      const from = number === 1 ? this.path : `${this.path}.${number - 1}`;
+      try {
+        renameSync(from, `${this.path}.${number}`);
+      } catch (error) {
+        if (systemCode(error) !== 'ENOENT') throw error;
+      }
+    }
+    this.#generation++;
+    this.#size = 0;
+  }
+
+  /** After a write that failed, on a full disk for example: half a line would spoil the next one. */
+  #dropTorn(): void {
+    if (this.#fd === undefined) return;
+    try {
+      ftruncateSync(this.#fd, this.#size);
+    } catch {
+      // then a reader passes over it
+    }
+  }
+
+  async #close(): Promise<void> {
+    const fd = this.#fd;
+    this.#fd = undefined;
+    if (fd !== undefined) await closeFile(fd).catch(() => {});
   }
 }
 

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, readFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { makeScratchFolder } from '../lib/scratch.ts';
-import { type LogQuery, readLog } from './log-reader.ts';
+import { logDetails, logLimits } from './log-options.ts';
+import { type LogQuery, type LogSpan, readLog } from './log-reader.ts';
 import { LogWriter } from './log-writer.ts';
 
 const { signal } = new AbortController();
@@ -15,8 +16,6 @@ const ALL: LogQuery = {
   since: undefined,
   until: undefined,
   tail: undefined,
-  end: undefined,
-  follow: undefined,
 };
 
 async function withLog(work: (path: string) => Promise<void>): Promise<void> {
@@ -25,9 +24,9 @@ async function withLog(work: (path: string) => Promise<void>): Promise<void> {
 }
 
 /** Everything as with a terminal: plain text. */
-async function read(path: string, query: Partial<LogQuery> = {}): Promise<string> {
+async function read(path: string, query: Partial<LogQuery> = {}, span?: LogSpan): Promise<string> {
   const chunks: Buffer[] = [];
-  for await (const chunk of readLog(path, true, { ...ALL, ...query }, { signal })) chunks.push(chunk);
+  for await (const chunk of readLog(path, true, { ...ALL, ...query }, { signal, span })) chunks.push(chunk);
   return Buffer.concat(chunks).toString();
 }
 
@@ -78,7 +77,7 @@ test('tail, over many blocks', () =>
 test('follow sees what comes later, from before the file exists until the end', () =>
   withLog(async (path) => {
     const log = new LogWriter(path);
-    const all = read(path, { follow: log });
+    const all = read(path, {}, { writer: log, follow: true });
     for (let i = 0; i < 50; i++) {
       await log.write('stdout', Buffer.from(`${i}\n`));
       if (i % 10 === 0) await new Promise(setImmediate);
@@ -96,9 +95,10 @@ test('the position divides the log exactly', () =>
     void log.write('stdout', Buffer.from('a\n'));
     const position = log.position();
     void log.write('stdout', Buffer.from('b\n'));
-    assert.equal(await read(path, { end: await position }), 'of the run before\na\n');
+    const end = await position;
+    assert.equal(await read(path, {}, { writer: log, end }), 'of the run before\na\n');
     await log.end();
-    assert.equal(await new LogWriter(path).position(), readFileSync(path).length);
+    assert.deepEqual(await new LogWriter(path).position(), { generation: 0, offset: readFileSync(path).length });
   }));
 
 test('a line that a crash has cut is passed over', () =>
@@ -122,3 +122,75 @@ test('timestamps have nine digits after the point, however they were written', (
       ['000000000', '120000000', '123456789'].map((digits) => `2026-01-01T00:00:00.${digits}Z x\n`).join(''),
     );
   }));
+
+test('files are put aside at their size, and read as one log: whole, from the end, up to a place, while they are written', () =>
+  withLog(async (path) => {
+    const log = new LogWriter(path, { maxSize: 1000, maxFiles: 3 });
+    const followed = read(path, {}, { writer: log, follow: true });
+    const expected: string[] = [];
+    for (let i = 0; i < 100; i++) {
+      expected.push(`line ${i}\n`);
+      await log.write('stdout', Buffer.from(`line ${i}\n`));
+      if (i === 49) {
+        const end = await log.position();
+        const replay = await read(path, {}, { writer: log, end });
+        assert.ok(expected.join('').endsWith(replay) && replay.split('\n').length > 20, replay);
+      }
+      await new Promise(setImmediate);
+    }
+    const writer = { writer: log };
+    const kept = await read(path, {}, writer);
+    assert.ok(kept.split('\n').length < 60, 'the oldest are gone');
+    assert.ok(expected.join('').endsWith(kept));
+    assert.equal(await read(path, { tail: 20 }, writer), expected.slice(-20).join(''));
+    assert.equal(await read(path, { tail: 1 }, writer), 'line 99\n');
+    assert.equal(await read(path, { tail: 0 }, writer), '');
+    await log.end();
+    assert.equal(await followed, expected.join(''));
+    assert.equal(await read(path), kept, 'by a later host');
+    assert.ok(existsSync(`${path}.2`) && !existsSync(`${path}.3`));
+    for (const file of [path, `${path}.1`, `${path}.2`]) assert.ok(readFileSync(file).length < 1200);
+  }));
+
+test('many lines at once go to as many files as they need; one file begins anew', () =>
+  withLog(async (path) => {
+    const text = Array.from({ length: 500 }, (_, i) => `line ${i}\n`).join('');
+    const many = new LogWriter(path, { maxSize: 1000, maxFiles: 100 });
+    await many.write('stdout', Buffer.from(text));
+    await many.end();
+    assert.equal(await read(path), text);
+    const one = new LogWriter(`${path}-one`, { maxSize: 1000, maxFiles: 1 });
+    await one.write('stdout', Buffer.from(text));
+    await one.end();
+    assert.ok(readFileSync(`${path}-one`).length <= 1100);
+    assert.ok(text.endsWith(await read(`${path}-one`)));
+    assert.ok(!existsSync(`${path}-one.1`));
+  }));
+
+test('options of a log: sizes, numbers, details', () => {
+  const limits = (Config: Record<string, string>, Type = 'json-file') => logLimits({ Type, Config });
+  assert.deepEqual(limits({}), { maxSize: undefined, maxFiles: 1 });
+  assert.deepEqual(limits({ 'max-size': '1.5k', 'max-file': '3' }), { maxSize: 1500, maxFiles: 3 });
+  assert.deepEqual(limits({ 'max-size': '10m' }), { maxSize: 10_000_000, maxFiles: 1 });
+  assert.deepEqual(limits({}, 'local'), { maxSize: 20_000_000, maxFiles: 5 });
+  for (const [config, type, message] of [
+    [{ nope: '1' }, 'json-file', "unknown log opt 'nope' for json-file log driver"],
+    [{}, 'nope', 'error looking up logging plugin nope: plugin "nope" not found'],
+    [{ 'max-size': 'bad' }, 'json-file', "failed to initialize logging driver: invalid size: 'bad'"],
+    [{ 'max-size': '0' }, 'json-file', 'failed to initialize logging driver: max-size must be a positive number'],
+    [{ 'max-file': '0' }, 'json-file', 'failed to initialize logging driver: max-file cannot be less than 1'],
+    [
+      { 'max-file': 'x' },
+      'json-file',
+      'failed to initialize logging driver: strconv.Atoi: parsing "x": invalid syntax',
+    ],
+  ] as const)
+    assert.throws(() => limits(config, type), { kind: 'invalid', message });
+  const container = { Labels: { lb: '1', other: 'x' }, Env: ['EV=a b', 'X=y'] };
+  const Config = { labels: 'lb', env: 'EV', tag: '{{.ID}}' };
+  assert.equal(
+    logDetails(container, { Type: 'json-file', Config }, 'f'.repeat(64)),
+    `EV=a+b,lb=1,tag=${'f'.repeat(12)} `,
+  );
+  assert.equal(logDetails(container, { Type: 'json-file', Config: {} }, 'x'), ' ');
+});

@@ -25,7 +25,8 @@ export async function processTable(
   const own = new Set(processesIn(cgroups, container.cgroupsPath).map(String));
   const args = (options.psArgs || '-ef').split(/\s+/).filter(Boolean);
   const { exitCode, stdout, stderr } = await runProgram('ps', args, { signal: options.signal });
-  if (exitCode !== 0) throw new Failure('invalid', 'PS_FAILED', `error running ps: ${stderr.trim().slice(0, 500)}`);
+  if (exitCode !== 0)
+    throw new Failure('invalid', 'PS_FAILED', `ps: ${stderr.trim().split('\n', 1)[0]?.slice(0, 500)}`);
   const [header = '', ...lines] = stdout.trimEnd().split('\n');
   const Titles = header.trim().split(/\s+/);
   const pid = Titles.indexOf('PID');

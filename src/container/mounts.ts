@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync } from 'node:fs';
 import { posix } from 'node:path';
 import type { SpecMount } from '../host/spec.ts';
-import { Failure } from '../lib/error.ts';
+import { Failure, isFailure } from '../lib/error.ts';
 import type { NewVolume, VolumeRecord } from '../store/volumes.ts';
 import type { ContainerConfig, HostConfig, MountPoint, MountRequest } from '../wire/container.ts';
 
@@ -54,7 +54,8 @@ export function planMounts(config: ContainerConfig, host: HostConfig, sources: M
   };
   for (const from of host.VolumesFrom ?? []) {
     const [container = '', mode = ''] = from.split(':');
-    for (const mount of sources.mountsOf(container)) {
+    if (!['', 'ro', 'rw', 'z', 'Z'].includes(mode)) throw invalid(`invalid mode: ${mode}`);
+    for (const mount of inheritedMounts(container, sources)) {
       if (mount.type === 'tmpfs') continue;
       planned.set(mount.destination, { ...mount, readOnly: mount.readOnly || mode === 'ro' });
     }
@@ -70,10 +71,19 @@ export function planMounts(config: ContainerConfig, host: HostConfig, sources: M
     add(mount);
   }
   for (const path of Object.keys(config.Volumes ?? {})) {
-    const destination = checkedDestination(path, path);
+    const destination = checkedDestination(path, path, 'volume');
     if (!planned.has(destination)) add(volumeMount(undefined, destination, { readOnly: false, copy: true }, sources));
   }
   return [...planned.values()];
+}
+
+/** Not there is said as a wrong option: clients take "not found" for a missing image. */
+function inheritedMounts(container: string, sources: MountSources): readonly PlannedMount[] {
+  try {
+    return sources.mountsOf(container);
+  } catch (error) {
+    throw isFailure(error, 'not-found') ? invalid(error.message) : error;
+  }
 }
 
 /** The mounts in the runtime's form. */
@@ -125,7 +135,7 @@ function fromBind(bind: string, sources: MountSources): PlannedMount {
     else if (!['rw', 'z', 'Z', 'consistent', 'cached', 'delegated'].includes(option))
       throw invalid(`invalid mode: ${mode}`);
   }
-  const destination = checkedDestination(second ?? first, bind);
+  const destination = checkedDestination(second ?? first, bind, first.startsWith('/') ? 'bind' : 'volume');
   if (second === undefined) return volumeMount(undefined, destination, { readOnly, copy }, sources);
   if (!first.startsWith('/')) return volumeMount(first, destination, { readOnly, copy }, sources);
   const source = posix.resolve(first);
@@ -136,14 +146,16 @@ function fromBind(bind: string, sources: MountSources): PlannedMount {
 function fromRequest(mount: MountRequest, sources: MountSources): PlannedMount {
   const wrong = (what: string) => invalid(`invalid mount config for type "${mount.Type}": ${what}`);
   if (!mount.Target) throw wrong('field Target must not be empty');
-  const destination = checkedDestination(mount.Target, mount.Target);
+  if (!mount.Target.startsWith('/')) throw wrong(`invalid mount path: '${mount.Target}' mount path must be absolute`);
+  const destination = posix.resolve(mount.Target);
+  if (destination === '/') throw wrong("invalid specification: destination can't be '/'");
   const readOnly = mount.ReadOnly ?? false;
   switch (mount.Type) {
     case 'bind': {
       const { Propagation = '', NonRecursive = false, CreateMountpoint = false } = mount.BindOptions ?? {};
       const source = mount.Source ?? '';
       if (!source.startsWith('/')) throw wrong(`invalid mount path: '${source}' mount path must be absolute`);
-      if (Propagation !== '' && !PROPAGATIONS.has(Propagation)) throw wrong(`invalid propagation: "${Propagation}"`);
+      if (Propagation !== '' && !PROPAGATIONS.has(Propagation)) throw wrong(`invalid propagation mode: ${Propagation}`);
       if (!existsSync(source)) {
         if (!CreateMountpoint) throw wrong(`bind source path does not exist: ${source}`);
         mkdirSync(source, { recursive: true, mode: 0o755 });
@@ -177,7 +189,7 @@ function fromRequest(mount: MountRequest, sources: MountSources): PlannedMount {
       return { type: 'tmpfs', destination, options, listed: true };
     }
     default:
-      throw invalid(`mount type unknown: "${mount.Type}"`);
+      throw wrong('mount type unknown');
   }
 }
 
@@ -191,7 +203,7 @@ function fromTmpfs(path: string, text: string): PlannedMount {
   if (wrong !== undefined) throw invalid(`invalid tmpfs option ["${wrong}"]`);
   const opposites = new Set(stated.map((option) => `no${option}`));
   const options = [...TMPFS_DEFAULT.filter((option) => !opposites.has(option)), ...stated];
-  return { type: 'tmpfs', destination: checkedDestination(path, path), options, listed: false };
+  return { type: 'tmpfs', destination: tmpfsDestination(path), options, listed: false };
 }
 
 function volumeMount(
@@ -208,15 +220,19 @@ function volumeMount(
   return { type: 'volume', name: volume.name, source, destination, ...options, anonymous };
 }
 
-function checkedDestination(path: string, specification: string): string {
-  if (!path.startsWith('/'))
-    throw invalid(
-      `invalid volume specification: '${specification}': invalid mount config for type "volume": invalid mount path: '${path}' mount path must be absolute`,
-    );
+function checkedDestination(path: string, specification: string, type: 'bind' | 'volume'): string {
+  const refusal = (what: string) =>
+    invalid(`invalid volume specification: '${specification}': invalid mount config for type "${type}": ${what}`);
+  if (!path.startsWith('/')) throw refusal(`invalid mount path: '${path}' mount path must be absolute`);
   const destination = posix.resolve(path);
-  if (destination === '/')
-    throw invalid(`invalid volume specification: '${specification}': invalid specification: destination can't be '/'`);
+  if (destination === '/') throw refusal("invalid specification: destination can't be '/'");
   return destination;
+}
+
+function tmpfsDestination(path: string): string {
+  if (!path.startsWith('/')) throw invalid(`invalid mount path: '${path}' mount path must be absolute`);
+  if (posix.resolve(path) === '/') throw invalid("invalid specification: destination can't be '/'");
+  return posix.resolve(path);
 }
 
 function access(mount: { readonly readOnly: boolean }): 'ro' | 'rw' {

@@ -3,8 +3,14 @@ import { containerCapabilities } from '../host/capabilities.ts';
 import type { Cgroups } from '../host/cgroup.ts';
 import { DEFAULT_MASKED_PATHS, DEFAULT_READONLY_PATHS, type Resources } from '../host/spec.ts';
 import { Failure } from '../lib/error.ts';
+import type { Healthcheck } from '../oci/image-config.ts';
 import type { ContainerConfig, HostConfig } from '../wire/container.ts';
+import { blockIoOf, supportedWeights } from './block-io.ts';
 import { checkCpuSet } from './cpu-set.ts';
+import { parseDeviceRule } from './device-rules.ts';
+import { logLimits } from './log-options.ts';
+import { securityOf } from './security.ts';
+import { signalNumber } from './signals.ts';
 
 export const DEFAULT_SHM_SIZE = 64 << 20;
 const MINIMUM_MEMORY = 6 << 20;
@@ -17,6 +23,7 @@ export function normaliseHostConfig(
 ): { readonly hostConfig: HostConfig; readonly warnings: string[] } {
   const warnings: string[] = [];
   const { Memory: memory = 0 } = asked;
+  const isOpen = asked.Privileged || securityOf(asked).openSystemPaths;
   const hostConfig: HostConfig = {
     ...UNSET,
     ...asked,
@@ -50,11 +57,13 @@ export function normaliseHostConfig(
     MemorySwappiness: asked.MemorySwappiness === -1 ? null : (asked.MemorySwappiness ?? null),
     OomKillDisable: asked.OomKillDisable ?? false,
     PidsLimit: (asked.PidsLimit ?? 0) > 0 ? (asked.PidsLimit ?? null) : null,
-    MaskedPaths: asked.Privileged ? null : (asked.MaskedPaths ?? [...DEFAULT_MASKED_PATHS]),
-    ReadonlyPaths: asked.Privileged ? null : (asked.ReadonlyPaths ?? [...DEFAULT_READONLY_PATHS]),
+    MaskedPaths: isOpen ? null : (asked.MaskedPaths ?? [...DEFAULT_MASKED_PATHS]),
+    ReadonlyPaths: isOpen ? null : (asked.ReadonlyPaths ?? [...DEFAULT_READONLY_PATHS]),
   };
   checkLimits(asked);
+  Object.assign(hostConfig, supportedWeights(hostConfig, cgroups, warnings));
   checkModes(hostConfig);
+  checkUnsupported(hostConfig);
   if (memory > 0 && (asked.MemorySwap ?? 0) !== 0 && !cgroups.swap) {
     hostConfig.MemorySwap = -1;
     warnings.push('Your kernel does not support swap limit capabilities. Memory limited without swap.');
@@ -97,10 +106,24 @@ export function checkConfig(config: ContainerConfig): void {
   ] as const)
     if (name.length > 64 || /[\s\0/]/.test(name)) throw invalid(`invalid ${what} format: ${name}`);
   if (StopTimeout !== undefined && StopTimeout < -1) throw invalid(`invalid stop timeout: ${StopTimeout}`);
+  if (config.StopSignal) signalNumber(config.StopSignal);
+  checkHealth(config.Healthcheck);
   for (const entry of config.Env ?? [])
     if (entry.startsWith('=') || entry === '' || entry.includes('\0'))
       throw invalid(`invalid environment variable: ${entry}`);
 }
+
+/** Zeros stand for the default. */
+function checkHealth(check: Healthcheck | undefined): void {
+  for (const field of ['Interval', 'Timeout', 'StartPeriod', 'StartInterval'] as const) {
+    const value = check?.[field] ?? 0;
+    if (value !== 0 && value < SHORTEST_HEALTH_TIME) throw invalid(`${field} in Healthcheck cannot be less than 1ms`);
+  }
+  if ((check?.Retries ?? 0) < 0) throw invalid('Retries in Healthcheck cannot be negative');
+}
+
+/** Nanoseconds. */
+const SHORTEST_HEALTH_TIME = 1e6;
 
 /** The limits in the runtime's form. */
 export function resourcesOf(host: HostConfig, cgroups: Cgroups): Resources {
@@ -108,6 +131,7 @@ export function resourcesOf(host: HostConfig, cgroups: Cgroups): Resources {
   const period = nano > 0 ? CPU_PERIOD : host.CpuPeriod;
   const quota = nano > 0 ? Math.round((nano / 1e9) * CPU_PERIOD) : host.CpuQuota;
   const swap = host.Memory && cgroups.swap ? host.MemorySwap : undefined;
+  const blockIo = blockIoOf(host);
   return {
     ...(host.Memory ? { memory: host.Memory } : {}),
     ...(swap ? { memorySwap: swap } : {}),
@@ -120,29 +144,8 @@ export function resourcesOf(host: HostConfig, cgroups: Cgroups): Resources {
     ...(host.CpusetCpus ? { cpusetCpus: host.CpusetCpus } : {}),
     ...(host.CpusetMems ? { cpusetMems: host.CpusetMems } : {}),
     ...(host.PidsLimit ? { pids: host.PidsLimit } : {}),
-    ...(host.BlkioWeight ? { blkioWeight: host.BlkioWeight } : {}),
+    ...(blockIo ? { blockIo } : {}),
   };
-}
-
-/** What SecurityOpt says. Labels and profiles of AppArmor and SELinux are accepted and have no effect here. */
-export function securityOf(options: readonly string[]): {
-  seccomp: 'default' | 'unconfined';
-  noNewPrivileges: boolean;
-} {
-  let seccomp: 'default' | 'unconfined' = 'default';
-  let noNewPrivileges = false;
-  for (const option of options) {
-    const [name = '', value = ''] = option.split(/[=:](.*)/s);
-    if (name === 'no-new-privileges') noNewPrivileges = value !== 'false';
-    else if (name === 'seccomp' && (value === 'unconfined' || value === 'builtin'))
-      seccomp = value === 'unconfined' ? 'unconfined' : 'default';
-    else if (name === 'seccomp')
-      throw new Failure('unsupported', 'SECCOMP_PROFILE', "a seccomp profile of one's own is not supported", {
-        hint: 'use the default profile, or --security-opt seccomp=unconfined',
-      });
-    else if (name !== 'label' && name !== 'apparmor') throw invalid(`invalid --security-opt 1: "${option}"`);
-  }
-  return { seccomp, noNewPrivileges };
 }
 
 function normalNetwork(mode: string | undefined): string {
@@ -173,8 +176,6 @@ function checkLimits(host: HostConfig): void {
   if (Math.abs(OomScoreAdj) > 1000)
     throw invalid(`Invalid value ${OomScoreAdj}, range for oom score adj is [-1000, 1000]`);
   if (ShmSize < 0) throw invalid('SHM size can not be less than 0');
-  const weight = host.BlkioWeight ?? 0;
-  if (weight !== 0 && (weight < 10 || weight > 1000)) throw invalid('Range of blkio weight is from 10 to 1000');
   const swappiness = host.MemorySwappiness ?? -1;
   if (swappiness < -1 || swappiness > 100)
     throw invalid(`Invalid value: ${swappiness}, valid memory swappiness range is 0-100`);
@@ -186,21 +187,40 @@ function checkModes(host: HostConfig): void {
     throw invalid(
       `invalid restart policy: unknown policy '${Name}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'`,
     );
+  if (MaximumRetryCount < 0) throw invalid('invalid restart policy: maximum retry count cannot be negative');
   if (MaximumRetryCount !== 0 && Name !== 'on-failure')
     throw invalid(`invalid restart policy: maximum retry count can only be used with 'on-failure'`);
   if (host.AutoRemove && Name !== 'no') throw invalid("can't create 'AutoRemove' container with restart policy");
-  for (const [mode, allowed] of [
-    [host.IpcMode ?? '', /^(private|host|none|shareable|container:.+)$/],
-    [host.PidMode ?? '', /^(|private|host|container:.+)$/],
-    [host.UTSMode ?? '', /^(|private|host)$/],
-    [host.CgroupnsMode ?? '', /^(private|host)$/],
+  for (const [what, mode, allowed] of [
+    ['Invalid IPC mode', host.IpcMode ?? '', /^(private|host|none|shareable|container:.+)$/],
+    ['Invalid PID mode', host.PidMode ?? '', /^(|private|host|container:.+)$/],
+    ['invalid UTS mode', host.UTSMode ?? '', /^(|private|host)$/],
+    ['invalid cgroup namespace mode', host.CgroupnsMode ?? '', /^(private|host)$/],
   ] as const)
-    if (!allowed.test(mode)) throw invalid(`invalid mode: ${mode}`);
-  const type = host.LogConfig?.Type ?? '';
-  if (type !== 'json-file' && type !== 'none') throw invalid(`logger: no log driver named '${type}' is registered`);
-  securityOf(host.SecurityOpt ?? []);
+    if (!allowed.test(mode)) throw invalid(`${what}: ${mode}`);
+  if (host.LogConfig) logLimits(host.LogConfig);
+  securityOf(host);
   containerCapabilities({ add: host.CapAdd ?? [], drop: host.CapDrop ?? [] });
 }
+
+/** Options that Docker knows and this host cannot follow. */
+function checkUnsupported(host: HostConfig): void {
+  const { Isolation = '', Runtime = '', StorageOpt = {}, DeviceRequests } = host;
+  if (Isolation !== '' && Isolation !== 'default')
+    throw invalid(`Invalid isolation: "${Isolation}" - linux only supports 'default'`);
+  if (!RUNTIMES.has(Runtime)) throw invalid(`Unknown runtime specified ${Runtime}`);
+  if (Object.keys(StorageOpt).length > 0)
+    throw invalid(`--storage-opt is supported only for overlay over xfs with 'pquota' mount option`);
+  const [request] = DeviceRequests ?? [];
+  if (request)
+    throw invalid(
+      `could not select device driver "${request.Driver}" with capabilities: [${request.Capabilities.map((all) => `[${all.join(' ')}]`).join(' ')}]`,
+    );
+  for (const rule of host.DeviceCgroupRules ?? []) parseDeviceRule(rule);
+}
+
+/** Names under which clients ask for the one runtime of this host. */
+const RUNTIMES = new Set(['', 'runc', 'crun', 'io.containerd.runc.v2']);
 
 function invalid(message: string): Failure {
   return new Failure('invalid', 'OPTIONS_INVALID', message);

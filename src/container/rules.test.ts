@@ -12,8 +12,9 @@ import { containerEnvironment } from './environment.ts';
 import { hostsFile } from './files.ts';
 import { humanDuration, statusText } from './inspect.ts';
 import { checkName, randomName } from './names.ts';
-import { normaliseHostConfig, resourcesOf, securityOf } from './options.ts';
+import { normaliseHostConfig, resourcesOf } from './options.ts';
 import { restartDelay } from './restart-policy.ts';
+import { securityOf } from './security.ts';
 import { signalNumber } from './signals.ts';
 import { resolveUser } from './user.ts';
 
@@ -124,7 +125,11 @@ const hostConfigs: [string, HostConfig, Partial<HostConfig> | string][] = [
     { AutoRemove: true, RestartPolicy: { Name: 'always' } },
     "can't create 'AutoRemove' container with restart policy",
   ],
-  ['log driver', { LogConfig: { Type: 'syslog', Config: {} } }, "logger: no log driver named 'syslog' is registered"],
+  [
+    'log driver',
+    { LogConfig: { Type: 'syslog', Config: {} } },
+    `error looking up logging plugin syslog: plugin "syslog" not found`,
+  ],
 ];
 for (const [name, asked, expected] of hostConfigs)
   test(`host config: ${name}`, () => {
@@ -146,12 +151,42 @@ test('limits in the form of the runtime', () => {
 });
 
 test('security options', () => {
-  assert.deepEqual(securityOf([]), { seccomp: 'default', noNewPrivileges: false });
-  assert.deepEqual(securityOf(['seccomp=unconfined', 'no-new-privileges', 'label=disable']), {
+  const none = { seccomp: 'default', noNewPrivileges: false, openSystemPaths: false };
+  assert.deepEqual(securityOf({}), none);
+  const SecurityOpt = ['seccomp=unconfined', 'no-new-privileges', 'label=disable', 'systempaths=unconfined'];
+  assert.deepEqual(securityOf({ SecurityOpt }), {
     seccomp: 'unconfined',
     noNewPrivileges: true,
+    openSystemPaths: true,
   });
-  assert.throws(() => securityOf(['what=ever']), { kind: 'invalid' });
+  assert.deepEqual(securityOf({ SecurityOpt: ['no-new-privileges:false', 'apparmor:x'] }), none);
+  const profile = {
+    defaultAction: 'SCMP_ACT_ALLOW',
+    syscalls: [
+      { names: ['mkdir'], action: 'SCMP_ACT_ERRNO', errnoRet: 13 },
+      { name: 'mount', action: 'SCMP_ACT_ERRNO', excludes: { caps: ['CAP_SYS_ADMIN'] } },
+      { names: ['bpf'], action: 'SCMP_ACT_KILL', includes: { caps: ['CAP_SYS_ADMIN'] } },
+      { names: ['x'], action: 'SCMP_ACT_KILL', includes: { arches: ['s390x'] } },
+    ],
+  };
+  const { seccomp } = securityOf({ SecurityOpt: [`seccomp=${JSON.stringify(profile)}`] });
+  assert.ok(typeof seccomp === 'object');
+  assert.deepEqual(
+    seccomp.syscalls.map(({ names, errnoRet }) => [...names, errnoRet]),
+    [
+      ['mkdir', 13],
+      ['mount', undefined],
+    ],
+  );
+  for (const option of [
+    'what=ever',
+    'what',
+    'no-new-privileges=maybe',
+    'seccomp={',
+    'seccomp=[]',
+    'seccomp={"syscalls":1}',
+  ])
+    assert.throws(() => securityOf({ SecurityOpt: [option] }), { kind: 'invalid' }, option);
 });
 
 test('signals by name and number', () => {

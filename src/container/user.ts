@@ -26,15 +26,16 @@ export function resolveUser(root: string, user: string, groupAdd: readonly strin
   const entry = passwd.find((row) => row[0] === wanted) ?? passwd.find((row) => row[2] === wanted);
   const uid = entry ? Number(entry[2]) : idOf(wanted);
   if (uid === undefined) throw invalid(`unable to find user ${name}: no matching entries in passwd file`);
-  const groupId = (text: string): number => {
+  const groupId = (text: string, unable = 'unable'): number => {
     const found = groups.find((row) => row[0] === text);
     const gid = found ? Number(found[2]) : idOf(text);
-    if (gid === undefined) throw invalid(`unable to find group ${text}: no matching entries in group file`);
+    if (gid === undefined) throw invalid(`${unable} to find group ${text}: no matching entries in group file`);
     return gid;
   };
   const gid = group !== '' ? groupId(group) : entry ? Number(entry[3]) : 0;
   const member = entry && group === '' ? groups.filter((row) => row[3]?.split(',').includes(entry[0] ?? '')) : [];
-  const additionalGids = [gid, ...member.map((row) => Number(row[2])), ...groupAdd.map(groupId)];
+  const added = groupAdd.map((group) => groupId(group, 'Unable'));
+  const additionalGids = [gid, ...member.map((row) => Number(row[2])), ...added];
   const ids = [uid, ...additionalGids];
   if (!ids.every((id) => Number.isInteger(id) && id >= 0 && id <= LARGEST_ID))
     throw invalid(`uids and gids must be in range 0-${LARGEST_ID}: ${user}`);
@@ -54,5 +55,5 @@ function idOf(text: string): number | undefined {
 }
 
 function invalid(message: string): Failure {
-  return new Failure('invalid', 'USER_INVALID', message);
+  return new Failure('invalid', 'USER_INVALID', message, { exitCode: 126 });
 }

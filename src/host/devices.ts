@@ -67,6 +67,17 @@ export function devicesAt(pathOnHost: string, pathInContainer: string): DeviceNo
   );
 }
 
+/** Numbers of the device that a block device limit names. */
+export function blockDevice(path: string): { readonly major: number; readonly minor: number } {
+  try {
+    const { major, minor } = statFile(realpathSync(path));
+    return { major, minor };
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT') throw error;
+    throw new Failure('invalid', 'DEVICE_MISSING', `stat ${path}: no such file or directory`);
+  }
+}
+
 function describe(file: string, path: string): DeviceNode | undefined {
   const stat = statFile(file);
   const type = TYPES.get(stat.mode & S_IFMT);

@@ -1,14 +1,14 @@
-import { accessSync, constants, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Failure, systemCode } from '../lib/error.ts';
 import { runProgram } from '../lib/run-program.ts';
 import { makeScratchFolder } from '../lib/scratch.ts';
 import { type Cgroups, detectCgroups, removeCgroup } from './cgroup.ts';
+import { findProgram } from './find-program.ts';
 import { type RuntimeProgram, startRuntime } from './runtime-program.ts';
 import { runtimeSpec } from './spec.ts';
 
 const CANDIDATES = ['crun', 'runc'] as const;
-const FOLDERS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 
 /**
  * The OCI runtime of this machine: crun when it works here, being the faster one, else runc. Whether one works is tried
@@ -18,7 +18,7 @@ const FOLDERS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '
 export async function findRuntime(memory: string, options: { readonly signal: AbortSignal }): Promise<RuntimeProgram> {
   const reasons: string[] = [];
   for (const name of CANDIDATES) {
-    const path = locate(name);
+    const path = findProgram(name);
     if (path === undefined) continue;
     const trial = remembered(memory, name, path) ?? (await tryOut(memory, name, path, options.signal));
     const { works, version, hidden } = trial;
@@ -37,20 +37,6 @@ interface Trial {
   readonly hidden?: string;
   /** Which file was tried: another one is tried again. */
   readonly file: string;
-}
-
-function locate(name: string): string | undefined {
-  const folders = [...(process.env['PATH'] ?? '').split(':').filter((folder) => folder.startsWith('/')), ...FOLDERS];
-  return folders
-    .map((folder) => join(folder, name))
-    .find((path) => {
-      try {
-        accessSync(path, constants.X_OK);
-        return true;
-      } catch {
-        return false;
-      }
-    });
 }
 
 async function tryOut(memory: string, name: string, path: string, signal: AbortSignal): Promise<Trial> {
@@ -106,6 +92,7 @@ async function complaint(
     shmSize: 1 << 20,
     mounts: [],
     devices: [],
+    deviceRules: [],
     privileged: false,
     capAdd: [],
     capDrop: [],

@@ -46,6 +46,7 @@ export function startFailure(start: {
 }
 
 function exitCodeOf(text: string): number {
+  if (text.includes('chdir to cwd')) return 126;
   if (!text.includes('exec: ') && !text.includes('exec user process')) return 128;
   if (/executable file not found|no such file or directory/.test(text)) return 127;
   return /permission denied|is a directory|exec format error|not a directory/i.test(text) ? 126 : 128;
@@ -67,6 +68,11 @@ function asRunc(text: string, program: string): string {
     );
   if (/^(?:open executable|exec.*): (?:Permission denied|Operation not permitted)$/.test(text))
     return `${prefix}permission denied`;
+  const folder = /^chdir `(.*)`: (.*)$/.exec(text);
+  if (folder) {
+    const [, path = '', reason = ''] = folder;
+    return `unable to start container process: chdir to cwd ("${path}") set in config.json failed: ${reason.toLowerCase()}`;
+  }
   if (/^exec.*: Exec format error$/.test(text)) return `${prefix}exec format error`;
   return text;
 }

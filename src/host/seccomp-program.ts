@@ -63,7 +63,7 @@ const AS_A_TREE = 2;
 
 function translate(filter: Seccomp): string | undefined {
   library ??= load();
-  const defaultAction = actionOf(filter.defaultAction, undefined);
+  const defaultAction = actionOf(filter.defaultAction, filter.defaultErrnoRet);
   if (library === undefined || defaultAction === undefined) return undefined;
   const context = library.init(defaultAction);
   if (!context) return undefined;

@@ -3,11 +3,12 @@ import { existsSync } from 'node:fs';
 /** A seccomp filter in the runtime specification's form. https://github.com/opencontainers/runtime-spec/blob/main/config-linux.md#seccomp */
 export interface Seccomp {
   defaultAction: string;
+  defaultErrnoRet?: number;
   architectures: string[];
   syscalls: SyscallRule[];
 }
 
-interface SyscallRule {
+export interface SyscallRule {
   names: string[];
   action: string;
   errnoRet?: number;
@@ -24,7 +25,7 @@ export function defaultSeccomp(capabilities: readonly string[], architecture: st
     if (capabilities.includes(capability)) syscalls.push(allow(names));
   if (!capabilities.includes('CAP_SYS_ADMIN')) syscalls.push(...WITHOUT_NEW_NAMESPACES);
   syscalls.push(allow(architecture === 'arm64' ? ARM64_ONLY : X64_ONLY));
-  return { defaultAction: 'SCMP_ACT_ERRNO', architectures: interfaces(architecture), syscalls };
+  return { defaultAction: 'SCMP_ACT_ERRNO', architectures: ownInterfaces(architecture), syscalls };
 }
 
 function allow(names: string): SyscallRule {
@@ -129,7 +130,7 @@ const ARM64_ONLY = 'arm_fadvise64_64 arm_sync_file_range sync_file_range2 breakp
  * The system call interfaces that programs may use; every one makes the start of a container measurably slower. The x32
  * one is left out, hardly any kernel has it; the 32-bit x86 one counts when the kernel offers it.
  */
-function interfaces(architecture: string): string[] {
+export function ownInterfaces(architecture: string = process.arch): string[] {
   if (architecture === 'arm64') return ['SCMP_ARCH_AARCH64', 'SCMP_ARCH_ARM'];
   return existsSync('/proc/sys/abi/vsyscall32') ? ['SCMP_ARCH_X86_64', 'SCMP_ARCH_X86'] : ['SCMP_ARCH_X86_64'];
 }

@@ -32,6 +32,7 @@ const OPTIONS: SpecOptions = {
   devices: [
     { node: { path: '/dev/x', type: 'c', major: 10, minor: 229, fileMode: 0o666, uid: 0, gid: 0 }, access: 'rw' },
   ],
+  deviceRules: [],
   privileged: false,
   capAdd: ['NET_ADMIN'],
   capDrop: ['mknod'],

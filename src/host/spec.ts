@@ -19,7 +19,24 @@ export interface Resources {
   readonly cpusetCpus?: string;
   readonly cpusetMems?: string;
   readonly pids?: number;
-  readonly blkioWeight?: number;
+  readonly blockIo?: BlockIo;
+}
+
+/** Weights and rates of block devices, as the runtime specification has them. */
+export interface BlockIo {
+  readonly weight?: number;
+  readonly weightDevice?: readonly { readonly major: number; readonly minor: number; readonly weight: number }[];
+  readonly throttleReadBpsDevice?: readonly DeviceRate[];
+  readonly throttleWriteBpsDevice?: readonly DeviceRate[];
+  readonly throttleReadIOPSDevice?: readonly DeviceRate[];
+  readonly throttleWriteIOPSDevice?: readonly DeviceRate[];
+}
+
+interface DeviceRate {
+  readonly major: number;
+  readonly minor: number;
+  /** Bytes or operations a second. */
+  readonly rate: number;
 }
 
 /** A mount in the runtime specification's form. */
@@ -65,11 +82,13 @@ export interface SpecOptions {
   readonly cgroupsPath: string;
   readonly cgroupMode: CgroupMode;
   readonly resources: Resources;
-  /** Bytes of /dev/shm. */
-  readonly shmSize: number;
+  /** Bytes of /dev/shm; undefined for none. */
+  readonly shmSize: number | undefined;
   /** After the default ones; one at the same destination takes its place. */
   readonly mounts: readonly SpecMount[];
   readonly devices: readonly { readonly node: DeviceNode; readonly access: string }[];
+  /** Further devices that the container may use, once it has a node for them. */
+  readonly deviceRules: readonly DeviceRule[];
   readonly privileged: boolean;
   readonly capAdd: readonly string[];
   readonly capDrop: readonly string[];
@@ -166,7 +185,7 @@ export function resourceSpec(resources: Resources): Record<string, unknown> {
       mems: resources.cpusetMems,
     },
     pids: resources.pids === undefined ? undefined : { limit: resources.pids },
-    blockIO: resources.blkioWeight === undefined ? undefined : { weight: resources.blkioWeight },
+    blockIO: resources.blockIo,
   };
 }
 
@@ -182,6 +201,7 @@ function resourceLimits(options: SpecOptions): Record<string, unknown> {
           minor: node.minor,
           access,
         })),
+        ...options.deviceRules,
       ];
   return { ...resourceSpec(options.resources), devices: rules };
 }
@@ -224,8 +244,14 @@ function allMounts(options: SpecOptions): SpecMount[] {
     },
     { destination: '/sys', type: 'sysfs', source: 'sysfs', options: [...LOCKED, ...readOnly] },
     { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: LOCKED },
-    { destination: '/dev/shm', type: 'tmpfs', source: 'shm', options: [...LOCKED, 'mode=1777', `size=${shmSize}`] },
   ];
+  if (shmSize !== undefined)
+    mounts.push({
+      destination: '/dev/shm',
+      type: 'tmpfs',
+      source: 'shm',
+      options: [...LOCKED, 'mode=1777', `size=${shmSize}`],
+    });
   if (options.cgroupMode !== 'none')
     mounts.push({
       destination: '/sys/fs/cgroup',

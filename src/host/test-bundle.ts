@@ -41,6 +41,7 @@ export function writeTestBundle(
     shmSize: 1 << 26,
     mounts: [],
     devices: [],
+    deviceRules: [],
     privileged: false,
     capAdd: [],
     capDrop: [],

@@ -28,8 +28,15 @@ export interface Ulimit {
   Hard: number;
 }
 
+/** Bytes or operations a second of a block device. */
+export interface DeviceRate {
+  Path: string;
+  Rate: number;
+}
+
 export interface MountRequest {
-  Type: 'bind' | 'volume' | 'tmpfs';
+  /** bind, volume or tmpfs. */
+  Type: string;
   Source?: string;
   Target: string;
   ReadOnly?: boolean;
@@ -79,6 +86,14 @@ export interface HostConfig {
   NanoCpus?: number;
   CgroupParent?: string;
   BlkioWeight?: number;
+  BlkioWeightDevice?: { Path: string; Weight: number }[] | null;
+  BlkioDeviceReadBps?: DeviceRate[] | null;
+  BlkioDeviceWriteBps?: DeviceRate[] | null;
+  BlkioDeviceReadIOps?: DeviceRate[] | null;
+  BlkioDeviceWriteIOps?: DeviceRate[] | null;
+  DeviceCgroupRules?: string[] | null;
+  DeviceRequests?: { Driver: string; Capabilities: string[][] }[] | null;
+  StorageOpt?: Record<string, string>;
   CpuPeriod?: number;
   CpuQuota?: number;
   CpusetCpus?: string;

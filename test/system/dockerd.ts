@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { type Result, type RunOptions, run, until } from './harness.ts';
 
 export interface Dockerd extends AsyncDisposable {
+  /** For DOCKER_HOST. */
+  readonly address: string;
   /** The unmodified `docker` against it, with exit code 0 expected; its stdout without the last newline. */
   ok(args: readonly string[], options?: RunOptions): Promise<string>;
 }
@@ -37,6 +39,7 @@ export async function startDockerd(parent: string): Promise<Dockerd> {
     return (await docker(['version'])).code === 0;
   }, 60);
   return {
+    address,
     async ok(args, options) {
       const { code, stdout, stderr } = await docker(args, options);
       assert.equal(code, 0, `docker ${args.join(' ')}: exit ${code}\n${stdout}\n${stderr}`);

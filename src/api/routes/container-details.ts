@@ -87,6 +87,7 @@ async function logs(backend: LogBackend, exchange: Exchange): Promise<void> {
     since: parseTime(query.text('since'), now),
     until: parseTime(query.text('until'), now),
     tail: readTail(exchange),
+    details: query.flag('details'),
     signal,
   });
   if (version >= 42) exchange.response.setHeader('Content-Type', outputType(version, tty));
@@ -95,9 +96,8 @@ async function logs(backend: LogBackend, exchange: Exchange): Promise<void> {
 }
 
 function readTail({ query }: Exchange): number | undefined {
-  if (['', 'all'].includes(query.text('tail'))) return undefined;
-  const lines = query.integer('tail') ?? -1;
-  return lines < 0 ? undefined : lines;
+  const text = query.text('tail'); // what is no number means all, to Docker
+  return /^\d{1,15}$/.test(text) ? Number(text) : undefined;
 }
 
 async function stats(monitor: MonitorBackend, exchange: Exchange): Promise<void> {

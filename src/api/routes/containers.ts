@@ -15,7 +15,8 @@ import { joinStreams } from '../hijack.ts';
 import type { Query } from '../query.ts';
 import { optionalTarget } from '../reference.ts';
 import type { Route } from '../router.ts';
-import { containerConfig, createBody } from '../shape/create-body.ts';
+import { checkEndpoints, shapeContainerInspect, shapeContainerSummary } from '../shape/container.ts';
+import { containerConfig, createBody, updateBody } from '../shape/create-body.ts';
 
 const LIST_FILTERS = [
   'ancestor',
@@ -86,6 +87,14 @@ export const containerRoutes: readonly Route<ContainerBackend>[] = [
     },
   },
   { method: 'POST', path: '/containers/{id}/wait', handle: wait },
+  {
+    method: 'POST',
+    path: '/containers/{id}/update',
+    handle: async (containers, exchange) => {
+      const changes = (await exchange.json(updateBody)) ?? {};
+      exchange.answer(200, { Warnings: await containers.update(exchange.param('id'), changes, exchange) });
+    },
+  },
   { method: 'POST', path: '/containers/{id}/attach', hijack: true, handle: attach },
   {
     method: 'POST',

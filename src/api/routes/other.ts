@@ -19,7 +19,6 @@ export const otherRoutes: readonly Route<object>[] = [
     refusal('GET', `/${kind}`, 'unavailable', SWARM),
     refusal('GET', `/${kind}/{id}`, 'unavailable', SWARM),
   ]),
-  refusal('POST', '/containers/{id}/update', 'unsupported', 'updating a container is not supported by this host'),
   refusal('GET', '/containers/{id}/attach/ws', 'unsupported', 'attaching by websocket is not supported by this host'),
   refusal('POST', '/session', 'unsupported', BUILDKIT),
   refusal('POST', '/grpc', 'unsupported', BUILDKIT),

@@ -1,18 +1,5 @@
 import type { ContainerConfig, ContainerCreateBody, EndpointConfig, HostConfig } from '../../wire/container.ts';
-import {
-  type Check,
-  flag,
-  integer,
-  list,
-  map,
-  nothing,
-  nullable,
-  number,
-  object,
-  oneOf,
-  text,
-  words,
-} from '../check.ts';
+import { type Check, flag, integer, list, map, nothing, nullable, number, object, text, words } from '../check.ts';
 
 const healthcheck = object({
   Test: words,
@@ -70,13 +57,18 @@ const mount = object({
   VolumeOptions: object({ NoCopy: flag, Labels: map(text) }),
   TmpfsOptions: object({ SizeBytes: integer, Mode: integer }),
 });
-const mountKey = object({ Type: oneOf('bind', 'volume', 'tmpfs'), Target: text });
+const mountKey = object({ Type: text, Target: text });
 
 /** Height and width of a terminal; zeros mean that the client knows none. */
 export const consoleSize: Check<[number, number] | undefined> = (value, at) => {
   const [height = 0, width = 0] = list(integer)(value, at);
   return height > 0 && width > 0 ? [height, width] : undefined;
 };
+
+const deviceRate = object({ Path: text, Rate: integer });
+const deviceRates = list((value: unknown, at: string) => ({ Path: '', Rate: 0, ...deviceRate(value, at) }));
+const deviceWeight = object({ Path: text, Weight: integer });
+const deviceRequest = object({ Driver: text, Capabilities: list(list(text)) });
 
 const device = object({ PathOnHost: text, PathInContainer: text, CgroupPermissions: text });
 const restartPolicy = object({ Name: text, MaximumRetryCount: integer });
@@ -121,6 +113,14 @@ const hostConfigFields = {
   NanoCpus: integer,
   CgroupParent: text,
   BlkioWeight: integer,
+  BlkioWeightDevice: list((value: unknown, at: string) => ({ Path: '', Weight: 0, ...deviceWeight(value, at) })),
+  BlkioDeviceReadBps: deviceRates,
+  BlkioDeviceWriteBps: deviceRates,
+  BlkioDeviceReadIOps: deviceRates,
+  BlkioDeviceWriteIOps: deviceRates,
+  DeviceCgroupRules: list(text),
+  DeviceRequests: list((value: unknown, at: string) => ({ Driver: '', Capabilities: [], ...deviceRequest(value, at) })),
+  StorageOpt: map(text),
   CpuPeriod: integer,
   CpuQuota: integer,
   CpusetCpus: text,
@@ -139,7 +139,7 @@ const hostConfigFields = {
   Ulimits: ulimits,
   Init: flag,
   Mounts: list((value: unknown, at: string) => ({
-    Type: 'volume' as const,
+    Type: 'volume',
     Target: '',
     ...mountKey(value, at),
     ...mount(value, at),
@@ -157,6 +157,28 @@ const hostConfig: Check<HostConfig> = (value, at) => {
     ...(MemorySwappiness === undefined || MemorySwappiness === -1 ? {} : { MemorySwappiness }),
     ...(PidsLimit === undefined || PidsLimit === 0 ? {} : { PidsLimit }),
   };
+};
+
+/** Body of POST /containers/{id}/update: what clients leave at its zero value stays. */
+export const updateBody: Check<HostConfig> = (value, at) => {
+  const body = object({
+    BlkioWeight: integer,
+    CpuPeriod: integer,
+    CpuQuota: integer,
+    CpuShares: integer,
+    CpusetCpus: text,
+    CpusetMems: text,
+    Memory: integer,
+    MemoryReservation: integer,
+    MemorySwap: integer,
+    NanoCpus: integer,
+    PidsLimit: integer,
+    RestartPolicy: hostConfigFields.RestartPolicy,
+  })(value, at);
+  const stated = Object.entries(body).filter(
+    ([, field]) => field !== 0 && field !== '' && !(typeof field === 'object' && field.Name === ''),
+  );
+  return Object.fromEntries(stated);
 };
 
 /** Settings of a container in one network. */

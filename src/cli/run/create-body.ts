@@ -5,6 +5,7 @@ import type { ContainerCreateBody, HostConfig, PortBinding } from '../../wire/co
 import { systemMessage } from '../system-message.ts';
 import type { CONTAINER_FLAGS, ContainerFlags } from './container-flags.ts';
 import { parseEnvironment, parseLabels, toMap } from './key-values.ts';
+import { parseDeviceBytes, parseDeviceTimes, parseDeviceWeight } from './limits.ts';
 import { parseTmpfs, parseVolumes } from './mounts.ts';
 import { parseExpose, parsePublish } from './publish.ts';
 
@@ -66,7 +67,7 @@ function attachedStreams(flags: ContainerFlags, detach: boolean) {
 }
 
 function hostConfig(flags: ContainerFlags, has: (name: keyof typeof CONTAINER_FLAGS) => boolean): HostConfig {
-  const restart = restartPolicy(flags.restart);
+  const restart = parseRestartPolicy(flags.restart);
   if (flags.rm && restart.Name !== '' && restart.Name !== 'no')
     throw invalid('conflicting options: cannot specify both --restart and --rm');
   if (flags.memorySwappiness < -1 || flags.memorySwappiness > 100)
@@ -93,6 +94,12 @@ function hostConfig(flags: ContainerFlags, has: (name: keyof typeof CONTAINER_FL
     ...some('Ulimits', flags.ulimit),
     ...some('Mounts', flags.mount),
     ...some('Devices', flags.device.map(parseDevice)),
+    ...some('DeviceCgroupRules', flags.deviceCgroupRule),
+    ...some('BlkioWeightDevice', flags.blkioWeightDevice.map(parseDeviceWeight)),
+    ...some('BlkioDeviceReadBps', flags.deviceReadBps.map(parseDeviceBytes)),
+    ...some('BlkioDeviceWriteBps', flags.deviceWriteBps.map(parseDeviceBytes)),
+    ...some('BlkioDeviceReadIOps', flags.deviceReadIops.map(parseDeviceTimes)),
+    ...some('BlkioDeviceWriteIOps', flags.deviceWriteIops.map(parseDeviceTimes)),
     ...(flags.tmpfs.length > 0 && { Tmpfs: parseTmpfs(flags.tmpfs) }),
     ...(flags.sysctl.length > 0 && { Sysctls: toMap(flags.sysctl) }),
     ...((flags.logDriver !== '' || flags.logOpt.length > 0) && {
@@ -192,7 +199,8 @@ function bindings(published: readonly { port: string; binding: PortBinding }[]):
   return published.length > 0 ? { PortBindings: map } : {};
 }
 
-function restartPolicy(text: string): { Name: string; MaximumRetryCount: number } {
+/** Parses `on-failure:3`. */
+export function parseRestartPolicy(text: string): { Name: string; MaximumRetryCount: number } {
   const [name = '', count, ...more] = text.split(':');
   if (more.length > 0) throw invalid('invalid restart policy format: maximum retry count must be an integer');
   if (name === '' && text !== '') throw invalid('invalid restart policy format: no policy provided before colon');

@@ -1,5 +1,6 @@
 import { Failure } from '../../lib/error.ts';
-import type { Ulimit } from '../../wire/container.ts';
+import type { DeviceRate, Ulimit } from '../../wire/container.ts';
+import { parseBytes } from '../flags/bytes.ts';
 
 const ULIMITS = [
   'core',
@@ -47,6 +48,43 @@ export function parseCpus(text: string): number {
   return Math.round(nano);
 }
 
-function invalid(message: string): Failure {
-  return new Failure('invalid', 'LIMIT_INVALID', message);
+/** Parses `/dev/sda:1mb`, a rate in bytes. */
+export function parseDeviceBytes(text: string): DeviceRate {
+  const { path, value } = deviceValue(text);
+  try {
+    return { Path: path, Rate: parseBytes(value) };
+  } catch (cause) {
+    throw invalid(
+      `invalid rate for device: ${text}. The correct format is <device-path>:<number>[<unit>]. Number must be a positive integer. Unit is optional and can be kb, mb, or gb`,
+      cause,
+    );
+  }
+}
+
+/** Parses `/dev/sda:100`, a rate in operations. */
+export function parseDeviceTimes(text: string): DeviceRate {
+  const { path, value } = deviceValue(text);
+  if (/^\d{1,15}$/.test(value)) return { Path: path, Rate: Number(value) };
+  throw invalid(
+    `invalid rate for device: ${text}. The correct format is <device-path>:<number>. Number must be a positive integer`,
+  );
+}
+
+/** Parses `/dev/sda:200`. */
+export function parseDeviceWeight(text: string): { Path: string; Weight: number } {
+  const { path, value } = deviceValue(text);
+  const weight = /^\d{1,4}$/.test(value) ? Number(value) : -1;
+  if (weight !== 0 && (weight < 10 || weight > 1000)) throw invalid(`invalid weight for device: ${text}`);
+  return { Path: path, Weight: weight };
+}
+
+function deviceValue(text: string): { readonly path: string; readonly value: string } {
+  const [path = '', value = '', more] = text.split(':');
+  if (path === '' || value === '' || more !== undefined) throw invalid(`bad format: ${text}`);
+  if (!path.startsWith('/dev/')) throw invalid(`bad format for device path: ${text}`);
+  return { path, value };
+}
+
+function invalid(message: string, cause?: unknown): Failure {
+  return new Failure('invalid', 'LIMIT_INVALID', message, cause === undefined ? {} : { cause });
 }

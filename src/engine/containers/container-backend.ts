@@ -18,6 +18,7 @@ export function containerBackend(containers: Containers, cases: ContainerCases) 
     stop: containers.stop.bind(containers),
     restart: containers.restart.bind(containers),
     rename: containers.rename.bind(containers),
+    update: containers.update.bind(containers),
     remove: containers.remove.bind(containers),
     kill: (ref: string, options: CallOptions & { readonly signalName: string | undefined }) =>
       containers.kill(ref, options.signalName, options),

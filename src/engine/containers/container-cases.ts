@@ -1,7 +1,9 @@
 import type { Containers } from '../../container/containers.ts';
 import { isAlive } from '../../container/record.ts';
-import { isFailure } from '../../lib/error.ts';
+import { Failure, isFailure } from '../../lib/error.ts';
 import type { ImageId } from '../../oci/digest.ts';
+import type { ImageConfig } from '../../oci/image-config.ts';
+import { formatPlatform, type Platform } from '../../oci/platform.ts';
 import type { Store } from '../../store/open-store.ts';
 import type { ContainerCreateBody, ContainerInspect, ContainerSummary } from '../../wire/container.ts';
 import type { Filters } from '../../wire/filters.ts';
@@ -24,10 +26,12 @@ export class ContainerCases {
 
   async create(request: {
     readonly name: string | undefined;
+    readonly platform: Platform | undefined;
     readonly body: ContainerCreateBody;
   }): Promise<{ Id: string; Warnings: string[] }> {
     const { HostConfig = {}, NetworkingConfig, ...config } = request.body;
     const image = this.#store.images.resolve(config.Image ?? '');
+    refuseOtherPlatform(config.Image ?? '', image.config, request.platform);
     const diffIds = image.config.rootfs.diff_ids;
     const layers = this.#store.layers.chain(diffIds).map((layer) => layer.id);
     const { id, warnings } = await this.#containers.create({
@@ -86,9 +90,14 @@ export class ContainerCases {
     });
   }
 
-  /** The image that was named, and every image made of it. */
+  /** The image that was named, and every image made of it; none when there is no image of that name. */
   #descendants(name: string): ReadonlySet<ImageId> {
-    const found = new Set([this.#store.images.resolve(name).id]);
+    const found = new Set<ImageId>();
+    try {
+      found.add(this.#store.images.resolve(name).id);
+    } catch (error) {
+      if (!isFailure(error, 'not-found', 'invalid')) throw error;
+    }
     for (const id of found) for (const child of this.#store.images.children(id)) found.add(child);
     return found;
   }
@@ -109,4 +118,24 @@ export class ContainerCases {
     const layers = this.#store.layers.chain(this.#store.containers.layersOf(container.id));
     return { SizeRw, SizeRootFs: layers.reduce((sum, layer) => sum + layer.size, SizeRw) };
   }
+}
+
+/** Not found, so that clients pull it. */
+function refuseOtherPlatform(name: string, image: ImageConfig, wanted: Platform | undefined): void {
+  if (!wanted) return;
+  const actual: Platform = {
+    os: image.os,
+    architecture: image.architecture,
+    ...(image.variant === undefined ? {} : { variant: image.variant }),
+  };
+  const isSame =
+    wanted.os === actual.os &&
+    wanted.architecture === actual.architecture &&
+    (wanted.variant === undefined || actual.variant === undefined || wanted.variant === actual.variant);
+  if (isSame) return;
+  throw new Failure(
+    'not-found',
+    'PLATFORM_MISMATCH',
+    `image with reference ${name} was found but does not match the specified platform: wanted ${formatPlatform(wanted)}, actual: ${formatPlatform(actual)}`,
+  );
 }

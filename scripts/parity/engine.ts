@@ -1,0 +1,37 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Result, run } from '../../test/system/harness.ts';
+
+/** A host that the unmodified docker client drives. */
+export interface Engine {
+  /** Runs lines of a shell in the engine's own folder. */
+  shell(script: string): Promise<Result>;
+}
+
+const CASE_LIMIT_MS = 60_000;
+const PRELUDE = 'run() { docker run --network none "$@"; }\n';
+
+/** `address` is for DOCKER_HOST; `tars` holds the archives of the cases. */
+export function makeEngine(folder: string, address: string, tars: string): Engine {
+  const work = join(folder, 'work');
+  const temporary = join(folder, 'tmp');
+  for (const path of [work, temporary]) mkdirSync(path, { recursive: true });
+  const env = { DOCKER_HOST: address, DOCKER_CONFIG: join(folder, 'config'), TMP: temporary, TARS: tars };
+  return {
+    async shell(script) {
+      const result = await run('bash', ['-c', PRELUDE + script], { cwd: work, env, timeout: CASE_LIMIT_MS });
+      const clean = (text: string) => normalise(text.replaceAll(temporary, '$TMP').replaceAll(folder, '$FOLDER'));
+      return { code: result.code, stdout: clean(result.stdout), stderr: clean(result.stderr) };
+    },
+  };
+}
+
+/** Leaves out what is never twice the same. */
+function normalise(text: string): string {
+  return text
+    .replace(/^time="[^"]*" level=\w+ msg=.*\n/gm, '') // the client's own log: a pipe that the other side closed early
+    .replace(/\b[0-9a-f]{64}\b/g, '<id>')
+    .replace(/\b[0-9a-f]{12}\b/g, '<short id>')
+    .replace(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g, '<time>')
+    .replace(/process \d+|pid \d+/g, 'process <pid>');
+}
