@@ -16,7 +16,7 @@ import type { Query } from '../query.ts';
 import { optionalTarget } from '../reference.ts';
 import type { Route } from '../router.ts';
 import { checkEndpoints, shapeContainerInspect, shapeContainerSummary } from '../shape/container.ts';
-import { containerConfig, createBody, updateBody } from '../shape/create-body.ts';
+import { containerConfig, createBody } from '../shape/create-body.ts';
 
 const LIST_FILTERS = [
   'ancestor',
@@ -43,7 +43,8 @@ export const containerRoutes: readonly Route<ContainerBackend>[] = [
     path: '/containers/{id}/json',
     handle: async (containers, exchange) => {
       const { query, signal } = exchange;
-      exchange.answer(200, await containers.inspect(exchange.param('id'), { size: query.flag('size'), signal }));
+      const container = await containers.inspect(exchange.param('id'), { size: query.flag('size'), signal });
+      exchange.answer(200, shapeContainerInspect(container, exchange.version));
     },
   },
   { method: 'POST', path: '/containers/create', handle: create },
@@ -166,7 +167,8 @@ async function list(containers: ContainerBackend, exchange: Exchange): Promise<v
     filters,
     signal,
   });
-  exchange.answer(200, rows);
+  const shaped = rows.map((row) => shapeContainerSummary(row, exchange.version));
+  exchange.answer(200, shaped);
 }
 
 async function create(containers: ContainerBackend, exchange: Exchange): Promise<void> {
@@ -176,6 +178,7 @@ async function create(containers: ContainerBackend, exchange: Exchange): Promise
   const { HostConfig: _host, NetworkingConfig: _networks, ...config } = body ?? {};
   if (!body || Object.keys(config).length === 0)
     throw new Failure('invalid', 'CONFIG_MISSING', 'config cannot be empty in order to create a container');
+  checkEndpoints(body, exchange.version);
   const created = await containers.create({
     name: query.optional('name')?.replace(/^\//, ''),
     platform: platform === undefined ? undefined : parsePlatform(platform),

@@ -19,7 +19,9 @@ export const imageRoutes: readonly Route<ImageBackend>[] = [
     path: '/images/{name*}/json',
     handle: async (images, exchange) => {
       const image = await images.inspect(exchange.param('name'), exchange);
-      exchange.answer(200, shapeImageInspect(image, exchange.version));
+      // docker-compose 1 speaks the newest version that it is offered and reads what 1.45 took away.
+      const isOldCompose = exchange.header('user-agent')?.startsWith('docker-compose/1.') ?? false;
+      exchange.answer(200, shapeImageInspect(image, isOldCompose ? Math.min(exchange.version, 44) : exchange.version));
     },
   },
   {
