@@ -7,6 +7,7 @@ import { Scope } from '../lib/scope.ts';
 import { siblingScript } from '../lib/sibling-script.ts';
 import { WorkerPool } from '../lib/worker-pool.ts';
 import { type Access, openAccess } from '../registry/access.ts';
+import { openAccessLog } from '../registry/access-log.ts';
 import { equalRights, parseRights } from '../registry/auth/rights.ts';
 import { tokenKey } from '../registry/auth/token-key.ts';
 import { Tokens } from '../registry/auth/tokens.ts';
@@ -14,7 +15,10 @@ import { userAccess } from '../registry/auth/user-access.ts';
 import { usersOf } from '../registry/auth/users.ts';
 import { watchFile } from '../registry/auth/watched-file.ts';
 import { startCollector } from '../registry/collect.ts';
+import { serveMetrics } from '../registry/http/metrics-server.ts';
+import type { Observer } from '../registry/http/observer.ts';
 import { RegistryServer } from '../registry/http/server.ts';
+import { makeMetrics } from '../registry/metrics.ts';
 import { openRegistry } from '../registry/open-registry.ts';
 import type { RegistryOptions } from '../wire/registry-options.ts';
 
@@ -28,9 +32,22 @@ async function serve(options: RegistryOptions): Promise<void> {
   const registry = scope.use(await openRegistry(resolve(options.data), { policy: { lease, grace }, log }));
   if (collectEvery > 0) scope.use(startCollector(registry, collectEvery));
   const tls = options.tls && { cert: pem(options.tls.cert), key: pem(options.tls.key) };
-  const server = scope.use(new RegistryServer({ registry, access: accessOf(options, scope, log), tls }));
+  const observers = await observersOf(options, scope, log);
+  const server = scope.use(new RegistryServer({ registry, access: accessOf(options, scope, log), tls, observers }));
   log.info('listening', { address: await server.listen(options.host, options.port) });
   log.info('stopping', { reason: await stopped });
+}
+
+async function observersOf(options: RegistryOptions, scope: Scope, log: Log): Promise<Observer[]> {
+  const observers: Observer[] = [];
+  if (options.accessLog !== undefined) observers.push(scope.use(openAccessLog(options.accessLog, log)).observe);
+  if (options.metrics) {
+    const metrics = makeMetrics();
+    const { host, port } = options.metrics;
+    log.info('metrics', { address: scope.use(await serveMetrics(metrics, host, port)).address });
+    observers.push(metrics.observe);
+  }
+  return observers;
 }
 
 function accessOf(options: RegistryOptions, scope: Scope, log: Log): Access {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { silentLog } from '../lib/log.ts';
 import { Scope } from '../lib/scope.ts';
 import { type Access, openAccess } from './access.ts';
+import type { Observer } from './http/observer.ts';
 import { RegistryServer } from './http/server.ts';
 import { openRegistry } from './open-registry.ts';
 import type { Registry, RegistryPolicy } from './registry.ts';
@@ -31,16 +32,22 @@ export interface TestRegistry extends AsyncDisposable {
   send(method: string, path: string, options?: TestRequest): Promise<TestAnswer>;
 }
 
+export interface TestRegistryOptions {
+  readonly access?: Access;
+  readonly policy?: Partial<RegistryPolicy>;
+  readonly folder?: string;
+  readonly observers?: readonly Observer[];
+}
+
 /** A registry on a folder and a port of its own. */
-export async function openTestRegistry(
-  options: { readonly access?: Access; readonly policy?: Partial<RegistryPolicy>; readonly folder?: string } = {},
-): Promise<TestRegistry> {
+export async function openTestRegistry(options: TestRegistryOptions = {}): Promise<TestRegistry> {
   await using scope = new Scope();
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'strake-registry-'));
   if (options.folder === undefined) scope.defer(() => rmSync(folder, { recursive: true, force: true }));
   const policy = { lease: 3_600_000, grace: 0, ...options.policy };
   const registry = scope.use(await openRegistry(folder, { policy, log: silentLog }));
-  const server = scope.use(new RegistryServer({ registry, access: options.access ?? openAccess, tls: undefined }));
+  const { access = openAccess, observers = [] } = options;
+  const server = scope.use(new RegistryServer({ registry, access, tls: undefined, observers }));
   const address = await server.listen('127.0.0.1', 0);
   const owned = scope.move();
   return {

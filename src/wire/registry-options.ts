@@ -20,4 +20,8 @@ export interface RegistryOptions {
   readonly grace: number;
   /** Milliseconds between collections; 0: only when asked. */
   readonly collectEvery: number;
+  /** File that gets one JSON object a request, `-` for the standard output. */
+  readonly accessLog: string | undefined;
+  /** Where `/metrics` is served. */
+  readonly metrics: { readonly host: string; readonly port: number } | undefined;
 }

@@ -1,7 +1,5 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
-import { Failure, messageOf, systemCode } from '../../lib/error.ts';
 import type { Access, Need, RepositoryAction } from '../access.ts';
 import { Refusal } from '../codes.ts';
 import { parseRepositoryName } from '../names.ts';
@@ -10,8 +8,10 @@ import { ADMIN } from './admin.ts';
 import { answerFailure } from './answer-failure.ts';
 import { deleteBlob, getBlob } from './blobs.ts';
 import { answerJson, type Exchange, type RepositoryExchange } from './exchange.ts';
+import { listenOn } from './listen.ts';
 import { listReferrers, listRepositories, listTags } from './lists.ts';
 import { deleteManifest, getManifest, putManifest } from './manifests.ts';
+import type { Observer } from './observer.ts';
 import { type Place, placeOf } from './route.ts';
 import { answerToken } from './token.ts';
 import { deleteUpload, getUpload, patchUpload, postUpload, putUpload } from './uploads.ts';
@@ -21,6 +21,7 @@ export interface ServerOptions {
   readonly access: Access;
   /** PEM of certificate and key; undefined: plain HTTP. */
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
+  readonly observers?: readonly Observer[];
 }
 
 type Handler = (registry: Registry, exchange: RepositoryExchange) => Promise<void>;
@@ -68,12 +69,7 @@ export class RegistryServer implements AsyncDisposable {
 
   /** Listens; the address, with the port that was chosen when 0 was asked for. */
   async listen(host: string, port: number): Promise<string> {
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', (error) => reject(listenFailure(error, host, port)));
-      this.#server.listen(port, host, resolve);
-    });
-    const address = this.#server.address() as AddressInfo; // it listens on TCP
-    return `${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`;
+    return await listenOn(this.#server, host, port);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -85,32 +81,42 @@ export class RegistryServer implements AsyncDisposable {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { registry, observers = [] } = this.#options;
+    const seen: Seen = { route: 'none', user: undefined };
+    if (observers.length > 0) observe(request, response, seen, observers);
     try {
-      await this.#route(request, response);
+      await this.#route(request, response, seen);
     } catch (error) {
-      answerFailure(response, error, this.#options.registry.log);
+      answerFailure(response, error, registry.log);
     }
   }
 
-  async #route(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #route(request: IncomingMessage, response: ServerResponse, seen: Seen): Promise<void> {
     const { registry, access } = this.#options;
     const { url = '/', method = 'GET' } = request;
     const mark = url.indexOf('?');
     const path = mark < 0 ? url : url.slice(0, mark);
-    if (path === '/token' && access.tokens)
+    if (path === '/token' && access.tokens) {
+      seen.route = 'token';
       return await answerToken(access.tokens, request, response, new URLSearchParams(url.slice(path.length + 1)));
+    }
+    const { authorization, host } = request.headers;
+    const admit = async (need: Need) => {
+      const grant = await access.admit({ authorization, host }, need);
+      seen.user = grant.user;
+      return grant;
+    };
     const admin = Object.hasOwn(ADMIN, path) ? ADMIN[path] : undefined;
     if (admin) {
-      if (request.method !== 'POST') throw wrongMethod('POST');
-      const { authorization, host } = request.headers;
-      await access.admit({ authorization, host }, { kind: 'admin' });
+      seen.route = 'admin';
+      if (method !== 'POST') throw wrongMethod('POST');
+      await admit({ kind: 'admin' });
       return await admin(registry, request, response);
     }
     const place = placeOf(path);
     if (!place) throw new Refusal('UNSUPPORTED', { message: 'no such place in the registry API', status: 404 });
+    seen.route = place.kind;
     const query = mark < 0 ? NO_QUERY : new URLSearchParams(url.slice(mark + 1));
-    const { authorization, host } = request.headers;
-    const admit = (need: Need) => access.admit({ authorization, host }, need);
     const isRead = method === 'GET' || method === 'HEAD';
     switch (place.kind) {
       case 'base':
@@ -136,11 +142,34 @@ export class RegistryServer implements AsyncDisposable {
   }
 }
 
-function wrongMethod(allow: string): Refusal {
-  return new Refusal('UNSUPPORTED', { headers: { Allow: allow } });
+/** What of a request is known when it ends, filled in on its way. */
+interface Seen {
+  route: string;
+  user: string | undefined;
 }
 
-function listenFailure(error: unknown, host: string, port: number): Failure {
-  const why = systemCode(error) === 'EADDRINUSE' ? 'the address is in use' : messageOf(error);
-  return new Failure('unavailable', 'LISTEN_FAILED', `cannot listen on ${host}:${port}: ${why}`, { cause: error });
+function observe(request: IncomingMessage, response: ServerResponse, seen: Seen, observers: readonly Observer[]): void {
+  const start = performance.now();
+  const { method = '', url = '' } = request;
+  const { socket } = request;
+  const remote = socket.remoteAddress ?? '';
+  const sentBefore = socket.bytesWritten;
+  response.once('close', () => {
+    const served = {
+      ...seen,
+      method,
+      path: url.replace(/\?.*/s, ''),
+      status: response.statusCode,
+      remote,
+      agent: request.headers['user-agent'] ?? '',
+      bytes: socket.bytesWritten - sentBefore,
+      milliseconds: Math.round((performance.now() - start) * 1000) / 1000,
+      cut: !response.writableFinished,
+    };
+    for (const hear of observers) hear(served);
+  });
+}
+
+function wrongMethod(allow: string): Refusal {
+  return new Refusal('UNSUPPORTED', { headers: { Allow: allow } });
 }

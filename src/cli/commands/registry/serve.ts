@@ -24,6 +24,8 @@ export const serve = defineCommand({
     lease: time('How long an upload may rest, and a blob waits for its manifest', 24 * HOUR, '24h'),
     grace: time('How long blobs stay after their last manifest is deleted', HOUR, '1h'),
     collectEvery: time('Time between collections; 0: only by "strake registry gc"', HOUR / 6, '10m'),
+    accessLog: text('File that gets one JSON object a request; - for the standard output'),
+    metrics: text('Address to serve metrics for Prometheus on, HOST:PORT'),
   },
   async run(session, { flags }) {
     const { tlsCert, tlsKey } = flags;
@@ -50,6 +52,8 @@ export const serve = defineCommand({
       lease: flags.lease / 1e6,
       grace: flags.grace / 1e6,
       collectEvery: flags.collectEvery / 1e6,
+      accessLog: flags.accessLog || undefined,
+      metrics: flags.metrics === '' ? undefined : parseAddress(flags.metrics),
     };
     const script = new URL(session.hostScript.href.replace(/host(\.[jt]s)$/, 'registry$1'));
     return becomeProgram(script, [JSON.stringify(options)], session.env);
