@@ -3,13 +3,14 @@ import type { AddInstruction, CopyInstruction } from '../dockerfile/instruction.
 import type { StageScope } from '../dockerfile/stage-scope.ts';
 import type { Stage } from '../dockerfile/stages.ts';
 import { Failure } from '../lib/error.ts';
-import { hexOf } from '../oci/digest.ts';
+import { digestOf, hexOf } from '../oci/digest.ts';
 import { type CacheKey, cacheKey, FILES } from './cache-key.ts';
 import { nop } from './config-change.ts';
 import type { BuildContext } from './context/build-context.ts';
 import type { CopyInputs } from './context/copy-inputs.ts';
 import type { CopyJob, CopyRequest, CopySource, SourcePlace } from './copy/copy-request.ts';
 import { prepareCopy } from './copy/prepare-copy.ts';
+import { isGitUrl, parseGitUrl } from './git/git-source.ts';
 import type { BuildSession } from './session.ts';
 import { sourceDateComponent } from './source-date.ts';
 import { placeOf, type SourceContext } from './source-place.ts';
@@ -27,9 +28,13 @@ export async function copyStep(
 ): Promise<StepResult> {
   const named = instruction.kind === 'COPY' ? instruction.from : undefined;
   const from = await placeOf(session, stage, named, context);
-  return copy(session, state, requestOf(session, state, scope, instruction, from), {
+  const request = requestOf(session, state, scope, instruction, from);
+  // Names of owners are looked up in the image below: such a copy cannot stand alone.
+  const isLinked = instruction.link && /^(\d+(:\d+)?)?$/.test(request.chown ?? '');
+  return copy(session, state, isLinked ? { ...request, base: [] } : request, {
     step: context.step,
     site: instruction.original,
+    isLinked,
   });
 }
 
@@ -47,6 +52,8 @@ interface CopyPlace {
   readonly step: number;
   /** See CacheKey. */
   readonly site: string;
+  /** `--link`: the layer is the same on every base, so that a change below copies nothing again. */
+  readonly isLinked?: boolean;
 }
 
 const EVERYTHING: Omit<CopyRequest, 'from'> = {
@@ -66,7 +73,7 @@ async function copy(
   session: BuildSession,
   state: StageState,
   request: CopyRequest,
-  { step, site }: CopyPlace,
+  { step, site, isLinked = false }: CopyPlace,
 ): Promise<StepResult> {
   await using job = await prepareCopy(request, {
     pool: session.workers,
@@ -75,20 +82,28 @@ async function copy(
   });
   const keyOf = (inputs: CopyInputs | undefined): CacheKey =>
     cacheKey(site, {
-      base: state.result,
+      base: isLinked ? undefined : state.result,
+      link: isLinked ? 'yes' : undefined,
       instruction: request.instruction,
       destination: join(request.workdir, request.destination) + (request.destination.endsWith('/') ? '/' : ''),
       chown: request.chown,
       chmod: request.chmod,
       parents: request.parents ? 'yes' : undefined,
-      unpack: request.unpack ? 'yes' : undefined,
+      unpack: unpacking(request),
       ...sourceDateComponent(session.sourceDate),
       [FILES]: inputs?.digest,
     });
-  const vertex = await solveCopy(session, job, step, keyOf);
+  const solved = await solveCopy(session, job, step, keyOf);
+  const vertex = isLinked ? { ...solved, result: digestOf(`${state.result} ${solved.result}`) } : solved;
   const flags = request.chown === undefined ? '' : `--chown=${request.chown} `;
   const what = `${vertex.inputs.kind}:${hexOf(vertex.inputs.digest)}`;
   return { createdBy: nop(`${request.instruction} ${flags}${what} in ${request.destination} `), vertex };
+}
+
+/** Which archives are unpacked, as a component of the key. */
+function unpacking({ unpack, sources }: CopyRequest): string | undefined {
+  if (!unpack) return undefined;
+  return sources.some((source) => source.kind === 'url' && source.unpack) ? 'downloads too' : 'yes';
 }
 
 /**
@@ -142,11 +157,11 @@ function requestOf(
 ): CopyRequest {
   const { source } = instruction;
   const text = (word: string) => scope.expand(word, source).text;
-  const paths = instruction.sources.map(text).map((path): CopySource => {
-    if (instruction.kind === 'ADD' && /^https?:\/\//.test(path))
-      return { kind: 'url', url: path, checksum: instruction.checksum && text(instruction.checksum) };
-    return { kind: 'path', path };
-  });
+  const paths = instruction.sources
+    .map(text)
+    .map(
+      (path): CopySource => (instruction.kind === 'ADD' ? addSource(path, instruction, text) : { kind: 'path', path }),
+    );
   const inline = instruction.inlineSources.map(
     ({ name, content, expand }): CopySource => ({
       kind: 'inline',
@@ -167,4 +182,20 @@ function requestOf(
     unpack: instruction.kind === 'ADD' && instruction.unpack !== false,
     base: state.layers.map(({ id }) => session.store.layers.folder(id)),
   };
+}
+
+/** What ADD makes of a source: a repository, a download or a path. */
+function addSource(written: string, instruction: AddInstruction, text: (word: string) => string): CopySource {
+  const { keepGitDir = false, unpack = false, sources, source } = instruction;
+  const checksum = instruction.checksum && text(instruction.checksum);
+  const refuse = (message: string) => new Failure('invalid', 'ADD_CHECKSUM', message, { source });
+  if (checksum !== undefined && sources.length > 1) throw refuse("checksum can't be specified for multiple sources");
+  if (isGitUrl(written)) {
+    const git = parseGitUrl(written);
+    const wanted = checksum ?? git.checksum;
+    return { kind: 'git', source: { ...git, checksum: wanted }, keepGitDir: git.keepGitDir ?? keepGitDir };
+  }
+  if (/^https?:\/\//.test(written)) return { kind: 'url', url: written, checksum, unpack };
+  if (checksum !== undefined) throw refuse("checksum can't be specified for non-HTTP(S) sources");
+  return { kind: 'path', path: written };
 }

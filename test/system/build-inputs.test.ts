@@ -199,7 +199,7 @@ test('contexts by name: a folder, an image, a tar and a git repository', async (
   const at = await freePort();
   await new Promise<void>((resolve) => server.listen(at, '127.0.0.1', resolve));
   try {
-    const dockerfile = `FROM base
+    const dockerfile = `FROM base AS all
 COPY --from=folder . /folder/
 COPY --from=tar f /tar
 COPY --from=git s /git
@@ -216,17 +216,51 @@ RUN ["/busybox", "cat", "/f"]
       ['git', `http://127.0.0.1:${at}/r.git#main:sub`],
     ].flatMap(([name, value]) => ['--build-context', `${name}=${value}`]);
     const context = makeContext(host.folder, { Dockerfile: dockerfile });
-    // Dumb HTTP has no shallow clones: a repository over it is fetched by smart clients only.
-    const told = await host.strake(['build', ...flags, '--target', 'plain', context]);
-    assertOk(told);
     for (const near of [true, false]) {
       const env = near ? {} : { DOCKER_HOST: `tcp://127.0.0.1:${port}` };
-      const result = await host.strake(['build', '--no-cache', ...flags.slice(0, 6), context], { env });
+      const result = await host.strake(['build', '--no-cache', ...flags, context], { env });
       assert.match(assertOk(result), /^from a folder$/m);
+    }
+    const all = await host.strake(['build', ...flags, '--target', 'all', context]);
+    assert.match(assertOk(all), /^from a folder\nfrom a folder\nfrom a folder of git\n\.dockerignore\nf\nroot:/m);
+
+    const commit = git('rev-parse', 'HEAD').toString().trim();
+    const url = `http://127.0.0.1:${at}`;
+    const added = `FROM busybox
+ADD ${url}/r.git#main:sub /a/
+ADD --keep-git-dir --checksum=${commit} ${url}/r.git /b
+ADD --unpack ${url}/x.tar.gz /c/
+ADD ${url}/x.tar.gz /d/
+RUN cat /a/s /b/g /c/f && ls -A /a && test -d /b/.git && ls /d
+`;
+    assert.match(assertOk(await build(added)), /^from a folder of git\nfrom git\nfrom a folder\ns\nx\.tar\.gz$/m);
+    for (const [line, message] of [
+      [`--checksum=abcdef0 ${url}/r.git`, /expected checksum to match abcdef0, got [0-9a-f]{40}/],
+      [`${url}/r.git#main:none`, /folder "none" is not in http/],
+      [`${url}/r.git#nothing`, /git cannot fetch http/],
+      ['--checksum=sha256:00 Dockerfile', /checksum can't be specified for non-HTTP\(S\) sources/],
+    ] as const) {
+      const result = await build(`FROM busybox\nADD ${line} /x/\n`);
+      assert.equal(result.code, 1, line);
+      assert.match(result.stderr, message);
     }
   } finally {
     server.close();
   }
+});
+
+test('COPY --link copies nothing again when only its base changes', async () => {
+  const dockerfile = (base: string) => `FROM busybox
+RUN mkdir /l && echo ${base} > /base
+COPY --link --chown=1:2 f /l/f
+RUN cat /base /l/f && stat -c %u:%g /l/f
+`;
+  const context = makeContext(host.folder, { Dockerfile: dockerfile('one'), f: 'linked\n' });
+  assert.match(await host.ok(['build', context]), /^one\nlinked\n1:2$/m);
+  writeFileSync(join(context, 'Dockerfile'), dockerfile('two'));
+  const told = await host.ok(['build', context]);
+  assert.match(told, /COPY --link[^\n]*\n ---> Using cache/);
+  assert.match(told, /^two\nlinked\n1:2$/m);
 });
 
 test('contexts that are none', async () => {
@@ -307,7 +341,8 @@ ENV A=b
 });
 
 test('--metadata-file, --progress and --check', async () => {
-  const context = makeContext(host.folder, { Dockerfile: 'FROM busybox:latest\nENV a b\nUSER 1\n' });
+  await host.ok(['tag', 'busybox', 'busybox:1']);
+  const context = makeContext(host.folder, { Dockerfile: 'FROM busybox:1\nENV a b\nUSER 1\n' });
   const metadata = join(host.folder, 'metadata.json');
   const told = await host.ok(['build', '-t', 'noted', '--metadata-file', metadata, context]);
   assert.match(told, /Successfully tagged noted:latest\n\[Warning\] LegacyKeyValueFormat: [\s\S]*\(line 2\)$/);
@@ -330,7 +365,7 @@ test('--metadata-file, --progress and --check', async () => {
   const done = lines.flatMap(({ vertexes = [] }) => vertexes.filter(({ completed }) => completed !== undefined));
   assert.deepEqual(
     new Set(done.map(({ name }) => name)),
-    new Set(['[1/3] FROM busybox:latest', '[2/3] ENV a b', '[3/3] USER 1']),
+    new Set(['[1/3] FROM busybox:1', '[2/3] ENV a b', '[3/3] USER 1']),
   );
   assert.equal(lines.flatMap(({ warnings = [] }) => warnings).length, 1);
   assert.match((await host.strake(['build', '--progress', 'fancy', context])).stderr, /invalid progress mode "fancy"/);
@@ -341,7 +376,7 @@ test('--metadata-file, --progress and --check', async () => {
     check.stdout,
     /LegacyKeyValueFormat[\s\S]*2 \| ENV a b[\s\S]*Check complete, 1 warning has been found!\n$/,
   );
-  const good = makeContext(host.folder, { Dockerfile: 'FROM busybox:latest\nUSER 1\n' });
+  const good = makeContext(host.folder, { Dockerfile: 'FROM busybox:1\nUSER 1\n' });
   assert.equal(await host.ok(['build', '--check', good]), 'Check complete, no warnings found.');
   const strict = makeContext(host.folder, { Dockerfile: '# check=error=true\nFROM busybox\nENV a b\nRUN echo no\n' });
   const refused = await host.strake(['build', strict]);

@@ -1,6 +1,7 @@
 import type { LayerFacts } from '../../store/layers.ts';
 import type { BuildContext } from '../context/build-context.ts';
 import type { CopyInputs } from '../context/copy-inputs.ts';
+import type { GitSource } from '../git/git-source.ts';
 
 /** What a COPY or ADD asks for, every word expanded. */
 export interface CopyRequest {
@@ -40,7 +41,14 @@ export type CopySource =
   | { readonly kind: 'path'; readonly path: string }
   /** A file written in the Dockerfile. */
   | { readonly kind: 'inline'; readonly name: string; readonly content: string }
-  | { readonly kind: 'url'; readonly url: string; readonly checksum: string | undefined };
+  | {
+      readonly kind: 'url';
+      readonly url: string;
+      readonly checksum: string | undefined;
+      /** Unpack it, if it is a tar archive. */
+      readonly unpack: boolean;
+    }
+  | { readonly kind: 'git'; readonly source: GitSource; readonly keepGitDir: boolean };
 
 export interface CopyTarget {
   /** The new layer's own folder, empty: `diff` and `index` are made in it. */

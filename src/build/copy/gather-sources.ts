@@ -17,7 +17,15 @@ import { StackedFolders } from './stacked-folders.ts';
 export type LocalSource =
   | Extract<CopySource, { kind: 'path' }>
   /** A file alone in a folder: a download, or one written in the Dockerfile. */
-  | { readonly kind: 'file'; readonly name: string; readonly folder: string };
+  | {
+      readonly kind: 'file';
+      readonly name: string;
+      readonly folder: string;
+      /** See Selection. */
+      readonly isInTree: boolean;
+    }
+  /** All files of a folder: a repository. */
+  | { readonly kind: 'folder'; readonly folder: string };
 
 /** A request as the worker threads get it. */
 export interface LocalRequest extends Omit<CopyRequest, 'sources'> {
@@ -56,6 +64,12 @@ export function gatherSources(request: LocalRequest, signal: AbortSignal): Gathe
       selections.push(loneFile(source, { ...attributes, owner: owner ?? ROOT, isShared: false }));
       continue;
     }
+    if (source.kind === 'folder') {
+      const files = new ContextTree(realpathSync(source.folder), undefined);
+      const own = { ...attributes, owner: owner ?? ROOT, isShared: false };
+      selections.push(...selectSources(files, '.', { ...options, parents: false, attributes: own }));
+      continue;
+    }
     tree ??= openTree(request);
     selections.push(...selectSources(tree, source.path, options));
   }
@@ -71,9 +85,12 @@ function openTree({ from }: LocalRequest): SourceTree {
   return new ContextTree(realpathSync(folder), rules, index === undefined ? undefined : rowsByPath(index));
 }
 
-function loneFile({ name, folder }: { name: string; folder: string }, attributes: CopyAttributes): Selection {
+function loneFile(
+  { name, folder, isInTree }: Extract<LocalSource, { kind: 'file' }>,
+  attributes: CopyAttributes,
+): Selection {
   const stat = quickStat(pathInFolder(folder, name));
   const root = stat && sourceFile({ path: name, folder, stat, isMutable: false }, () => undefined);
   if (!root) throw new Error(`file "${name}" of a copy is gone`);
-  return { path: name, root, walk: (visit) => visit(root), into: '', attributes, isInTree: false };
+  return { path: name, root, walk: (visit) => visit(root), into: '', attributes, isInTree };
 }

@@ -144,7 +144,7 @@ const URLS: readonly (readonly [path: string, destination: string, rows: readonl
 for (const [path, destination, rows] of URLS)
   test(`ADD of a URL ${path} to ${destination}`, SKIP_UNLESS_ROOT, async () => {
     await using server = await serve(listener);
-    const source: CopySource = { kind: 'url', url: server.url + path, checksum: undefined };
+    const source: CopySource = { kind: 'url', url: server.url + path, checksum: undefined, unpack: false };
     const { folder } = await copy(add(`url ${destination}`, [source]));
     assert.deepEqual(rowsOf(folder), rows);
     assert.deepEqual(readdirSync(scratch), []);
@@ -153,7 +153,7 @@ for (const [path, destination, rows] of URLS)
 
 test('ADD --checksum', SKIP_UNLESS_ROOT, async () => {
   await using server = await serve(listener);
-  const source = { kind: 'url', url: `${server.url}/file.txt` } as const;
+  const source = { kind: 'url', url: `${server.url}/file.txt`, unpack: false } as const;
   await copy(add('url /x', [{ ...source, checksum: digestOf('from the web') }]));
   await assert.rejects(copy(add('url /x', [{ ...source, checksum: digestOf('other') }])), { code: 'ADD_CHECKSUM' });
 });
@@ -168,7 +168,7 @@ for (const [path, destination, message] of BROKEN)
   test(`ADD of a URL ${path} to ${destination} fails`, async () => {
     await using server = await serve(listener);
     const url = `${server.url}${path}`.replace('http://', 'http://user:secret@');
-    const source: CopySource = { kind: 'url', url, checksum: undefined };
+    const source: CopySource = { kind: 'url', url, checksum: undefined, unpack: false };
     await assert.rejects(copy(add(`url ${destination}`, [source])), (error: Error) => {
       assert.match(error.message, message);
       assert.doesNotMatch(error.message, /secret/);

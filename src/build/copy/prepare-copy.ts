@@ -1,8 +1,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { posix } from 'node:path';
+import { join, posix } from 'node:path';
 import { Failure, isFailure } from '../../lib/error.ts';
 import { makeScratchFolder } from '../../lib/scratch.ts';
 import type { WorkerPool } from '../../lib/worker-pool.ts';
+import { cloneGit } from '../git/clone-git.ts';
 import type { CopyTask } from './copy-files.ts';
 import type { CopiedLayer, CopyJob, CopyRequest, CopySource, CopyTarget } from './copy-request.ts';
 import { download, UNNAMED, withoutSecrets } from './download.ts';
@@ -72,7 +73,14 @@ async function localSource(
   if (source.kind === 'inline') {
     const name = posix.basename(source.name);
     writeFileSync(`${folder}/${name}`, source.content, { mode: 0o644, flag: 'wx' });
-    return { kind: 'file', name, folder };
+    return { kind: 'file', name, folder, isInTree: false };
+  }
+  if (source.kind === 'git') {
+    const { keepGitDir } = source;
+    return {
+      kind: 'folder',
+      folder: await cloneGit(source.source, join(folder, 'repository'), { keepGitDir, signal }),
+    };
   }
   const { name } = await download(source.url, folder, { checksum: source.checksum, signal });
   if (name === UNNAMED && /\/$/.test(request.destination))
@@ -84,7 +92,7 @@ async function localSource(
         hint: 'give the destination a file name instead of a folder',
       },
     );
-  return { kind: 'file', name, folder };
+  return { kind: 'file', name, folder, isInTree: source.unpack };
 }
 
 /** A scratch folder that is made when the first file needs it; each file gets a folder of its own. */

@@ -16,7 +16,7 @@ export interface Selection {
   walk(visit: (file: SourceFile) => void, part?: WalkPart): void;
   /** Where to part the walk in two, when that is worth it. */
   middle?(): string | undefined;
-  /** Found in the context, a stage or an image; ADD unpacks only such archives. */
+  /** Found in the context, a stage or an image, or a download that is to be unpacked: ADD unpacks only such archives. */
   readonly isInTree: boolean;
   /** Folder below the destination, for `--parents`. */
   readonly into: string;

@@ -32,6 +32,8 @@ export interface ContextOptions {
   readonly workers: WorkerPool;
   /** Path of the Dockerfile in the context. */
   readonly dockerfile: string;
+  /** Leave `.git` in contexts from git. */
+  readonly keepGitDir: boolean;
   /** The request's body, when it holds several contexts. */
   readonly packed: PackedContexts | undefined;
   readonly emit: (event: BuildEvent) => Promise<void>;

@@ -135,7 +135,8 @@ async function prepare(
   scope: Scope,
   rules: readonly Rule[],
 ) {
-  const sources = { ...parts, dockerfile: options.dockerfile, emit, signal };
+  const keepGitDir = /^(1|true)$/i.test(options.buildArgs['BUILDKIT_CONTEXT_KEEP_GIT_DIR'] ?? '');
+  const sources = { ...parts, dockerfile: options.dockerfile, keepGitDir, emit, signal };
   const packed = request.packed && (await unpack(request.packed, scope, sources));
   const contexts = namedContexts(request.named, scope, { ...sources, packed });
   const { context, dockerfile } = await openContext(request.context, scope, { ...sources, packed });

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import type { NamedContexts, OpenedNamedContext } from '../../build/needs.ts';
 import { Failure } from '../../lib/error.ts';
 import type { Scope } from '../../lib/scope.ts';
@@ -67,7 +66,7 @@ async function fetched(
 ): Promise<ContextPlace> {
   const scratch = scope.use(makeScratchFolder(options.store.scratch, 'remote'));
   const remote = await fetchRemoteContext(url, scratch.path, options);
-  if (remote.kind === 'folder') return onDisk(join(remote.folder));
+  if (remote.kind === 'folder') return onDisk(remote.folder);
   if (remote.kind === 'tar') return unpack(remote.body, scope, options);
   throw new Failure('invalid', 'CONTEXT_TEXT', `the build context "${name}" is a text, not a tar or a git repository`);
 }
