@@ -12,6 +12,7 @@ import type { CopyJob, CopyRequest, CopySource, SourcePlace } from './copy/copy-
 import { prepareCopy } from './copy/prepare-copy.ts';
 import { isGitUrl, parseGitUrl } from './git/git-source.ts';
 import type { BuildSession } from './session.ts';
+import { solveVertex } from './solve-vertex.ts';
 import { sourceDateComponent } from './source-date.ts';
 import { placeOf, type SourceContext } from './source-place.ts';
 import type { StageState, StepResult } from './stage-state.ts';
@@ -120,28 +121,25 @@ async function solveCopy(
   const partial = keyOf(undefined);
   const announced = !session.options.noCache && vertices.mayBeKnown(partial) ? await job.inputs({ signal }) : undefined;
   let inputs = announced;
-  const execute = async (): Promise<Execution> => {
+  const execute = async ({ emit, trace }: BuildSession): Promise<Execution> => {
     const layer = await session.snapshots.write(async ({ folder }) => {
       const copied = await job.copy(
         { folder, time: Math.floor(Date.now() / 1000), newest: session.sourceDate },
         {
           signal,
-          onProgress: ({ bytes }) =>
-            void session.emit({ type: 'step-progress', step, what: 'copying', current: bytes }),
+          onProgress: ({ bytes }) => void emit({ type: 'step-progress', step, what: 'copying', current: bytes }),
         },
       );
       inputs = copied.inputs;
-      session.trace.listed(inputs);
+      trace.listed(inputs);
       return copied.facts;
     });
     const key = keyOf(inputs);
-    await session.trace.missed(step, key);
+    await trace.missed(step, key);
     return { layer, key, partialKey: partial, result: key.digest };
   };
-  const vertex = await vertices.solve(announced ? keyOf(announced) : partial, {
-    useCache: announced !== undefined,
-    execute: () => session.work(execute),
-  });
+  const asked = announced ? keyOf(announced) : partial;
+  const vertex = await solveVertex(session, step, asked, { useCache: announced !== undefined, execute });
   if (!inputs) throw new Failure('internal', 'COPY_INPUTS', 'a copy ended without saying what it copied');
   if (vertex.cached) session.trace.listed(inputs);
   session.trace.solved(step, keyOf(inputs), vertex);

@@ -11,6 +11,7 @@ import { cacheKey, variableComponents } from './cache-key.ts';
 import { DEFAULT_SHELL } from './metadata.ts';
 import { planMounts } from './mounts/run-mounts.ts';
 import type { BuildSession } from './session.ts';
+import { solveVertex } from './solve-vertex.ts';
 import { sourceDateComponent } from './source-date.ts';
 import type { SourceContext } from './source-place.ts';
 import type { StageState, StepResult } from './stage-state.ts';
@@ -58,9 +59,9 @@ export async function runStep(
     program,
     Object.keys(mounts.key).map((name) => name.replace(/^mount /, '')),
   );
-  const execute = async (): Promise<Execution> => {
-    await session.trace.missed(step, key);
-    const output = outputOf(session, step);
+  const execute = async ({ emit, options, trace }: BuildSession): Promise<Execution> => {
+    await trace.missed(step, key);
+    const output = outputOf(emit, step);
     await using mounted = new Scope();
     const opened = await mounts.open(mounted);
     const ended = await session.runner.run({
@@ -77,32 +78,29 @@ export async function runStep(
       hostname: session.options.buildArgs['BUILDKIT_SANDBOX_HOSTNAME'] ?? undefined,
       extraHosts: session.options.extraHosts,
       resources: session.options.resources,
-      onStart: (container) => void session.emit({ type: 'step-container', step, container }),
+      onStart: (container) => void emit({ type: 'step-container', step, container }),
       onOutput: output.write,
       signal: session.signal,
     });
     await output.end();
-    const removed = () => session.emit({ type: 'step-container-removed', step, container: ended.container });
+    const removed = () => emit({ type: 'step-container-removed', step, container: ended.container });
     if (ended.exitCode !== 0) {
-      if (session.options.forceRemove) {
+      if (options.forceRemove) {
         await ended.remove();
         await removed();
       } else await ended.keep();
-      const kept = session.options.forceRemove ? undefined : ended.container;
-      await session.trace.ended(step, opened.mounts, { container: kept });
-      const look = { before: (await state.image).id, build: kept === undefined ? undefined : session.trace.record.id };
+      const kept = options.forceRemove ? undefined : ended.container;
+      await trace.ended(step, opened.mounts, { container: kept });
+      const look = { before: (await state.image).id, build: kept === undefined ? undefined : trace.record.id };
       throw runFailed(argv, ended.exitCode, instruction, look);
     }
-    await session.trace.ended(step, opened.mounts);
-    const layer = await ended.commit({ keep: !session.options.remove, newest: session.sourceDate });
-    if (session.options.remove) await removed();
+    await trace.ended(step, opened.mounts);
+    const layer = await ended.commit({ keep: !options.remove, newest: session.sourceDate });
+    if (options.remove) await removed();
     if (session.sourceDate !== undefined) await layer.sealed; // times change until then, and the next step can see them
     return { layer };
   };
-  const vertex = await session.vertices.solve(key, {
-    useCache: !session.options.noCache,
-    execute: () => session.work(execute),
-  });
+  const vertex = await solveVertex(session, step, key, { useCache: !session.options.noCache, execute });
   session.trace.solved(step, key, vertex);
   const prefix = args.length === 0 ? '' : `|${args.length} ${args.join(' ')} `;
   return { createdBy: `${prefix}${argv.join(' ')}`, vertex };
@@ -155,10 +153,10 @@ function checkSecurity({ insecure }: BuildSession, { security, devices, source }
 }
 
 /** Output as text events, characters that are split between chunks joined again. */
-function outputOf(session: BuildSession, step: number) {
+function outputOf(emit: BuildSession['emit'], step: number) {
   const decoders = { stdout: new StringDecoder('utf8'), stderr: new StringDecoder('utf8') };
   const say = async (stream: 'stdout' | 'stderr', text: string) => {
-    if (text !== '') await session.emit({ type: 'step-output', step, stream, text });
+    if (text !== '') await emit({ type: 'step-output', step, stream, text });
   };
   return {
     write: (stream: 'stdout' | 'stderr', chunk: Buffer) => say(stream, decoders[stream].write(chunk)),

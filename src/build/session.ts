@@ -9,6 +9,14 @@ import type { BuildTrace } from './explain/build-trace.ts';
 import type { ImageSource, LentToBuild, NamedContexts, RunExecutor, StepImages } from './needs.ts';
 import type { Vertices } from './vertex.ts';
 
+export interface UnlikeStep {
+  readonly step: number;
+  /** The instruction's text. */
+  readonly site: string;
+  /** `/path: what differs`. */
+  readonly changes: readonly string[];
+}
+
 /** One build while it runs: what was asked for, what it may use, whom it tells. */
 export interface BuildSession {
   readonly options: BuildOptions;
@@ -32,6 +40,8 @@ export interface BuildSession {
   readonly runner: RunExecutor;
   /** Hears that a RUN does not use a cache mount any more. */
   readonly cacheMountEnded: (name: string) => void;
+  /** Steps that gave something else when they were done again for `--verify`. */
+  readonly unlike: UnlikeStep[];
   /** Writes down what the steps do. */
   readonly trace: BuildTrace;
   /** Bounds the steps of parallel stages that work at the same time. */

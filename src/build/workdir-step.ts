@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { makeInside } from '../host/inside-root.ts';
 import { cacheKey } from './cache-key.ts';
 import type { BuildSession } from './session.ts';
+import { solveVertex } from './solve-vertex.ts';
 import { sourceDateComponent } from './source-date.ts';
 import type { StageState } from './stage-state.ts';
 import type { Execution, SolvedVertex } from './vertex.ts';
@@ -19,8 +20,8 @@ export async function workdirStep(
     path,
     ...sourceDateComponent(session.sourceDate),
   });
-  const execute = async (): Promise<Execution> => {
-    await session.trace.missed(step, key);
+  const execute = async ({ trace }: BuildSession): Promise<Execution> => {
+    await trace.missed(step, key);
     const parents = state.layers.map(({ id }) => id);
     await using snapshot = session.snapshots.prepare(`workdir-${randomUUID()}`, parents);
     const made = makeInside(snapshot.mount({ volatile: true }), path, 'folder');
@@ -30,7 +31,7 @@ export async function workdirStep(
     return { layer, result: key.digest };
   };
   const useCache = !session.options.noCache;
-  const vertex = await session.vertices.solve(key, { useCache, execute: () => session.work(execute) });
+  const vertex = await solveVertex(session, step, key, { useCache, execute });
   session.trace.solved(step, key, vertex);
   return { vertex };
 }

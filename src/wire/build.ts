@@ -16,6 +16,8 @@ export interface BuildOptions {
   readonly cacheFrom: readonly string[];
   /** Keep the cache of the result's own steps in its config. */
   readonly inlineCache: boolean;
+  /** Do every step twice and fail when the results are not the same. */
+  readonly verify: boolean;
   readonly pull: boolean;
   /** Remove containers of successful steps. */
   readonly remove: boolean;
@@ -119,6 +121,7 @@ export const VERSION_HEADER = 'strake-version';
 export const EVENTS_QUERY = 'strakeevents';
 export const EVENT_LINE_ID = 'strake.event';
 /** Query parameter of POST /build: `strakeexplain=1` asks to be told why steps miss the cache. */
+export const VERIFY_QUERY = 'strakeverify';
 export const INLINE_CACHE_QUERY = 'strakeinlinecache';
 export const EXPLAIN_QUERY = 'strakeexplain';
 /** Answer header of POST /build: the ID under which the build is remembered. */

@@ -88,3 +88,41 @@ test('a date that is none', async () => {
   assert.equal(code, 1);
   assert.match(stderr, /invalid SOURCE_DATE_EPOCH: yesterday/);
 });
+
+test('--verify names what a step gives otherwise the second time', async () => {
+  const Dockerfile = [
+    'FROM busybox',
+    'RUN echo same > /same',
+    'RUN cat /proc/sys/kernel/random/uuid > /random && echo x > /x-$(cat /random)',
+    'COPY file /copied/',
+    'WORKDIR /srv',
+  ].join('\n');
+  const context = makeContext(host.folder, { Dockerfile, file: 'x' });
+  const env = { SOURCE_DATE_EPOCH: String(EPOCH) };
+  await host.ok(['build', context], { env });
+  const { code, stderr } = await host.strake(['build', '-t', 'unlike', '--verify', context], { env });
+  assert.equal(code, 1);
+  assert.match(stderr, /the build is not reproducible: 1 step gives something else the second time/);
+  const lines = stderr.split('\n').filter((line) => /^(step| {2})/.test(line));
+  assert.match(lines[0] ?? '', /^step 3: RUN cat/);
+  assert.equal(lines[1], '  /random: content');
+  assert.match(lines[2] ?? '', /^ {2}\/x-.{36}: only the (first|second) time$/);
+  assert.equal(lines.length, 4);
+  assert.equal((await host.strake(['inspect', 'unlike'])).code, 1, 'it has no name');
+});
+
+test('--verify of a build that is reproducible, cached or not', async () => {
+  const context = makeContext(host.folder, { Dockerfile: RUNS });
+  const env = { SOURCE_DATE_EPOCH: String(EPOCH + 7) };
+  const cold = await host.ok(['build', '-q', '-t', 'alike', '--verify', context], { env });
+  assert.equal(await host.ok(['build', '-q', '--verify', context], { env }), cold);
+  assert.equal(await host.inspect('alike', '{{.Id}}'), cold);
+});
+
+test('--verify without a source date: times differ, and what to do is said', async () => {
+  const context = makeContext(host.folder, { Dockerfile: 'FROM busybox\nRUN echo x > /x && sleep 1.1\n' });
+  const { code, stderr } = await host.strake(['build', '--verify', context]);
+  assert.equal(code, 1);
+  assert.match(stderr, /\/x: time\n/);
+  assert.match(stderr, /set SOURCE_DATE_EPOCH/);
+});

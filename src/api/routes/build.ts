@@ -8,6 +8,7 @@ import {
   EVENTS_QUERY,
   EXPLAIN_QUERY,
   INLINE_CACHE_QUERY,
+  VERIFY_QUERY,
 } from '../../wire/build.ts';
 import type { ProgressLine } from '../../wire/progress.ts';
 import type { BuildBackend, BuildContextSource, BuildRequest } from '../backend.ts';
@@ -100,6 +101,7 @@ export function readBuildOptions(query: Query): BuildOptions {
     remove: forceRemove || query.text('rm') === '' || query.flag('rm'),
     forceRemove,
     buildArgs,
+    verify: query.flag(VERIFY_QUERY),
     labels: query.json('labels', map(text)) ?? {},
     target: query.optional('target'),
     platform: query.optional('platform'),

@@ -135,6 +135,11 @@ export class BuildTrace {
     this.#keeping.add(keeping);
   }
 
+  /** A trace of which nothing is kept. */
+  aside(): BuildTrace {
+    return new BuildTrace(this.#parts);
+  }
+
   /** Ends the record, which is then whole. */
   async end(
     outcome: { readonly image: string } | { readonly error: unknown; readonly cancelled: boolean },

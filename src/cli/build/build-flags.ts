@@ -1,6 +1,6 @@
 import { Failure } from '../../lib/error.ts';
 import { parseReference } from '../../oci/reference.ts';
-import { EXPLAIN_QUERY, INLINE_CACHE_QUERY } from '../../wire/build.ts';
+import { EXPLAIN_QUERY, INLINE_CACHE_QUERY, VERIFY_QUERY } from '../../wire/build.ts';
 import type { Ulimit } from '../../wire/container.ts';
 import type { Query } from '../client/engine-client.ts';
 import { platformFlag } from '../flags/common.ts';
@@ -84,6 +84,7 @@ export const BUILD_FLAGS = {
     ...before,
     parseUlimit(value),
   ]),
+  verify: toggle('Do every step twice and fail when the results differ'),
 };
 
 export type BuildFlags = ValuesOf<typeof BUILD_FLAGS>;
@@ -131,6 +132,7 @@ export function buildQuery(
     ulimits: flags.ulimit.length > 0 ? JSON.stringify(flags.ulimit) : undefined,
     [EXPLAIN_QUERY]: flags.explain || undefined,
     cachefrom: images.length > 0 ? JSON.stringify(images) : undefined,
+    [VERIFY_QUERY]: flags.verify || undefined,
     [INLINE_CACHE_QUERY]: flags.cacheTo.some(({ kind }) => kind === 'inline') || undefined,
     buildargs: Object.keys(buildArgs).length > 0 ? JSON.stringify(buildArgs) : undefined,
     labels: flags.label.length > 0 ? JSON.stringify(labels) : undefined,
@@ -147,6 +149,7 @@ export function refuseForDocker(flags: BuildFlags): void {
     '--allow': flags.allow.length,
     '--check': flags.check ? 1 : 0,
     '--output': flags.output.filter(({ kind }) => kind !== 'image').length,
+    '--verify': flags.verify ? 1 : 0,
     '--cache-to': flags.cacheTo.length,
     '--cache-from type=local': flags.cacheFrom.filter(({ kind }) => kind === 'folder').length,
   };

@@ -1,3 +1,4 @@
+import { collect } from '../../store/collect.ts';
 import type { PruneQuery } from './build-cache.ts';
 import type { BuildHistory } from './build-history.ts';
 import { type BuildImageRequest, type BuildParts, buildImage, checkBuild } from './build-image.ts';
@@ -41,6 +42,7 @@ export class BuildCases {
       throw error;
     } finally {
       this.#running--;
+      if (request.options.verify) collect(this.#parts.store); // the layers of the second time
       this.#parts.settled();
       this.#parts.cache.hold();
     }

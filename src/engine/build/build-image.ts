@@ -4,6 +4,7 @@ import { runBuild } from '../../build/build.ts';
 import type { BuildTrace } from '../../build/explain/build-trace.ts';
 import type { ImageSource, LentToBuild, RunExecutor, StepCache } from '../../build/needs.ts';
 import type { BuildSession } from '../../build/session.ts';
+import { refuseUnlike } from '../../build/solve-vertex.ts';
 import { sourceDateOf } from '../../build/source-date.ts';
 import type { Vertices } from '../../build/vertex.ts';
 import type { Rule } from '../../dockerfile/lint/rule.ts';
@@ -98,6 +99,7 @@ export async function buildImage(
       stepImages: stepImages(parts.store),
       vertices: parts.vertices,
       runner: parts.runner,
+      unlike: [],
       trace: request.trace,
       cacheMountEnded: (name) => parts.cache.mountEnded(name),
       work: limiter(availableParallelism()),
@@ -106,6 +108,7 @@ export async function buildImage(
     };
     if (!options.noCache) await takeInlineCaches(parts, session);
     const built = await runBuild(session);
+    refuseUnlike(session.unlike);
     const result = options.squash ? await parts.squash(built.image, built.base, { signal }) : built.image;
     const image = options.inlineCache ? withInlineCache(parts, request.trace.record, result) : result;
     parts.store.cacheSpace.keepResult(image);
