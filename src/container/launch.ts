@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { posix } from 'node:path';
-import { makeInside } from '../host/inside-root.ts';
+import { kindInside, makeInside } from '../host/inside-root.ts';
 import { unmountInBackground } from '../host/mount.ts';
 import type { Attachment } from '../host/network/networks.ts';
 import type { SpecMount } from '../host/spec.ts';
@@ -20,42 +20,53 @@ export interface Launched {
   readonly targets: MadeTargets;
 }
 
-/**
- * Starts the program of a container whose network is attached: mounts its file system, writes its bundle, runs it. When
- * that fails, everything is as before.
- */
+/** The file system of a container, mounted and ready for its program. */
+export interface PreparedRoot {
+  /** Absolute. */
+  readonly path: string;
+  readonly targets: MadeTargets;
+  /** What is mounted over single files of the image. */
+  readonly files: readonly SpecMount[];
+}
+
+/** Mounts a container's file system and makes in it what its mounts need. When that fails, everything is as before. */
+export async function prepareRoot(container: Container): Promise<PreparedRoot> {
+  const { mounts } = container.record;
+  const { snapshot } = container;
+  const path = snapshot.mount({ volatile: container.isThrownAway });
+  try {
+    await fillVolumes(mounts, path);
+    makeWorkingFolder(container, path);
+    const taken = new Set(mounts.map((mount) => mount.destination));
+    const files = [...fileMounts(container.folder, taken), ...(hasInit(container) ? [initMount()] : [])];
+    return { path, files, targets: makeMountTargets(path, snapshot.upper, mountTargets(mounts, files)) };
+  } catch (error) {
+    await leaveRoot(container, { made: [], raised: [] });
+    throw error;
+  }
+}
+
+/** Starts the program of a container: writes its files and its bundle, and runs it. */
 export async function launch(
   container: Container,
+  root: PreparedRoot,
   attachment: Attachment,
   needs: LaunchNeeds,
   options: { readonly signal: AbortSignal },
 ): Promise<Launched> {
-  const { config, mounts } = container.record;
-  const { snapshot } = container;
-  const root = snapshot.mount({ volatile: container.isThrownAway });
-  let targets: MadeTargets = { made: [], raised: [] };
-  try {
-    await fillVolumes(mounts, root);
-    makeWorkingFolder(container, root);
-    const taken = new Set(mounts.map((mount) => mount.destination));
-    const files = [...fileMounts(container.folder, taken), ...(hasInit(container) ? [initMount()] : [])];
-    targets = makeMountTargets(root, snapshot.upper, mountTargets(mounts, files));
-    writeFiles(container, attachment);
-    const process = await startProcess({
-      start: (start) => needs.runtime.run(start),
-      id: container.id,
-      program: argumentsOf(config)[0] ?? '',
-      document: { name: 'config.json', content: specOf(container, root, attachment, files, needs) },
-      tty: config.Tty ?? false,
-      stdin: config.OpenStdin ?? false,
-      runFolder: needs.runFolder,
-      signal: options.signal,
-    });
-    return { process, targets };
-  } catch (error) {
-    await leaveRoot(container, targets);
-    throw error;
-  }
+  const { config } = container.record;
+  writeFiles(container, attachment);
+  const process = await startProcess({
+    start: (start) => needs.runtime.run(start),
+    id: container.id,
+    program: argumentsOf(config)[0] ?? '',
+    document: { name: 'config.json', content: specOf(container, root.path, attachment, root.files, needs) },
+    tty: config.Tty ?? false,
+    stdin: config.OpenStdin ?? false,
+    runFolder: needs.runFolder,
+    signal: options.signal,
+  });
+  return { process, targets: root.targets };
 }
 
 /** Ends the use of the mounted root by the run. */
@@ -113,5 +124,8 @@ function writeFiles(container: Container, attachment: Attachment): void {
 function makeWorkingFolder(container: Container, root: string): void {
   const { config, mounts } = container.record;
   const path = posix.resolve(config.WorkingDir || '/');
-  if (!mounts.some(({ destination }) => `${path}/`.startsWith(`${destination}/`))) makeInside(root, path, 'folder');
+  if (mounts.some(({ destination }) => `${path}/`.startsWith(`${destination}/`))) return;
+  if (kindInside(root, path) === 'other')
+    throw new Failure('invalid', 'WORKDIR_INVALID', `Cannot mkdir: ${config.WorkingDir} is not a directory`);
+  makeInside(root, path, 'folder');
 }

@@ -8,7 +8,7 @@ import type { EndpointConfig } from '../wire/container.ts';
 import type { NetworkInspect } from '../wire/network.ts';
 import { type Container, type Run, sharedNetworkOf } from './container.ts';
 import { hostnameOf, type LaunchNeeds } from './container-spec.ts';
-import { type Launched, launch, leaveRoot } from './launch.ts';
+import { type Launched, launch, leaveRoot, type PreparedRoot, prepareRoot } from './launch.ts';
 import { type ContainerPhase, exitCodeOf, isAlive } from './record.ts';
 
 /** The networks of the host, as far as a container needs them. */
@@ -61,13 +61,19 @@ export async function startContainer(
 ): Promise<void> {
   clearTimeout(container.restartTimer);
   let attachment: Attachment | undefined;
+  let root: PreparedRoot | undefined;
   let launched: Launched;
   try {
-    attachment = await needs.networks.attach(container.id, attachRequest(container, needs), options);
-    const networks = networksOf(attachment);
-    needs.emitNetwork(container, 'connect', networks);
-    launched = await launch(container, attachment, needs, options);
+    // The network is made in a worker, meanwhile the file system here.
+    const attaching = needs.networks.attach(container.id, attachRequest(container, needs), options);
+    const preparing = prepareRoot(container);
+    await Promise.allSettled([attaching, preparing]);
+    root = await preparing;
+    attachment = await attaching;
+    needs.emitNetwork(container, 'connect', networksOf(attachment));
+    launched = await launch(container, root, attachment, needs, options);
   } catch (error) {
+    if (root) await leaveRoot(container, root.targets);
     await needs.networks.release(container.id);
     if (attachment) needs.emitNetwork(container, 'disconnect', networksOf(attachment));
     noteFailedStart(container, error, needs);
