@@ -94,6 +94,21 @@ export const scenarios: readonly Scenario[] = [
     phases: [build('cold', 1), build('warm', 1)],
   },
   {
+    name: 'two stages that wait 3 s',
+    rounds: 2,
+    prepare: (context, seed) =>
+      dockerfile(context, [
+        'FROM base AS one',
+        `RUN sleep 3; echo ${seed} > /one`,
+        'FROM base AS two',
+        `RUN sleep 3; echo ${seed} > /two`,
+        'FROM base',
+        'COPY --from=one /one /',
+        'COPY --from=two /two /',
+      ]),
+    phases: [build('cold', 1), build('warm', 1)],
+  },
+  {
     name: 'run --rm true',
     rounds: 10,
     prepare: () => {},

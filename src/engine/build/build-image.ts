@@ -67,6 +67,9 @@ export interface BuildParts {
   readonly tag: (image: ImageId, name: Reference) => void;
 }
 
+/** Steps of one build that work at the same time, or as many as there are processors. */
+const PARALLEL_STEPS = 4;
+
 /** Builds an image from a Dockerfile and its context, and gives it its names. */
 export async function buildImage(
   parts: BuildParts,
@@ -102,7 +105,7 @@ export async function buildImage(
       unlike: [],
       trace: request.trace,
       cacheMountEnded: (name) => parts.cache.mountEnded(name),
-      work: limiter(availableParallelism()),
+      work: limiter(Math.max(PARALLEL_STEPS, availableParallelism())),
       emit,
       signal,
     };
