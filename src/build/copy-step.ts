@@ -135,7 +135,7 @@ async function solveCopy(
       return copied.facts;
     });
     const key = keyOf(inputs);
-    await trace.missed(step, key);
+    await trace.missed(step, key, session.options);
     return { layer, key, partialKey: partial, result: key.digest };
   };
   const asked = announced ? keyOf(announced) : partial;

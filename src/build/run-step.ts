@@ -60,7 +60,7 @@ export async function runStep(
     Object.keys(mounts.key).map((name) => name.replace(/^mount /, '')),
   );
   const execute = async ({ emit, options, trace }: BuildSession): Promise<Execution> => {
-    await trace.missed(step, key);
+    await trace.missed(step, key, session.options);
     const output = outputOf(emit, step);
     await using mounted = new Scope();
     const opened = await mounts.open(mounted);

@@ -21,7 +21,7 @@ export async function workdirStep(
     ...sourceDateComponent(session.sourceDate),
   });
   const execute = async ({ trace }: BuildSession): Promise<Execution> => {
-    await trace.missed(step, key);
+    await trace.missed(step, key, session.options);
     const parents = state.layers.map(({ id }) => id);
     await using snapshot = session.snapshots.prepare(`workdir-${randomUUID()}`, parents);
     const made = makeInside(snapshot.mount({ volatile: true }), path, 'folder');

@@ -13,7 +13,6 @@ export interface TraceParts {
   readonly id: string;
   readonly source: string;
   readonly tags: readonly string[];
-  readonly noCache: boolean;
   /** Earlier builds of the same thing, newest first. Asked for at the first miss. */
   readonly past: () => BuildRecord[];
   /** What the cache has of an instruction. */
@@ -72,7 +71,11 @@ export class BuildTrace {
   }
 
   /** The cache had nothing under this key. */
-  async missed(step: number, { site, digest, components }: CacheKey): Promise<void> {
+  async missed(
+    step: number,
+    { site, digest, components }: CacheKey,
+    { noCache }: { readonly noCache: boolean },
+  ): Promise<void> {
     const record = this.#step(step);
     if (!record) return;
     this.#past ??= this.#parts.past();
@@ -83,7 +86,7 @@ export class BuildTrace {
         step: record,
         past: this.#past,
         alike: this.#parts.alike(site),
-        noCache: this.#parts.noCache,
+        noCache,
       },
     );
     record.keys.push({ site, digest, components, cached: false, miss });

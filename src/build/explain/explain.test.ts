@@ -52,7 +52,6 @@ async function build(
     id: `build${past.length}`,
     source: 'here',
     tags: [],
-    noCache: options.noCache ?? false,
     past: () => (options.alike ? [] : [...past]),
     alike: (site) => (options.alike ? keys.filter((key) => key.site === site) : []),
     listings,
@@ -71,7 +70,7 @@ async function build(
     if (!components) continue;
     const key = cacheKey(text, { base, instruction: word, ...components });
     const cached = known.has(key.digest) && !options.noCache && !options.pruned;
-    if (!cached) await trace.missed(index, key);
+    if (!cached) await trace.missed(index, key, { noCache: options.noCache ?? false });
     if (fails) break;
     trace.solved(index, key, { cached, result: key.digest });
     base = key.digest;

@@ -51,7 +51,6 @@ export class BuildHistory {
       id,
       source,
       tags,
-      noCache: options.noCache,
       past: () => this.#store.builds.ofSource(source, PAST_BUILDS).map(recordOf),
       alike: (site) =>
         this.#store.cache
