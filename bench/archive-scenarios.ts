@@ -49,7 +49,7 @@ export const archiveScenarios: readonly Scenario[] = [
         before(context, peer, tag) {
           const change = 'for f in d0/f0 d100/f50 d199/f99; do echo changed > /tree/$f; done';
           fill(peer, ['build', '-q', '-t', tag, context]);
-          fill(peer, ['run', '--name', tag, tag, 'sh', '-c', change]);
+          fill(peer, ['run', '--network', 'none', '--name', tag, tag, 'sh', '-c', change]);
         },
         invoke: (peer, _, tag) => peer.command(['commit', tag, `${tag}:committed`]),
       },
