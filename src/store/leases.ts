@@ -1,4 +1,4 @@
-import type { DiffId, Digest } from '../oci/digest.ts';
+import type { DiffId, Digest, ImageId } from '../oci/digest.ts';
 import type { LayerId } from './layers.ts';
 
 /** What a lease can keep. A layer is kept by the id of its tree, so that a mounted duplicate is kept too. */
@@ -6,9 +6,11 @@ export interface Held {
   readonly layers?: Iterable<LayerId>;
   readonly diffIds?: Iterable<DiffId>;
   readonly blobs?: Iterable<Digest>;
+  /** Their records: people cannot remove them meanwhile. */
+  readonly images?: Iterable<ImageId>;
 }
 
-/** While it is held, collection takes nothing that it names. Ends with `using`; ending twice is harmless. */
+/** While it is held, collection and removal take nothing that it names. Ends with `using`; ending twice is harmless. */
 export interface Lease extends Disposable {
   keep(held: Held): void;
 }
@@ -53,6 +55,10 @@ export class Leases {
     return this.#isHeld(`blob ${digest}`);
   }
 
+  isImageHeld(id: ImageId): boolean {
+    return this.#isHeld(`image ${id}`);
+  }
+
   #open(set: Set<Set<string>>, held: Held): Lease {
     const kept = new Set<string>();
     set.add(kept);
@@ -70,4 +76,5 @@ function add(kept: Set<string>, held: Held): void {
   for (const id of held.layers ?? []) kept.add(id);
   for (const id of held.diffIds ?? []) kept.add(id);
   for (const digest of held.blobs ?? []) kept.add(`blob ${digest}`);
+  for (const id of held.images ?? []) kept.add(`image ${id}`);
 }

@@ -20,6 +20,7 @@ import type { ImageId } from '../../oci/digest.ts';
 import { hostPlatform, parsePlatform } from '../../oci/platform.ts';
 import { familiarReference, parseReference, type Reference, withDefaultTag } from '../../oci/reference.ts';
 import type { Snapshots } from '../../snapshot/snapshots.ts';
+import type { Lease } from '../../store/leases.ts';
 import type { Store } from '../../store/open-store.ts';
 import type { RegistryAuth } from '../../wire/auth.ts';
 import type { BuildEvent, BuildOptions } from '../../wire/build.ts';
@@ -80,7 +81,7 @@ export async function buildImage(
   const scratchName = names.find((name) => familiarReference(name).startsWith('scratch:'));
   if (scratchName) throw new Failure('invalid', 'NAME_RESERVED', "'scratch' is a reserved name");
   await using scope = new Scope();
-  using _kept = parts.store.leases.begin();
+  using kept = parts.store.leases.begin();
   const prepared = await prepare(parts, request, scope, BUILDKIT_RULES);
   const { plan, platform, context, contexts, findings, locate } = prepared;
   try {
@@ -98,8 +99,8 @@ export async function buildImage(
       store: parts.store,
       snapshots: parts.snapshots,
       workers: parts.workers,
-      images: parts.images(request.registryAuth),
-      stepImages: stepImages(parts.store),
+      images: keptImages(parts.images(request.registryAuth), kept),
+      stepImages: stepImages(parts.store, kept),
       vertices: parts.vertices,
       runner: parts.runner,
       unlike: [],
@@ -125,6 +126,17 @@ export async function buildImage(
   } catch (error) {
     throw locate(error);
   }
+}
+
+/** What the build takes from outside stays until it ends. */
+function keptImages(source: ImageSource, kept: Lease): ImageSource {
+  return {
+    async resolve(...request) {
+      const image = await source.resolve(...request);
+      kept.keep({ images: [image.id] });
+      return image;
+    },
+  };
 }
 
 /** Says what rules find in the Dockerfile of a build. */

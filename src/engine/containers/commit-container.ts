@@ -48,7 +48,7 @@ export async function commitContainer(needs: CommitNeeds, ref: string, request: 
   const merged = mergeConfig(record.config, request.config ?? {});
   const config = needs.applyChanges(runConfigOf(merged), request.changes);
 
-  using _session = store.leases.begin();
+  using _session = store.leases.begin({ images: [base.id] });
   const layer = await whilePaused(containers, container, request, () =>
     container.inTurn(() => receiveChanges(needs, container, request.signal)),
   );

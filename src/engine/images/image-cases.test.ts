@@ -327,3 +327,23 @@ test('prune tells the bytes that came back', async () => {
   assert.deepEqual(pruned.ImagesDeleted?.[0], { Deleted: dangling.id });
   assert.deepEqual(events.at(-1), { type: 'image', action: 'prune', id: '', attributes: { reclaimed: '7' } });
 });
+
+test('what running work uses is not removed: names go by force only, records stay until it ends', async () => {
+  await using store = await openTestStore();
+  const { images } = makeImages(store);
+  const base = addImage(store, ['a']);
+  const step = addImage(store, ['a', 'b'], { parent: base.id });
+  await images.tag(base.id, parseReference('base:1'));
+  const held = store.leases.hold({ images: [base.id, step.id] });
+  const remove = (name: string, force: boolean) => images.remove(name, { force, prune: true });
+  const inUse = { code: 'IMAGE_IN_USE', message: /running build or pull/ };
+  await assert.rejects(remove('base:1', false), inUse);
+  await assert.rejects(remove(step.id, true), inUse);
+  const pruned = await images.prune({ filters: { dangling: ['false'] }, signal });
+  assert.equal(pruned.ImagesDeleted, null);
+  assert.deepEqual(await remove('base:1', true), [{ Untagged: 'base:1' }]);
+  assert.ok(store.images.has(base.id));
+  held[Symbol.dispose]();
+  await images.prune({ filters: {}, signal });
+  assert.deepEqual(store.images.list(), []);
+});

@@ -6,12 +6,12 @@ import { referencesOf } from './references.ts';
 /** Why an image cannot be removed, in Docker's words. */
 export interface RemoveConflict {
   readonly failure: Failure;
-  /** A container is the reason. */
+  /** A container or running work is the reason. */
   readonly isUsed: boolean;
 }
 
 /**
- * The first reason not to remove an image. Children and running containers always are one; names and stopped
+ * The first reason not to remove an image. Children, running containers and running builds always are one; names and stopped
  * containers only without `force`, names only when `names` asks.
  */
 export function conflictOf(
@@ -28,6 +28,8 @@ export function conflictOf(
   const users = needs.containersOf(id);
   const running = users.find((user) => user.running);
   if (running) return reason('cannot be forced', using('running', running.id), true);
+  if (needs.store.leases.isImageHeld(id))
+    return reason('cannot be forced', 'image is being used by a running build or pull', true);
   if (options.force) return undefined;
   if (options.names && referencesOf(needs.store, id).length > 0)
     return reason('must be forced', 'image is referenced in multiple repositories');

@@ -55,6 +55,10 @@ function takeName(needs: ImageNeeds, id: ImageId, name: string, options: RemoveO
     throw conflict(
       `unable to remove repository reference "${name}" (must force) - container ${user.id.slice(0, 12)} is using its referenced image ${shortId(id)}`,
     );
+  if (!options.force && store.leases.isImageHeld(id) && isSingle(referencesOf(store, id)))
+    throw conflict(
+      `unable to remove repository reference "${name}" (must force) - a running build or pull is using its referenced image ${shortId(id)}`,
+    );
   const reference = withDefaultTag(parseReference(name));
   untag(needs, reference, rows);
   emitUntag(needs, id);

@@ -59,6 +59,7 @@ async function pullOne(needs: TransferNeeds, repository: Repository, pull: Trans
   let id: ImageId;
   if (known && isFor(needs, known, platform)) {
     id = known;
+    pull.kept.keep({ images: [id] });
     await emit(greeting);
   } else {
     const top = await repository.manifest(head ?? wanted, signal);
@@ -133,6 +134,7 @@ async function bringImage(
   const { store } = needs;
   const { signal } = pull;
   const id = parseImageId(manifest.config.digest);
+  pull.kept.keep({ images: [id] });
   let config: StoredConfig | undefined = store.images.get(id);
   if (!config) {
     config = decodeConfig(await repository.readBlob(manifest.config, CONFIG_LIMIT, signal));
