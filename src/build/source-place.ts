@@ -1,4 +1,6 @@
 import { resolveFrom, type Stage } from '../dockerfile/stages.ts';
+import { nearest } from '../dockerfile/suggest.ts';
+import { Failure, isFailure } from '../lib/error.ts';
 import type { SourcePlace } from './copy/copy-request.ts';
 import { resolveImage } from './from-step.ts';
 import type { SealedLayer } from './needs.ts';
@@ -24,7 +26,9 @@ export async function placeOf(
     case 'stage':
       return layersOf(session, await Promise.all((await solved(place.index)).state.layers.map(({ sealed }) => sealed)));
     case 'image':
-      return imagePlace(session, place.name, step);
+      return imagePlace(session, place.name, step).catch((error: unknown) => {
+        throw withStageMeant(error, place.name, session);
+      });
     case 'context': {
       const opened = await session.contexts.open(place.name);
       return opened.kind === 'image'
@@ -32,6 +36,19 @@ export async function placeOf(
         : { kind: 'context', context: opened.context };
     }
   }
+}
+
+/** An image that cannot be had may be a stage with a slip in its name. */
+function withStageMeant(error: unknown, name: string, { plan, contexts }: BuildSession): unknown {
+  if (!isFailure(error) || isFailure(error, 'cancelled')) return error;
+  const names = [...plan.stages.flatMap((stage) => stage.name ?? []), ...contexts.names];
+  const near = nearest(name.toLowerCase(), names);
+  const { kind, code, message } = error;
+  if (near === undefined) return error;
+  return new Failure(kind, code, message, {
+    hint: `no stage has the name "${name}"; did you mean ${near}?`,
+    cause: error,
+  });
 }
 
 async function imagePlace(session: BuildSession, name: string, step: number): Promise<SourcePlace> {

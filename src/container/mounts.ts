@@ -182,8 +182,9 @@ function fromRequest(mount: MountRequest, sources: MountSources): PlannedMount {
     }
     case 'tmpfs': {
       if (mount.Source) throw wrong('field Source must not be specified');
-      const { SizeBytes, Mode } = mount.TmpfsOptions ?? {};
-      const options = [...TMPFS_DEFAULT, ...(readOnly ? ['ro'] : [])];
+      const { SizeBytes, Mode, Options = [] } = mount.TmpfsOptions ?? {};
+      const stated = Options.map((option) => option.join('='));
+      const options = [...tmpfsOptions(stated), ...(readOnly ? ['ro'] : [])];
       if (SizeBytes) options.push(`size=${SizeBytes}`);
       if (Mode) options.push(`mode=${Mode.toString(8)}`);
       return { type: 'tmpfs', destination, options, listed: true };
@@ -197,12 +198,16 @@ const TMPFS_DEFAULT = ['noexec', 'nosuid', 'nodev', 'rprivate'];
 const TMPFS_OPTION =
   /^(?:rw|ro|(?:no)?(?:exec|suid|dev|atime|diratime)|(?:rel|strict)atime|(?:size|nr_blocks|nr_inodes)=\d+[kmgKMG%]?|mode=[0-7]{1,4}|[ug]id=\d+)$/;
 
-function fromTmpfs(path: string, text: string): PlannedMount {
-  const stated = text.split(',').filter(Boolean);
+/** The defaults, less those of which the opposite is stated, and what is stated. */
+function tmpfsOptions(stated: readonly string[]): string[] {
   const wrong = stated.find((option) => !TMPFS_OPTION.test(option));
   if (wrong !== undefined) throw invalid(`invalid tmpfs option ["${wrong}"]`);
   const opposites = new Set(stated.map((option) => `no${option}`));
-  const options = [...TMPFS_DEFAULT.filter((option) => !opposites.has(option)), ...stated];
+  return [...TMPFS_DEFAULT.filter((option) => !opposites.has(option)), ...stated];
+}
+
+function fromTmpfs(path: string, text: string): PlannedMount {
+  const options = tmpfsOptions(text.split(',').filter(Boolean));
   return { type: 'tmpfs', destination: tmpfsDestination(path), options, listed: false };
 }
 

@@ -42,7 +42,8 @@ export interface MountRequest {
   ReadOnly?: boolean;
   BindOptions?: { Propagation?: string; NonRecursive?: boolean; CreateMountpoint?: boolean };
   VolumeOptions?: { NoCopy?: boolean; Labels?: Record<string, string> };
-  TmpfsOptions?: { SizeBytes?: number; Mode?: number };
+  /** Each of `Options` is one of mount(8): `["exec"]`, `["uid", "1000"]`. */
+  TmpfsOptions?: { SizeBytes?: number; Mode?: number; Options?: string[][] };
 }
 
 export interface HostConfig {

@@ -385,7 +385,11 @@ test('--metadata-file, --progress and --check', async () => {
 });
 
 const BAD: readonly [name: string, dockerfile: string, message: RegExp][] = [
-  ['a source stage that is none', 'FROM busybox AS build\nFROM busybox\nCOPY --from=biuld /x /\n', /biuld/],
+  [
+    'a source stage that is none',
+    'FROM busybox AS build\nFROM busybox\nCOPY --from=biuld /x /\n',
+    /no stage has the name "biuld"; did you mean build\?/,
+  ],
   ['a mount that covers the root', 'FROM busybox\nRUN --mount=target=/ true\n', /invalid mount target "\/"/],
   [
     'a mount that climbs to the root',
@@ -409,6 +413,24 @@ for (const [name, dockerfile, message] of BAD)
     assert.equal(result.code, 1);
     assert.match(result.stderr, message);
   });
+
+test('programs run from a tmpfs, and not from that of a container', async () => {
+  const dockerfile = `FROM busybox
+RUN --mount=type=tmpfs,target=/tmp printf '#!/bin/sh\\necho ran\\n' > /tmp/p && chmod 755 /tmp/p && /tmp/p
+`;
+  assert.match(assertOk(await build(dockerfile)), /^ran$/m);
+  const mounts = await host.ok([
+    'run',
+    '--rm',
+    '--mount',
+    'type=tmpfs,target=/t',
+    'busybox',
+    'grep',
+    ' /t ',
+    '/proc/mounts',
+  ]);
+  assert.match(mounts, /noexec/);
+});
 
 test('a mount target above the root stays below it', async () => {
   const told = assertOk(await build('FROM busybox\nRUN --mount=type=tmpfs,target=../../../in df /in | tail -n 1\n'));

@@ -55,7 +55,7 @@ const mount = object({
   ReadOnly: flag,
   BindOptions: object({ Propagation: text, NonRecursive: flag, CreateMountpoint: flag }),
   VolumeOptions: object({ NoCopy: flag, Labels: map(text) }),
-  TmpfsOptions: object({ SizeBytes: integer, Mode: integer }),
+  TmpfsOptions: object({ SizeBytes: integer, Mode: integer, Options: list(list(text)) }),
 });
 const mountKey = object({ Type: text, Target: text });
 

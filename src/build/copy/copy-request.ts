@@ -6,7 +6,7 @@ import type { GitSource } from '../git/git-source.ts';
 /** What a COPY or ADD asks for, every word expanded. */
 export interface CopyRequest {
   /** For messages. */
-  readonly instruction: 'COPY' | 'ADD';
+  readonly instruction: 'COPY' | 'ADD' | 'RUN --mount';
   /** In the order written. */
   readonly sources: readonly CopySource[];
   /** As written: relative to `workdir`; a slash at its end says that it is a folder. */

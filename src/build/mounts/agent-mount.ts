@@ -23,7 +23,7 @@ export function planAgent(
   const { id, required, owner } = mount;
   return {
     name: target,
-    key: `ssh ${id}`,
+    key: `ssh ${id}${required ? ' required' : ''}`,
     async open(scope): Promise<OpenedMounts> {
       const agent = session.lent.agents.get(id);
       if (!agent) {

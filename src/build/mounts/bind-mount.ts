@@ -45,7 +45,7 @@ export async function mountJob(
   const from = await placeOf(session, stage, mount.from, context);
   const job = await prepareCopy(
     {
-      instruction: 'COPY',
+      instruction: 'RUN --mount',
       sources: [{ kind: 'path', path: mount.source === '' ? '.' : mount.source }],
       destination: '/mount',
       workdir: '/',

@@ -117,8 +117,8 @@ async function plan(
 function targetOf(path: string, workdir: string | undefined, { source }: RunInstruction): string {
   const target = posix.resolve('/', workdir ?? '/', path);
   if (target !== '/') return target;
-  throw new Failure('invalid', 'MOUNT_TARGET', `invalid mount target ${JSON.stringify(path)}`, {
+  throw new Failure('invalid', 'MOUNT_TARGET', 'invalid mount target "/"', {
     source,
-    hint: 'name a folder or file below the root',
+    hint: 'name a folder or file below the root with target=',
   });
 }

@@ -21,7 +21,7 @@ export function planSecret(
   const { source } = instruction;
   return {
     name: target ?? `secret ${id}`,
-    key: `secret ${id} ${env ?? ''} ${owner.mode ?? ''} ${owner.uid ?? ''} ${owner.gid ?? ''}`,
+    key: `secret ${id} ${required ? 'required' : ''} ${env ?? ''} ${owner.mode ?? ''} ${owner.uid ?? ''} ${owner.gid ?? ''}`,
     async open(scope): Promise<OpenedMounts> {
       const content = session.lent.secrets.get(id);
       if (!content) {

@@ -66,7 +66,9 @@ export function runExecutor(containers: Containers, events: EventLog): RunExecut
 export function mountRequest(mount: RunMount): MountRequest {
   const common = { Target: mount.target, ReadOnly: mount.readOnly };
   if (mount.kind === 'bind') return { ...common, Type: 'bind', Source: mount.source };
-  return { ...common, Type: 'tmpfs', ...(mount.size === undefined ? {} : { TmpfsOptions: { SizeBytes: mount.size } }) };
+  const size = mount.size === undefined ? {} : { SizeBytes: mount.size };
+  // Builds run what they make, also in a folder for what is temporary.
+  return { ...common, Type: 'tmpfs', TmpfsOptions: { ...size, Options: [['exec'], ['dev']] } };
 }
 
 function makeFolders(containers: Containers, id: string, folders: readonly string[]): void {
