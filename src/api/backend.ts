@@ -14,6 +14,7 @@ import type { BuildEvent, BuildOptions, ContextOffer } from '../wire/build.ts';
 import type { BuildExplanation, BuildSummary, DebugAnswer, DebugRequest } from '../wire/build-explain.ts';
 import type { NamedContext } from '../wire/build-input.ts';
 import type { CacheMountRow } from '../wire/cache-mount.ts';
+import type { CacheImported } from '../wire/cache-transfer.ts';
 import type {
   ContainerConfig,
   ContainerCreateBody,
@@ -21,7 +22,6 @@ import type {
   ContainerSummary,
   HostConfig,
 } from '../wire/container.ts';
-import type { CacheImported } from '../wire/cache-transfer.ts';
 import type { ChangeRow, ContainerStats, PathStat, ProcessTable } from '../wire/container-details.ts';
 import type { DiskUsage, DiskUsagePart } from '../wire/disk-usage.ts';
 import type { ExecCreateBody, ExecInspect } from '../wire/exec.ts';
@@ -212,6 +212,15 @@ export interface CacheTransferBackend {
     build: string,
     options: CallOptions & { readonly mode: 'min' | 'max'; readonly have: readonly string[] },
   ): Promise<Readable>;
+  /** Gives the cache of a build to a registry, under a name of its own; returns the digest of its manifest. */
+  push(
+    build: string,
+    options: CallOptions & {
+      readonly mode: 'min' | 'max';
+      readonly reference: Reference;
+      readonly auth: RegistryAuth | undefined;
+    },
+  ): Promise<string>;
   /** Those of these layers that the host has not got. */
   missing(diffIds: readonly string[]): Promise<string[]>;
   import(body: Readable, options: CallOptions): Promise<CacheImported>;

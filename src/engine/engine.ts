@@ -126,7 +126,8 @@ export async function openEngine(options: EngineOptions) {
   };
   const registries = scope.use(new Registries(options.registry));
   const compressLayer = snapshots.compress.bind(snapshots);
-  const transfers = new Transfers({ store, registries, emit, receiveLayer, compressLayer });
+  const transferNeeds = { store, registries, emit, receiveLayer, compressLayer };
+  const transfers = new Transfers(transferNeeds);
   const insight = new Insight({ ...needs, workers, receivers: options.receivers });
   const past = pastBuilds({ ...needs, workers, containers });
   const cache: BuildCache = new BuildCache({
@@ -138,6 +139,12 @@ export async function openEngine(options: EngineOptions) {
   });
   cache.hold();
   const steps = stepCache(store, () => cache.hold());
+  const cacheTransfer = new CacheTransfer({
+    ...transferNeeds,
+    steps,
+    packLayer: snapshots.pack.bind(snapshots),
+    findBuild: (ref) => past.history.find(ref),
+  });
   const build: BuildCases = new BuildCases({
     cache,
     store,
@@ -145,6 +152,7 @@ export async function openEngine(options: EngineOptions) {
     snapshots,
     vertices: new Vertices(steps),
     steps,
+    takeCache: (request) => cacheTransfer.take(request),
     memory: run,
     insecureBuilds: options.insecureBuilds,
     images: (auth) => imageSource(store, transfers, auth),
@@ -175,13 +183,7 @@ export async function openEngine(options: EngineOptions) {
       build,
       buildHistory: past.backend,
       cacheMounts: new CacheMountCases({ store, workers, receivers: options.receivers, cache }),
-      cacheTransfer: new CacheTransfer({
-        store,
-        steps,
-        receiveLayer,
-        packLayer: snapshots.pack.bind(snapshots),
-        findBuild: (ref) => past.history.find(ref),
-      }),
+      cacheTransfer,
       containers: containerBackend(containers, containerCases),
       exports: {
         export: (ref: string, call: { readonly signal: AbortSignal }) =>

@@ -1,8 +1,9 @@
-/** The build cache of one host used by another: in a folder, in an image. */
+/** The build cache of one host used by another: in a folder, in an image, in a registry. */
 import assert from 'node:assert/strict';
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { startRegistry } from './docker-registry.ts';
 import { importBusybox, makeContext, run, startHost, type TestHost } from './harness.ts';
 
 let host: TestHost;
@@ -88,6 +89,30 @@ test('a cache inside the image', async () => {
   const said = await other.ok(['build', '-t', 'mine', '--cache-from', 'app', context]);
   assert.equal(said.match(/Running in/g)?.length, 1, said);
   assert.equal(await layersOf(other, 'mine'), await layersOf(host, 'app'));
+});
+
+test('a cache in a registry that asks who it is, under a name of its own', async () => {
+  await using registry = await startRegistry(host.folder, { users: true });
+  const [context, name] = [contextOf('registry'), `${registry.host}/team/cache:main`];
+  const env = { DOCKER_CONFIG: fresh() };
+  await host.ok(['login', '-u', 'me', '--password-stdin', registry.host], { env, input: 'secret' });
+  await host.ok(['build', '-t', 'pushed', '--cache-to', `type=registry,ref=${name},mode=max`, context], { env });
+  const said = await other.ok(['build', '-t', 'pushed', '--cache-from', `type=registry,ref=${name}`, context], { env });
+  assert.equal(said.match(/Running in/g), null, said);
+  assert.equal(await layersOf(other, 'pushed'), await layersOf(host, 'pushed'));
+  const { code, stderr } = await host.strake(['build', '--cache-to', `type=registry,ref=${name}`, context]);
+  assert.equal(code, 1);
+  assert.match(stderr, /no basic auth credentials/);
+});
+
+test('a cache inside an image of a registry', async () => {
+  await using registry = await startRegistry(host.folder);
+  const [context, name] = [contextOf('pulled'), `${registry.host}/team/app:1`];
+  await host.ok(['build', '-t', name, '--cache-to', 'type=inline', context]);
+  await host.ok(['push', name]);
+  const said = await other.ok(['build', '-t', 'pulled', '--cache-from', name, context]);
+  assert.equal(said.match(/Running in/g)?.length, 1, said);
+  assert.equal(await layersOf(other, 'pulled'), await layersOf(host, name));
 });
 
 test('a changed step misses, those before it do not', async () => {

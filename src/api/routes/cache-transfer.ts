@@ -1,11 +1,15 @@
 import { Failure } from '../../lib/error.ts';
+import { parseReference, withDefaultTag } from '../../oci/reference.ts';
 import type { CacheTransferBackend } from '../backend.ts';
 import { list, object, text } from '../check.ts';
+import { readRegistryAuth } from '../credentials.ts';
 import type { Exchange } from '../exchange.ts';
+import type { Query } from '../query.ts';
 import type { Route } from '../router.ts';
 
 export const cacheTransferRoutes: readonly Route<CacheTransferBackend>[] = [
   { method: 'POST', path: '/strake/builds/cache', handle: exportCache },
+  { method: 'POST', path: '/strake/builds/cache/push', handle: pushCache },
   {
     method: 'POST',
     path: '/strake/build-cache/missing',
@@ -24,9 +28,22 @@ export const cacheTransferRoutes: readonly Route<CacheTransferBackend>[] = [
 
 async function exportCache(cache: CacheTransferBackend, exchange: Exchange): Promise<void> {
   const { query, signal } = exchange;
+  const mode = readMode(query);
+  const { Have: have = [] } = (await exchange.json(object({ Have: list(text) }))) ?? {};
+  await exchange.send(await cache.export(query.text('build'), { mode, have, signal }), 'application/x-tar');
+}
+
+async function pushCache(cache: CacheTransferBackend, exchange: Exchange): Promise<void> {
+  const { query, signal } = exchange;
+  const mode = readMode(query);
+  const reference = withDefaultTag(parseReference(query.text('ref')));
+  const auth = readRegistryAuth(exchange.header('x-registry-auth'));
+  exchange.answer(200, { Digest: await cache.push(query.text('build'), { mode, reference, auth, signal }) });
+}
+
+function readMode(query: Query): 'min' | 'max' {
   const mode = query.optional('mode') ?? 'min';
   if (mode !== 'min' && mode !== 'max')
     throw new Failure('invalid', 'CACHE_MODE', `invalid cache mode "${mode}": expected min or max`);
-  const { Have: have = [] } = (await exchange.json(object({ Have: list(text) }))) ?? {};
-  await exchange.send(await cache.export(query.text('build'), { mode, have, signal }), 'application/x-tar');
+  return mode;
 }

@@ -21,13 +21,13 @@ export const BUILD_FLAGS = {
   buildContext: list('Another context (name=path, name=docker-image://image, name=URL)'),
   cacheFrom: custom<readonly CacheSource[]>(
     'strings',
-    'Take cached steps from images (NAME,...) or a folder (type=local,src=DIR)',
+    'Take cached steps from images or a registry (NAME,...) or a folder (type=local,src=DIR)',
     [],
     (value, before) => [...before, ...parseCacheSource(value)],
   ),
   cacheTo: custom<readonly CacheTarget[]>(
     'list',
-    'Leave cached steps in the image (type=inline) or a folder (type=local,dest=DIR[,mode=max])',
+    'Leave cached steps in the image (type=inline), a folder (type=local,dest=DIR) or a registry (type=registry,ref=NAME)',
     [],
     (value, before) => [...before, parseCacheTarget(value)],
   ),

@@ -22,6 +22,7 @@ const targets: readonly (readonly [string, object])[] = [
   ['inline', { kind: 'inline' }],
   ['type=inline', { kind: 'inline' }],
   ['type=local,dest=d', { kind: 'folder', path: 'd', mode: 'min' }],
+  ['type=registry,ref=host:5000/c:1,mode=max', { kind: 'registry', name: 'host:5000/c:1', mode: 'max' }],
   ['mode=max,type=local,"dest=a,b"', { kind: 'folder', path: 'a,b', mode: 'max' }],
 ];
 for (const [text, expected] of targets)
@@ -37,7 +38,8 @@ const bad: readonly (readonly [(text: string) => unknown, string, RegExp])[] = [
   [parseCacheTarget, 'type=local', /dest is required for local cache/],
   [parseCacheTarget, 'type=local,dest=x,mode=some', /invalid mode "some"/],
   [parseCacheTarget, 'type=inline,mode=max', /inline cache has no mode/],
-  [parseCacheTarget, 'type=s3', /unknown cache type "s3"/],
+  [parseCacheTarget, 'type=s3', /unknown cache type "s3": expected inline, local or registry/],
+  [parseCacheTarget, 'type=registry', /ref is required for registry cache/],
   [parseCacheTarget, 'somewhere', /expected key=value/],
 ];
 for (const [parse, text, message] of bad) test(`refuses "${text}"`, () => assert.throws(() => parse(text), message));

@@ -10,7 +10,10 @@ export type CacheSource =
 /** Where it leaves them. `max` is also the steps of stages that the result only copied from. */
 export type CacheTarget =
   | { readonly kind: 'inline' }
-  | { readonly kind: 'folder'; readonly path: string; readonly mode: 'min' | 'max' };
+  | { readonly kind: 'folder'; readonly path: string; readonly mode: CacheMode }
+  | { readonly kind: 'registry'; readonly name: string; readonly mode: CacheMode };
+
+type CacheMode = 'min' | 'max';
 
 /**
  * Reads a value of `--cache-from`: names of images, `type=registry,ref=NAME` or `type=local,src=DIR`.
@@ -36,21 +39,24 @@ export function parseCacheSource(text: string): CacheSource[] {
   }
 }
 
-/** Reads a value of `--cache-to`: `type=inline` or `type=local,dest=DIR[,mode=max]`. */
+/** Reads a value of `--cache-to`: `type=inline`, `type=local,dest=DIR` or `type=registry,ref=NAME`, the latter with `mode=max`. */
 export function parseCacheTarget(text: string): CacheTarget {
   if (text === 'inline') return { kind: 'inline' };
-  const { type, dest, mode = 'min', ...rest } = readFields(text, ['destination', 'dest']);
+  const { type, dest, ref, mode = 'min', ...rest } = readFields(text, ['destination', 'dest']);
   refuseUnknown(text, rest);
+  if (mode !== 'min' && mode !== 'max') throw invalid(`invalid mode "${mode}" of cache: expected min or max`);
   switch (type) {
     case 'inline':
       if (mode !== 'min') throw invalid(`inline cache has no mode: ${text}`);
       return { kind: 'inline' };
     case 'local':
       if (dest === undefined) throw invalid(`dest is required for local cache: ${text}`);
-      if (mode !== 'min' && mode !== 'max') throw invalid(`invalid mode "${mode}" of cache: expected min or max`);
       return { kind: 'folder', path: dest, mode };
+    case 'registry':
+      if (ref === undefined) throw invalid(`ref is required for registry cache: ${text}`);
+      return { kind: 'registry', name: checkedName(ref), mode };
     default:
-      throw invalid(`unknown cache type "${type ?? ''}": expected inline or local`);
+      throw invalid(`unknown cache type "${type ?? ''}": expected inline, local or registry`);
   }
 }
 

@@ -4,10 +4,10 @@ import { BUILD_HEADER, EVENTS_QUERY } from '../../wire/build.ts';
 import type { ProgressLine } from '../../wire/progress.ts';
 import { BUILD_FLAGS, buildQuery, refuseForDocker } from '../build/build-flags.ts';
 import { findBuildSource } from '../build/build-source.ts';
-import { checkCacheFolder, fetchCacheFolder, sendCacheFolder } from '../build/cache-folder.ts';
 import { printCheck, writeMetadata } from '../build/check-build.ts';
 import { EVENT_MODES, followBuild, progressMode } from '../build/follow-build.ts';
 import { agentsHeader, secretsHeader } from '../build/lent-flags.ts';
+import { checkCacheFolder, fetchCacheFolder, pushBuildCache, sendCacheFolder } from '../build/move-cache.ts';
 import { findNamedSource } from '../build/named-source.ts';
 import { afterBuild, checkRemembered } from '../build/remembered-build.ts';
 import { requestBuild } from '../build/request-build.ts';
@@ -69,9 +69,10 @@ export const build = defineCommand({
     }
     if (flags.iidfile !== '') writeFileSync(flags.iidfile, image);
     if (flags.metadataFile !== '') writeMetadata(flags.metadataFile, { image, names: flags.tag });
+    const built = answer.headers.get(BUILD_HEADER) ?? image;
     for (const target of flags.cacheTo)
-      if (target.kind === 'folder')
-        await fetchCacheFolder(session, client, answer.headers.get(BUILD_HEADER) ?? image, target);
+      if (target.kind === 'folder') await fetchCacheFolder(session, client, built, target);
+      else if (target.kind === 'registry') await pushBuildCache(session, client, built, target);
     await writeOutputs(session, client, flags.output, { image, names: flags.tag });
     return 0;
   },

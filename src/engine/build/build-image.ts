@@ -25,9 +25,10 @@ import type { Store } from '../../store/open-store.ts';
 import type { RegistryAuth } from '../../wire/auth.ts';
 import type { BuildEvent, BuildOptions } from '../../wire/build.ts';
 import type { NamedContext } from '../../wire/build-input.ts';
-import { takeInlineCaches, withInlineCache } from '../cache-transfer/inline-cache.ts';
+import { type CacheSourceParts, takeCaches, withInlineCache } from '../cache-transfer/inline-cache.ts';
 import type { BuildCache } from './build-cache.ts';
 import { type ContextSource, openContext, unpack } from './build-context.ts';
+import { authFor } from './image-source.ts';
 import { lintBuild, refuseLintErrors } from './lint-build.ts';
 import { namedContexts } from './named-contexts.ts';
 import { stepImages } from './step-images.ts';
@@ -53,6 +54,7 @@ export interface BuildParts {
   readonly vertices: Vertices;
   readonly cache: BuildCache;
   readonly steps: StepCache;
+  readonly takeCache: CacheSourceParts['takeCache'];
   /** Folder for what must not get to a disk. */
   readonly memory: string;
   /** RUN steps may be privileged, when the client of a build allows it too. */
@@ -110,7 +112,7 @@ export async function buildImage(
       emit,
       signal,
     };
-    if (!options.noCache) await takeInlineCaches(parts, session);
+    if (!options.noCache) await takeCaches(parts, session, (reference) => authFor(request.registryAuth, reference));
     const built = await runBuild(session);
     refuseUnlike(session.unlike);
     const result = options.squash ? await parts.squash(built.image, built.base, { signal }) : built.image;

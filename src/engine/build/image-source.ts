@@ -58,7 +58,11 @@ function isHostPlatform({ os, architecture }: Platform): boolean {
   return os === host.os && architecture === host.architecture;
 }
 
-function authFor(auth: Readonly<Record<string, RegistryAuth>>, { registry }: Reference): RegistryAuth | undefined {
+/** What there is for the registry of a name. */
+export function authFor(
+  auth: Readonly<Record<string, RegistryAuth>>,
+  { registry }: Reference,
+): RegistryAuth | undefined {
   return Object.entries(auth).find(([server]) => registryOf(server) === registry)?.[1];
 }
 

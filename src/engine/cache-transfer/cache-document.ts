@@ -2,13 +2,15 @@ import { keyDigest } from '../../build/cache-key.ts';
 import type { BuildRecord, KeyRecord } from '../../build/explain/build-record.ts';
 import { isConcealed } from '../../build/explain/conceal.ts';
 import type { StepCache } from '../../build/needs.ts';
-import { Failure } from '../../lib/error.ts';
-import { isDigest, parseDiffId } from '../../oci/digest.ts';
+import { Failure, messageOf } from '../../lib/error.ts';
+import { type DiffId, isDigest, parseDiffId } from '../../oci/digest.ts';
 import type { CacheDocument, TravellingRecord } from '../../wire/cache-transfer.ts';
 
 /** `min`: the steps of which the result's file system was made. `max`: also those of other stages that it copied from. */
 export type CacheMode = 'min' | 'max';
 
+/** Bytes of a document. */
+export const DOCUMENT_LIMIT = 32 << 20;
 const RECORDS_LIMIT = 10_000;
 const TEXT_LIMIT = 1 << 20;
 
@@ -33,6 +35,22 @@ function chainOf(keys: readonly KeyRecord[]): KeyRecord[] {
     key = byResult.get(key.components.find(({ name }) => name === 'base')?.value);
   }
   return chain;
+}
+
+/** The layers of the records, each once, in a fixed order. */
+export function layersOf({ records }: CacheDocument): DiffId[] {
+  return [...new Set(records.flatMap(({ layer }) => (layer === undefined ? [] : parseDiffId(layer))))];
+}
+
+/** Reads a document from its bytes. */
+export function parseDocument(bytes: Buffer, where: string): CacheDocument {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(bytes.toString('utf8'));
+  } catch (error) {
+    throw invalid(`${where}: ${messageOf(error)}`);
+  }
+  return readDocument(parsed, where);
 }
 
 /**
@@ -75,7 +93,7 @@ function readRecord(value: unknown, where: string): TravellingRecord {
   };
 }
 
-export function objectIn(value: unknown, where: string): Readonly<Record<string, unknown>> {
+function objectIn(value: unknown, where: string): Readonly<Record<string, unknown>> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid(`${where} is not an object`);
   return value as Readonly<Record<string, unknown>>; // checked in the line above
 }

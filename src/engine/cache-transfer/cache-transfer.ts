@@ -1,13 +1,15 @@
 import type { Readable } from 'node:stream';
 import type { BuildRecord } from '../../build/explain/build-record.ts';
 import type { StepCache } from '../../build/needs.ts';
-import { type DiffId, parseDiffId } from '../../oci/digest.ts';
+import { type DiffId, type Digest, parseDiffId } from '../../oci/digest.ts';
 import type { CacheImported } from '../../wire/cache-transfer.ts';
+import type { TransferNeeds } from '../transfer/transfer-needs.ts';
 import { type CacheMode, documentOf } from './cache-document.ts';
 import { type ExportNeeds, exportCache } from './export-cache.ts';
 import { type ImportNeeds, importCache } from './import-cache.ts';
+import { pushCache, type RegistryCacheRequest, takeRegistryCache } from './registry-cache.ts';
 
-export interface CacheTransferParts extends ExportNeeds, ImportNeeds {
+export interface CacheTransferParts extends ExportNeeds, ImportNeeds, TransferNeeds {
   readonly steps: StepCache;
   /** A build by its ID, a beginning of it, or its image. */
   readonly findBuild: (ref: string) => BuildRecord;
@@ -27,6 +29,20 @@ export class CacheTransfer {
   ): Promise<Readable> {
     const document = documentOf(this.#parts.findBuild(build), this.#parts.steps, request.mode);
     return exportCache(this.#parts, document, { have: new Set(request.have), signal: request.signal });
+  }
+
+  /** Gives the cache of a build to a registry, under a name of its own; returns the digest of its manifest. */
+  async push(
+    build: string,
+    { mode, ...request }: RegistryCacheRequest & { readonly mode: CacheMode },
+  ): Promise<Digest> {
+    const document = documentOf(this.#parts.findBuild(build), this.#parts.steps, mode);
+    return await pushCache(this.#parts, document, request);
+  }
+
+  /** Takes over the cache of that name from its registry; false when the name means something else. */
+  take(request: RegistryCacheRequest): Promise<boolean> {
+    return takeRegistryCache(this.#parts, request);
   }
 
   /** Those of these layers that the store has not got. */

@@ -1,11 +1,12 @@
 import { Readable } from 'node:stream';
-import { type DiffId, digestOf, hexOf, parseDiffId } from '../../oci/digest.ts';
+import { digestOf, hexOf } from '../../oci/digest.ts';
 import { MediaType } from '../../oci/media-type.ts';
 import type { LayerRecord } from '../../store/layers.ts';
 import type { Store } from '../../store/open-store.ts';
 import { TarWriter } from '../../tar/tar-writer.ts';
 import { CACHE_CONFIG_TYPE, type CacheDocument, DIFF_ID_ANNOTATION } from '../../wire/cache-transfer.ts';
 import { blobPath, OCI_INDEX, OCI_LAYOUT } from '../archives/archive-paths.ts';
+import { layersOf } from './cache-document.ts';
 
 export interface ExportNeeds {
   readonly store: Store;
@@ -22,8 +23,8 @@ export function exportCache(
   document: CacheDocument,
   { have, signal }: { readonly have: ReadonlySet<string>; readonly signal: AbortSignal },
 ): Readable {
-  const diffIds = new Set(document.records.flatMap(({ layer }) => (layer === undefined ? [] : parseDiffId(layer))));
-  const layers = store.layers.chain([...diffIds]);
+  const diffIds = layersOf(document);
+  const layers = store.layers.chain(diffIds);
   const lease = store.leases.hold({ layers: layers.map(({ id }) => id), diffIds });
   async function* bytes(): AsyncGenerator<Buffer> {
     const ready: Buffer[] = [];
@@ -66,7 +67,7 @@ function manifestOf(config: Uint8Array, layers: readonly LayerRecord[]) {
       mediaType: MediaType.ociLayer,
       digest: `sha256:${hexOf(diffId)}`,
       size: tarSize,
-      annotations: { [DIFF_ID_ANNOTATION]: diffId satisfies DiffId },
+      annotations: { [DIFF_ID_ANNOTATION]: diffId },
     })),
   };
 }

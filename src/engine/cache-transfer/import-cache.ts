@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { StepCache } from '../../build/needs.ts';
-import { Failure, messageOf } from '../../lib/error.ts';
+import { Failure } from '../../lib/error.ts';
 import { type DiffId, parseDiffId } from '../../oci/digest.ts';
 import { collect } from '../../store/collect.ts';
 import type { LayerRecord } from '../../store/layers.ts';
@@ -14,7 +14,7 @@ import {
 } from '../../wire/cache-transfer.ts';
 import { bytesOfStream } from '../archives/archive-bytes.ts';
 import { ArchiveReader } from '../archives/archive-reader.ts';
-import { readDocument } from './cache-document.ts';
+import { DOCUMENT_LIMIT, parseDocument } from './cache-document.ts';
 import { putRecords } from './put-records.ts';
 
 export interface ImportNeeds {
@@ -26,9 +26,6 @@ export interface ImportNeeds {
     options: { readonly signal: AbortSignal; readonly expect: DiffId },
   ) => Promise<LayerRecord>;
 }
-
-/** Bytes of a document. */
-const DOCUMENT_LIMIT = 32 << 20;
 
 /**
  * Takes a build cache in: a tar whose first entry is the document, followed by those of its layers that the store may lack.
@@ -62,13 +59,7 @@ async function receiveDocument(archive: ArchiveReader, entry: TarEntry | undefin
   const bytes = Buffer.alloc(entry.size);
   let fill = 0;
   for await (const chunk of archive.content()) fill += chunk.copy(bytes, fill);
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(bytes.toString('utf8'));
-  } catch (error) {
-    throw invalid(messageOf(error));
-  }
-  return readDocument(parsed, CACHE_DOCUMENT_ENTRY);
+  return parseDocument(bytes, CACHE_DOCUMENT_ENTRY);
 }
 
 function layerOf({ path, type }: TarEntry): DiffId {

@@ -1,17 +1,25 @@
 import type { BuildRecord } from '../../build/explain/build-record.ts';
 import type { StepCache } from '../../build/needs.ts';
 import type { BuildSession } from '../../build/session.ts';
-import { cancelled, Failure, messageOf } from '../../lib/error.ts';
+import { cancelled, Failure, isFailure, messageOf } from '../../lib/error.ts';
 import { digestOf, type ImageId } from '../../oci/digest.ts';
 import { CONFIG_LIMIT, encodeConfig, type ImageConfig } from '../../oci/image-config.ts';
+import { parseReference, type Reference, withDefaultTag } from '../../oci/reference.ts';
 import type { Store } from '../../store/open-store.ts';
+import type { RegistryAuth } from '../../wire/auth.ts';
 import { INLINE_CACHE_FIELD } from '../../wire/cache-transfer.ts';
 import { documentOf, readDocument } from './cache-document.ts';
 import { putRecords } from './put-records.ts';
+import type { RegistryCacheRequest } from './registry-cache.ts';
 
 export interface InlineCacheParts {
   readonly store: Store;
   readonly steps: StepCache;
+}
+
+export interface CacheSourceParts extends InlineCacheParts {
+  /** Takes over a cache from a registry; false when the name means something else. */
+  readonly takeCache: (request: RegistryCacheRequest) => Promise<boolean>;
 }
 
 /** The same image with the build cache of its own steps in its config, made of the image that the build gave. */
@@ -30,12 +38,20 @@ export function withInlineCache({ store, steps }: InlineCacheParts, build: Build
 }
 
 /** `--cache-from`: what is wrong with an image there is said, and the build goes on without it. */
-export async function takeInlineCaches(parts: InlineCacheParts, session: BuildSession): Promise<void> {
+export async function takeCaches(
+  parts: CacheSourceParts,
+  session: BuildSession,
+  authOf: (reference: Reference) => RegistryAuth | undefined,
+): Promise<void> {
   const { options, images, platform, signal } = session;
   const warn = (name: string, why: string) =>
     session.emit({ type: 'warning', message: `cache-from ${name} is passed over: ${why}` });
   for (const name of options.cacheFrom)
     try {
+      if (!isStored(parts.store, name)) {
+        const reference = withDefaultTag(parseReference(name));
+        if (await parts.takeCache({ reference, auth: authOf(reference), signal })) continue;
+      }
       const { config } = await images.resolve(name, { pull: false, platform, signal, report() {} });
       if (!takeInlineCache(parts, config, name))
         await warn(name, 'the image holds no build cache; one that is built with "--cache-to type=inline" does');
@@ -43,6 +59,16 @@ export async function takeInlineCaches(parts: InlineCacheParts, session: BuildSe
       if (signal.aborted) throw cancelled(signal);
       await warn(name, messageOf(error));
     }
+}
+
+function isStored(store: Store, name: string): boolean {
+  try {
+    store.images.resolve(name);
+    return true;
+  } catch (error) {
+    if (isFailure(error, 'not-found')) return false;
+    throw error;
+  }
 }
 
 /** False when the config holds no build cache. */

@@ -2,6 +2,7 @@ import { createReadStream, existsSync, readdirSync, readFileSync, rmSync, statSy
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { Failure, messageOf } from '../../lib/error.ts';
+import { parseReference } from '../../oci/reference.ts';
 import { TarWriter } from '../../tar/tar-writer.ts';
 import {
   CACHE_CONFIG_TYPE,
@@ -13,6 +14,7 @@ import {
   type MissingLayers,
 } from '../../wire/cache-transfer.ts';
 import type { EngineClient } from '../client/engine-client.ts';
+import { registryAuth } from '../credentials/registry-auth.ts';
 import type { Session } from '../session.ts';
 import type { CacheTarget } from './cache-flags.ts';
 import { unpackFolder } from './unpack-folder.ts';
@@ -65,6 +67,20 @@ export async function fetchCacheFolder(
   const { manifest, document, layers } = readCacheFolder(path);
   const used = new Set([manifest, document, ...layers.map((layer) => layer.path)]);
   for (const name of namesIn(blobs)) if (!used.has(join(blobs, name))) rmSync(join(blobs, name));
+}
+
+/** Has the host give the cache of a build to a registry. */
+export async function pushBuildCache(
+  session: Session,
+  client: EngineClient,
+  build: string,
+  { name, mode }: Extract<CacheTarget, { kind: 'registry' }>,
+): Promise<void> {
+  await client.json<{ Digest: string }>('POST', '/strake/builds/cache/push', {
+    query: { build, mode, ref: name },
+    headers: await registryAuth(parseReference(name).registry, session),
+    signal: session.signal,
+  });
 }
 
 /** Refuses a folder with something else in it: call it before the build. */
