@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 # program:package pairs
 needed="runc:runc iptables:iptables xz:xz-utils bzip2:bzip2 zstd:zstd debootstrap:debootstrap"
 if [ "${1:-}" = --tests ]; then
-  needed="$needed dockerd:docker.io buildah:buildah skopeo:skopeo podman:podman docker-registry:docker-registry"
+  needed="$needed dockerd:docker.io buildah:buildah skopeo:skopeo podman:podman docker-registry:docker-registry docker-compose:docker-compose"
   needed="$needed busybox:busybox-static curl:curl openssl:openssl git:git python3:python3 ip:iproute2 nft:nftables ps:procps dot:graphviz ssh-agent:openssh-client"
 fi
 
@@ -17,6 +17,8 @@ for pair in $needed; do
 done
 # Images of the tests hold busybox alone: it must not need libraries.
 if [ "${1:-}" = --tests ] && ldd "$(command -v busybox)" >/dev/null 2>&1; then missing="$missing busybox-static"; fi
+# The tests that are written in Python run in Debian's own.
+if [ "${1:-}" = --tests ] && ! /usr/bin/python3 -c 'import docker' >/dev/null 2>&1; then missing="$missing python3-docker"; fi
 if [ -n "$missing" ]; then
   if [ "$(id -u)" != 0 ]; then
     echo "missing packages:$missing; run as root, or: sudo apt-get install$missing" >&2

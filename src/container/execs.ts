@@ -26,6 +26,8 @@ interface Exec {
   readonly input: PassThrough | undefined;
   readonly ended: PromiseWithResolvers<number>;
   phase: ExecPhase;
+  /** Asked for while it was being started. */
+  size: ExecSize | undefined;
 }
 
 export interface ExecSize {
@@ -69,6 +71,7 @@ export class Execs {
       input: body.AttachStdin ? new PassThrough() : undefined,
       ended,
       phase: { status: 'created' },
+      size: undefined,
     });
     this.#needs.emit(container, `exec_create: ${body.Cmd.join(' ')}`, { execID: id });
     return id;
@@ -79,24 +82,27 @@ export class Execs {
     id: string,
     options: { readonly signal: AbortSignal; readonly size?: ExecSize | undefined },
   ): Promise<void> {
-    await this.#run(this.#get(id), options);
+    const exec = this.#get(id);
+    this.#begin(exec);
+    await this.#run(exec, options);
   }
 
-  /** Starts it and connects a client. Why it cannot start is told on the stream and by the exit code. */
+  /**
+   * Starts it and connects a client, who is connected before there is any output. Why it cannot start is told on the stream
+   * and by the exit code.
+   */
   async attach(
     id: string,
     options: { readonly signal: AbortSignal; readonly size?: ExecSize | undefined },
   ): Promise<AttachedStreams> {
     const exec = this.#get(id);
     const { body, hub, input } = exec;
+    this.#begin(exec);
     const output = hub.attach({ stdout: body.AttachStdout ?? false, stderr: body.AttachStderr ?? false });
-    try {
-      await this.#run(exec, options);
-    } catch (error) {
-      if (!isFailure(error) || error.exitCode === undefined) throw error;
-      await hub.write('stdout', Buffer.from(`${error.message}\r\n`));
+    this.#run(exec, options).catch(async (error: unknown) => {
+      await hub.write('stdout', Buffer.from(`${messageOf(error)}\r\n`));
       hub.end();
-    }
+    });
     return { tty: hub.tty, output, input };
   }
 
@@ -119,6 +125,7 @@ export class Execs {
       if (exec.phase.status === 'running') process.kill(exec.phase.process.pid, 'SIGKILL');
     };
     try {
+      this.#begin(exec);
       await this.#run(exec, { signal: AbortSignal.timeout(30_000) });
       options.signal.addEventListener('abort', kill, { once: true });
       if (options.signal.aborted) kill();
@@ -157,10 +164,11 @@ export class Execs {
   }
 
   resize(id: string, size: ExecSize): void {
-    const { phase } = this.#get(id);
-    if (phase.status !== 'running')
-      throw new Failure('conflict', 'EXEC_NOT_RUNNING', `exec process ${id} is not running`);
-    phase.process.resize(size.height, size.width);
+    const exec = this.#get(id);
+    const { phase } = exec;
+    if (phase.status === 'starting') exec.size = size;
+    else if (phase.status === 'running') phase.process.resize(size.height, size.width);
+    else throw new Failure('conflict', 'EXEC_NOT_RUNNING', `exec process ${id} is not running`);
   }
 
   /** IDs of those that run in the container. */
@@ -175,15 +183,18 @@ export class Execs {
     for (const exec of this.#execs.values()) if (exec.container === container) this.#execs.delete(exec.id);
   }
 
+  #begin(exec: Exec): void {
+    if (exec.phase.status !== 'created')
+      throw new Failure('conflict', 'EXEC_STARTED', `exec ${exec.id} has been started already`);
+    exec.container.running();
+    exec.phase = { status: 'starting' };
+  }
+
   async #run(
     exec: Exec,
     options: { readonly signal: AbortSignal; readonly size?: ExecSize | undefined },
   ): Promise<void> {
     const { id, container, body, hub, input } = exec;
-    if (exec.phase.status !== 'created')
-      throw new Failure('conflict', 'EXEC_STARTED', `exec ${id} has been started already`);
-    container.running();
-    exec.phase = { status: 'starting' };
     this.#needs.emit(container, `exec_start: ${body.Cmd?.join(' ')}`, { execID: id });
     try {
       const process = await startProcess({
@@ -196,7 +207,7 @@ export class Execs {
         runFolder: this.#needs.runFolder,
         signal: options.signal,
       });
-      const size = options.size ?? sizeOf(body.ConsoleSize);
+      const size = exec.size ?? options.size ?? sizeOf(body.ConsoleSize);
       if (size) process.resize(size.height, size.width);
       if (input && process.input) {
         process.input.on('error', () => {}); // it closed its input

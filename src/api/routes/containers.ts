@@ -16,7 +16,7 @@ import type { Query } from '../query.ts';
 import { optionalTarget } from '../reference.ts';
 import type { Route } from '../router.ts';
 import { checkEndpoints, shapeContainerInspect, shapeContainerSummary } from '../shape/container.ts';
-import { containerConfig, createBody } from '../shape/create-body.ts';
+import { containerConfig, createBody, updateBody } from '../shape/create-body.ts';
 
 const LIST_FILTERS = [
   'ancestor',

@@ -78,7 +78,7 @@ function versionInfo(host: HostVersion): VersionInfo {
 async function events(system: SystemBackend, exchange: Exchange): Promise<void> {
   const { query, signal } = exchange;
   const now = Date.now();
-  const since = parseTime(query.text('since'), now);
+  const since = query.text('since') === '0' ? 0 : parseTime(query.text('since'), now); // all that is remembered
   const until = parseTime(query.text('until'), now);
   if (since !== undefined && until !== undefined && since > until)
     throw new Failure('invalid', 'TIME_INVALID', '`since` time cannot be after `until` time');
