@@ -1,10 +1,9 @@
+import type { Readable } from 'node:stream';
 import { Failure } from '../../lib/error.ts';
 import type { InsightBackend, RewriteRequest } from '../backend.ts';
 import type { Exchange } from '../exchange.ts';
 import { optionalTarget } from '../reference.ts';
 import type { Route } from '../router.ts';
-
-const JSON_TYPE = 'application/json';
 
 export const insightRoutes: readonly Route<InsightBackend>[] = [
   {
@@ -12,46 +11,24 @@ export const insightRoutes: readonly Route<InsightBackend>[] = [
     path: '/strake/images/tree',
     handle: async (insight, exchange) => exchange.answer(200, await insight.tree()),
   },
-  {
-    method: 'GET',
-    path: '/strake/images/find',
-    handle: async (insight, exchange) => {
-      const found = await insight.find(exchange.query.list('image'), required(exchange, 'pattern'), exchange);
-      await exchange.send(found, JSON_TYPE);
-    },
-  },
-  {
-    method: 'GET',
-    path: '/strake/images/{name*}/files',
-    handle: async (insight, exchange) =>
-      exchange.send(await insight.files(exchange.param('name'), required(exchange, 'path'), exchange), JSON_TYPE),
-  },
-  {
-    method: 'GET',
-    path: '/strake/images/{name*}/file',
-    handle: async (insight, exchange) => {
-      const bytes = await insight.read(exchange.param('name'), required(exchange, 'path'), exchange);
-      await exchange.send(bytes, 'application/octet-stream');
-    },
-  },
-  {
-    method: 'GET',
-    path: '/strake/images/{name*}/diff',
-    handle: async (insight, exchange) =>
-      exchange.send(await insight.diff(exchange.param('name'), required(exchange, 'with'), exchange), JSON_TYPE),
-  },
-  {
-    method: 'GET',
-    path: '/strake/images/{name*}/blame',
-    handle: async (insight, exchange) =>
-      exchange.send(await insight.blame(exchange.param('name'), required(exchange, 'path'), exchange), JSON_TYPE),
-  },
-  {
-    method: 'GET',
-    path: '/strake/images/{name*}/waste',
-    handle: async (insight, exchange) =>
-      exchange.send(await insight.waste(exchange.param('name'), exchange), JSON_TYPE),
-  },
+  streamed('find', (insight, exchange) =>
+    insight.find(exchange.query.list('image'), required(exchange, 'pattern'), exchange),
+  ),
+  streamed('{name*}/files', (insight, exchange) =>
+    insight.files(exchange.param('name'), required(exchange, 'path'), exchange),
+  ),
+  streamed(
+    '{name*}/file',
+    (insight, exchange) => insight.read(exchange.param('name'), required(exchange, 'path'), exchange),
+    'application/octet-stream',
+  ),
+  streamed('{name*}/diff', (insight, exchange) =>
+    insight.diff(exchange.param('name'), required(exchange, 'with'), exchange),
+  ),
+  streamed('{name*}/blame', (insight, exchange) =>
+    insight.blame(exchange.param('name'), required(exchange, 'path'), exchange),
+  ),
+  streamed('{name*}/waste', (insight, exchange) => insight.waste(exchange.param('name'), exchange)),
   {
     method: 'POST',
     path: '/strake/images/{name*}/flatten',
@@ -76,6 +53,19 @@ export const insightRoutes: readonly Route<InsightBackend>[] = [
     },
   },
 ];
+
+/** A question that is answered with a stream. */
+function streamed(
+  path: string,
+  ask: (insight: InsightBackend, exchange: Exchange) => Promise<Readable>,
+  contentType = 'application/json',
+): Route<InsightBackend> {
+  return {
+    method: 'GET',
+    path: `/strake/images/${path}`,
+    handle: async (insight, exchange) => exchange.send(await ask(insight, exchange), contentType),
+  };
+}
 
 function rewriteRequest({ query, signal }: Exchange): RewriteRequest & { readonly signal: AbortSignal } {
   return { target: optionalTarget(query.text('repo'), query.text('tag')), signal };
