@@ -1,6 +1,8 @@
 /** Entry of the registry's process. Its only argument is JSON of `RegistryOptions`, made by `strake registry serve`. */
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { authConfig, credentialKey } from '../cli/credentials/registry-auth.ts';
+import { loadCredentials } from '../cli/credentials/store.ts';
 import { Failure, isFailure, messageOf } from '../lib/error.ts';
 import { type Log, makeLog } from '../lib/log.ts';
 import { Scope } from '../lib/scope.ts';
@@ -19,8 +21,11 @@ import { serveMetrics } from '../registry/http/metrics-server.ts';
 import type { Observer } from '../registry/http/observer.ts';
 import { RegistryServer } from '../registry/http/server.ts';
 import { makeMetrics } from '../registry/metrics.ts';
+import { Mirror } from '../registry/mirror.ts';
 import { openRegistry } from '../registry/open-registry.ts';
+import type { Registry } from '../registry/registry.ts';
 import type { RegistryOptions } from '../wire/registry-options.ts';
+import { openUpstream } from './registry-upstream.ts';
 
 async function serve(options: RegistryOptions): Promise<void> {
   const log = makeLog();
@@ -29,13 +34,24 @@ async function serve(options: RegistryOptions): Promise<void> {
   });
   await using scope = new Scope();
   const { lease, grace, collectEvery } = options;
-  const registry = scope.use(await openRegistry(resolve(options.data), { policy: { lease, grace }, log }));
+  const opened = scope.use(await openRegistry(resolve(options.data), { policy: { lease, grace }, log }));
+  const registry = options.proxy === undefined ? opened : await asMirror(opened, options.proxy, scope);
   if (collectEvery > 0) scope.use(startCollector(registry, collectEvery));
   const tls = options.tls && { cert: pem(options.tls.cert), key: pem(options.tls.key) };
   const observers = await observersOf(options, scope, log);
   const server = scope.use(new RegistryServer({ registry, access: accessOf(options, scope, log), tls, observers }));
   log.info('listening', { address: await server.listen(options.host, options.port) });
   log.info('stopping', { reason: await stopped });
+}
+
+async function asMirror(registry: Registry, url: string, scope: Scope): Promise<Registry> {
+  const stop = new AbortController();
+  const name = url.replace(/^https?:\/\//, '');
+  const credentials = await loadCredentials(credentialKey(name), { env: process.env, signal: stop.signal });
+  const auth = credentials && authConfig(credentialKey(name), credentials);
+  const upstream = scope.use(openUpstream({ registry: name, insecure: url.startsWith('http://'), auth }));
+  scope.defer(() => stop.abort(new Failure('unavailable', 'REGISTRY_CLOSING', 'the registry is closing')));
+  return { ...registry, mirror: new Mirror(registry, upstream, stop.signal) };
 }
 
 async function observersOf(options: RegistryOptions, scope: Scope, log: Log): Promise<Observer[]> {

@@ -48,7 +48,9 @@ export async function* check(
         yield count({ problem: `manifest ${repository}@${digest} is damaged`, repair: 'none' });
     }
   }
-  for (const { repository, manifest, blob } of await metadata.listMissing())
+  // A mirror gets what is missing when somebody asks for it.
+  const missing = registry.mirror ? [] : await metadata.listMissing();
+  for (const { repository, manifest, blob } of missing)
     yield count({ problem: `${repository}@${manifest} lacks blob ${blob}: push it again`, repair: 'none' });
   if (repair) {
     await collect(registry, { signal });

@@ -41,9 +41,14 @@ export interface Manifests {
   findManifest(repository: RepositoryName, reference: Tag | ContentDigest): Promise<StoredManifest | undefined>;
   /**
    * Stores a manifest with its tags, and holds what it names. Throws MANIFEST_BLOB_UNKNOWN when the repository lacks one of
-   * its blobs or manifests. Resolves when it is durable.
+   * its blobs or manifests, unless it is a mirror, which gets them later. Resolves when it is durable.
    */
-  putManifest(repository: RepositoryName, manifest: ManifestDocument, tags: readonly Tag[]): Promise<void>;
+  putManifest(
+    repository: RepositoryName,
+    manifest: ManifestDocument,
+    tags: readonly Tag[],
+    options?: { readonly isMirror: boolean },
+  ): Promise<void>;
   /** False when there is none. */
   deleteTag(repository: RepositoryName, tag: Tag): Promise<boolean>;
   /** With all its tags. Its blobs that no other manifest here names stay until `leaseEnd`. False when there is none. */
@@ -70,6 +75,8 @@ export interface StoredBlob {
 export interface Blobs {
   /** A blob of this repository. */
   findBlob(repository: RepositoryName, digest: ContentDigest): Promise<StoredBlob | undefined>;
+  /** Bytes of a blob of this repository, which may not be here yet. */
+  expectedSize(repository: RepositoryName, digest: ContentDigest): Promise<number | undefined>;
   /** A blob of any repository. */
   findContent(digest: ContentDigest): Promise<StoredBlob | undefined>;
   /**

@@ -1,6 +1,8 @@
 import type { Log } from '../lib/log.ts';
-import type { BlobKey, BlobStorage } from './blob-storage.ts';
-import type { MetadataStore } from './metadata-store.ts';
+import type { BlobKey, BlobReader, BlobStorage } from './blob-storage.ts';
+import type { ContentDigest } from './content-digest.ts';
+import type { MetadataStore, StoredManifest } from './metadata-store.ts';
+import type { RepositoryName, Tag } from './names.ts';
 import type { UploadDigests } from './upload-digests.ts';
 
 /** What the use cases of the registry work with. */
@@ -9,7 +11,19 @@ export interface Registry {
   readonly blobs: BlobStorage;
   readonly digests: UploadDigests;
   readonly policy: RegistryPolicy;
+  /** Where what is not here comes from; a registry that has such a source takes no pushes. */
+  readonly mirror?: MirrorSource;
   readonly log: Log;
+}
+
+/** Content of another registry, got when it is asked for. */
+export interface MirrorSource {
+  readonly upstreamName: string;
+  findManifest(repository: RepositoryName, reference: Tag | ContentDigest): Promise<StoredManifest | undefined>;
+  /** Bytes of a blob that a manifest here names. */
+  sizeOf(repository: RepositoryName, digest: ContentDigest): Promise<number | undefined>;
+  /** A blob that is not here but that a manifest here names; reads wait for bytes that are on their way. */
+  openBlob(repository: RepositoryName, digest: ContentDigest): Promise<BlobReader | undefined>;
 }
 
 /** Milliseconds. */

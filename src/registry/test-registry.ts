@@ -8,7 +8,7 @@ import { type Access, openAccess } from './access.ts';
 import type { Observer } from './http/observer.ts';
 import { RegistryServer } from './http/server.ts';
 import { openRegistry } from './open-registry.ts';
-import type { Registry, RegistryPolicy } from './registry.ts';
+import type { MirrorSource, Registry, RegistryPolicy } from './registry.ts';
 
 export interface TestAnswer {
   readonly status: number;
@@ -37,6 +37,7 @@ export interface TestRegistryOptions {
   readonly policy?: Partial<RegistryPolicy>;
   readonly folder?: string;
   readonly observers?: readonly Observer[];
+  readonly mirror?: (registry: Registry) => MirrorSource;
 }
 
 /** A registry on a folder and a port of its own. */
@@ -45,7 +46,8 @@ export async function openTestRegistry(options: TestRegistryOptions = {}): Promi
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'strake-registry-'));
   if (options.folder === undefined) scope.defer(() => rmSync(folder, { recursive: true, force: true }));
   const policy = { lease: 3_600_000, grace: 0, ...options.policy };
-  const registry = scope.use(await openRegistry(folder, { policy, log: silentLog }));
+  const opened = scope.use(await openRegistry(folder, { policy, log: silentLog }));
+  const registry: Registry = options.mirror ? { ...opened, mirror: options.mirror(opened) } : opened;
   const { access = openAccess, observers = [] } = options;
   const server = scope.use(new RegistryServer({ registry, access, tls: undefined, observers }));
   const address = await server.listen('127.0.0.1', 0);

@@ -24,4 +24,6 @@ export interface RegistryOptions {
   readonly accessLog: string | undefined;
   /** Where `/metrics` is served. */
   readonly metrics: { readonly host: string; readonly port: number } | undefined;
+  /** The registry that this one is a mirror of: `docker.io`, `host:port`, `http://host:port` for one without TLS. */
+  readonly proxy: string | undefined;
 }

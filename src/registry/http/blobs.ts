@@ -10,7 +10,8 @@ export async function getBlob(registry: Registry, exchange: RepositoryExchange):
   const { repository, request, response } = exchange;
   const digest = parseContentDigest(exchange.reference);
   const blob = await registry.metadata.findBlob(repository, digest);
-  if (!blob) throw new Refusal('BLOB_UNKNOWN', { detail: { digest } });
+  const size = blob?.size ?? (await registry.mirror?.sizeOf(repository, digest));
+  if (size === undefined) throw new Refusal('BLOB_UNKNOWN', { detail: { digest } });
   const etag = `"${digest}"`;
   const { 'if-none-match': noneMatch, 'if-range': ifRange } = request.headers;
   if (noneMatch === etag) return answer(response, 304, { ETag: etag });
@@ -21,19 +22,19 @@ export async function getBlob(registry: Registry, exchange: RepositoryExchange):
     'Accept-Ranges': 'bytes',
     'Cache-Control': 'max-age=31536000',
   };
-  if (request.method === 'HEAD') return answer(response, 200, { ...headers, 'Content-Length': blob.size });
+  if (request.method === 'HEAD') return answer(response, 200, { ...headers, 'Content-Length': size });
 
-  const range = ifRange === undefined || ifRange === etag ? byteRange(request.headers.range, blob.size) : undefined;
+  const range = ifRange === undefined || ifRange === etag ? byteRange(request.headers.range, size) : undefined;
   if (range === 'outside')
     throw new Refusal('RANGE_INVALID', {
-      message: `range "${request.headers.range}" is outside of the ${blob.size} bytes of the blob`,
-      headers: { 'Content-Range': `bytes */${blob.size}` },
+      message: `range "${request.headers.range}" is outside of the ${size} bytes of the blob`,
+      headers: { 'Content-Range': `bytes */${size}` },
     });
-  await using reader = await registry.blobs.open(blob.key);
+  await using reader = await (blob ? registry.blobs.open(blob.key) : registry.mirror?.openBlob(repository, digest));
   if (!reader) throw new Refusal('BLOB_UNKNOWN', { detail: { digest } });
-  if (reader.size !== blob.size) throw new Refusal('UNKNOWN', { message: `blob ${digest} is damaged here` });
-  const { start, end } = range ?? { start: 0, end: blob.size };
-  const partial = range && { 'Content-Range': `bytes ${start}-${end - 1}/${blob.size}` };
+  if (reader.size !== size) throw new Refusal('UNKNOWN', { message: `blob ${digest} is damaged here` });
+  const { start, end } = range ?? { start: 0, end: size };
+  const partial = range && { 'Content-Range': `bytes ${start}-${end - 1}/${size}` };
   answerHead(response, range ? 206 : 200, { ...headers, ...partial, 'Content-Length': end - start });
   await sendBlob(response, reader, { start, end });
 }

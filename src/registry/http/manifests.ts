@@ -11,7 +11,7 @@ import { readBounded } from './read-bounded.ts';
 export async function getManifest(registry: Registry, exchange: RepositoryExchange): Promise<void> {
   const { repository, request, response } = exchange;
   const reference = parseReference(exchange.reference);
-  const manifest = await registry.metadata.findManifest(repository, reference);
+  const manifest = await (registry.mirror ?? registry.metadata).findManifest(repository, reference);
   if (!manifest) throw new Refusal('MANIFEST_UNKNOWN', { detail: { name: repository, reference } });
   const { digest, mediaType, bytes } = manifest;
   const etag = `"${digest}"`;

@@ -133,6 +133,10 @@ export class RegistryServer implements AsyncDisposable {
         const route = Object.hasOwn(methods, method) ? methods[method] : undefined;
         if (!route) throw wrongMethod(Object.keys(methods).join(', '));
         const [action, handler] = route;
+        if (action === 'push' && registry.mirror)
+          throw new Refusal('UNSUPPORTED', {
+            message: `this is a mirror of ${registry.mirror.upstreamName}: push there`,
+          });
         const repository = parseRepositoryName(place.name);
         const grant = await admit({ kind: 'repository', name: repository, action });
         const reference = 'reference' in place ? place.reference : '';

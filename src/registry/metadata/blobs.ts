@@ -13,6 +13,11 @@ export function sqliteBlobs(database: Database): Blobs {
     async findBlob(repository, digest) {
       return database.get<StoredBlob>(FIND, repository, digest);
     },
+    async expectedSize(repository, digest) {
+      const sql = `SELECT b.size AS size FROM repositories r CROSS JOIN blobs b
+        JOIN repository_blobs rb ON rb.repository = r.id AND rb.blob = b.id WHERE r.name = ? AND b.digest = ?`;
+      return database.get<{ size: number }>(sql, repository, digest)?.size;
+    },
     async findContent(digest) {
       return database.get<StoredBlob>('SELECT key, size FROM blobs WHERE digest = ? AND key IS NOT NULL', digest);
     },

@@ -26,10 +26,12 @@ export function sqliteManifests(database: Database, durable: () => Promise<void>
     async findManifest(repository, reference) {
       return database.get<StoredManifest>(reference.includes(':') ? BY_DIGEST : BY_TAG, repository, reference);
     },
-    async putManifest(repository, manifest, tags) {
+    async putManifest(repository, manifest, tags, { isMirror } = { isMirror: false }) {
       database.transaction(() => {
         const id = ensureRepository(database, repository);
-        const row = insertManifest(database, id, manifest);
+        if (isMirror) expectBlobs(database, id, manifest);
+        else requireEntries(database, id, manifest);
+        const row = insertManifest(database, id, manifest, isMirror);
         const now = Date.now();
         for (const tag of tags)
           database.run(
@@ -92,10 +94,10 @@ function referrer({ mediaType, digest, size, artifactType, annotations }: Referr
 }
 
 /** Row number of the manifest, new or known; holds what it names. */
-function insertManifest(database: Database, repository: number, manifest: ManifestDocument): number {
+function insertManifest(database: Database, repository: number, manifest: ManifestDocument, isMirror: boolean): number {
   const { digest } = manifest;
   const blobs = manifest.blobs.flatMap((blob) => {
-    const row = findBlob(database, repository, blob.digest);
+    const row = findBlob(database, repository, blob.digest, isMirror);
     if (row === undefined) {
       if (blob.isElsewhere) return [];
       throw new Refusal('MANIFEST_BLOB_UNKNOWN', { detail: { digest: blob.digest } });
@@ -106,12 +108,6 @@ function insertManifest(database: Database, repository: number, manifest: Manife
       });
     return [row.id];
   });
-  for (const entry of manifest.manifests)
-    if (findManifestRow(database, repository, entry) === undefined)
-      throw new Refusal('MANIFEST_BLOB_UNKNOWN', {
-        message: 'manifest unknown to registry: the entries of an index are pushed before it',
-        detail: { digest: entry },
-      });
   const row = findManifestRow(database, repository, digest) ?? insertRow(database, repository, manifest);
   for (const blob of blobs) {
     database.run(
@@ -127,6 +123,24 @@ function insertManifest(database: Database, repository: number, manifest: Manife
   for (const entry of manifest.manifests)
     database.run('INSERT OR IGNORE INTO index_entries (manifest, entry) VALUES (?, ?)', row, entry);
   return row;
+}
+
+/** The blobs that a mirror will get when somebody asks for them. */
+function expectBlobs(database: Database, repository: number, { blobs }: ManifestDocument): void {
+  for (const { digest, size } of blobs) {
+    database.run('INSERT OR IGNORE INTO blobs (digest, size) VALUES (?, ?)', digest, size);
+    const sql = 'INSERT OR IGNORE INTO repository_blobs (repository, blob) SELECT ?, id FROM blobs WHERE digest = ?';
+    database.run(sql, repository, digest);
+  }
+}
+
+function requireEntries(database: Database, repository: number, manifest: ManifestDocument): void {
+  for (const entry of manifest.manifests)
+    if (findManifestRow(database, repository, entry) === undefined)
+      throw new Refusal('MANIFEST_BLOB_UNKNOWN', {
+        message: 'manifest unknown to registry: the entries of an index are pushed before it',
+        detail: { digest: entry },
+      });
 }
 
 function insertRow(database: Database, repository: number, manifest: ManifestDocument): number {
@@ -173,10 +187,11 @@ function findBlob(
   database: Database,
   repository: number,
   digest: ContentDigest,
+  isMirror: boolean,
 ): { readonly id: number; readonly size: number } | undefined {
   const sql = `SELECT b.id AS id, b.size AS size FROM blobs b JOIN repository_blobs rb ON rb.blob = b.id
-    WHERE b.digest = ? AND b.key IS NOT NULL AND rb.repository = ?`;
-  return database.get(sql, digest, repository);
+    WHERE b.digest = ? AND rb.repository = ? AND (b.key IS NOT NULL OR ?)`;
+  return database.get(sql, digest, repository, isMirror ? 1 : 0);
 }
 
 function findManifestRow(database: Database, repository: number, digest: ContentDigest): number | undefined {

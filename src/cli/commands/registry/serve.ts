@@ -24,6 +24,7 @@ export const serve = defineCommand({
     lease: time('How long an upload may rest, and a blob waits for its manifest', 24 * HOUR, '24h'),
     grace: time('How long blobs stay after their last manifest is deleted', HOUR, '1h'),
     collectEvery: time('Time between collections; 0: only by "strake registry gc"', HOUR / 6, '10m'),
+    proxy: text('Be a mirror of this registry: HOST[:PORT], http:// before it when it has no TLS'),
     accessLog: text('File that gets one JSON object a request; - for the standard output'),
     metrics: text('Address to serve metrics for Prometheus on, HOST:PORT'),
   },
@@ -41,6 +42,8 @@ export const serve = defineCommand({
       );
     if (flags.publicUrl !== '' && !/^https?:\/\/[^/]+$/.test(flags.publicUrl))
       throw new Failure('invalid', 'FLAG_VALUE', `invalid URL "${flags.publicUrl}": expected https://HOST[:PORT]`);
+    if (!/^((https?:\/\/)?[A-Za-z0-9.-]+(:\d{1,5})?)?$/.test(flags.proxy))
+      throw new Failure('invalid', 'FLAG_VALUE', `invalid registry "${flags.proxy}": expected HOST[:PORT]`);
     const options: RegistryOptions = {
       ...parseAddress(flags.listen),
       data: flags.data,
@@ -53,6 +56,7 @@ export const serve = defineCommand({
       grace: flags.grace / 1e6,
       collectEvery: flags.collectEvery / 1e6,
       accessLog: flags.accessLog || undefined,
+      proxy: flags.proxy || undefined,
       metrics: flags.metrics === '' ? undefined : parseAddress(flags.metrics),
     };
     const script = new URL(session.hostScript.href.replace(/host(\.[jt]s)$/, 'registry$1'));
