@@ -96,6 +96,7 @@ async function copy(
     });
   const solved = await solveCopy(session, job, step, keyOf);
   const vertex = isLinked ? { ...solved, result: digestOf(`${state.result} ${solved.result}`) } : solved;
+  session.trace.solved(step, keyOf(solved.inputs), vertex);
   const flags = request.chown === undefined ? '' : `--chown=${request.chown} `;
   const what = `${vertex.inputs.kind}:${hexOf(vertex.inputs.digest)}`;
   return { createdBy: nop(`${request.instruction} ${flags}${what} in ${request.destination} `), vertex };
@@ -142,7 +143,6 @@ async function solveCopy(
   const vertex = await solveVertex(session, step, asked, { useCache: announced !== undefined, execute });
   if (!inputs) throw new Failure('internal', 'COPY_INPUTS', 'a copy ended without saying what it copied');
   if (vertex.cached) session.trace.listed(inputs);
-  session.trace.solved(step, keyOf(inputs), vertex);
   return { ...vertex, inputs };
 }
 

@@ -53,6 +53,8 @@ export async function runStep(
     user: state.config.User ?? '',
     workdir: state.config.WorkingDir ?? '/',
     network,
+    extraHosts: session.options.extraHosts,
+    privileged: instruction.security === 'insecure',
   };
   session.trace.ran(
     step,
@@ -74,9 +76,7 @@ export async function runStep(
       ...program,
       ...opened,
       folders: Object.keys(state.config.Volumes ?? {}),
-      privileged: instruction.security === 'insecure',
       hostname: session.options.buildArgs['BUILDKIT_SANDBOX_HOSTNAME'] ?? undefined,
-      extraHosts: session.options.extraHosts,
       resources: session.options.resources,
       onStart: (container) => void emit({ type: 'step-container', step, container }),
       onOutput: output.write,

@@ -60,6 +60,9 @@ export interface RunRecord {
   readonly user: string;
   readonly workdir: string;
   readonly network: string;
+  readonly extraHosts: readonly string[];
+  /** RUN --security=insecure. */
+  readonly privileged: boolean;
   /** Mounts that are still there after the build: caches, tmpfs, and of a failed step the files that it had bound. */
   readonly mounts: readonly RunMount[];
   /** Targets of mounts that are not there any more. */

@@ -10,7 +10,17 @@ export interface ComparedKey {
 }
 
 /** Components that the text of the instruction decides: when it is another, they say nothing more. */
-const OF_TEXT = new Set(['command', 'instruction', 'destination', 'chown', 'chmod', 'parents', 'unpack', 'path']);
+const OF_TEXT = new Set([
+  'command',
+  'instruction',
+  'destination',
+  'chown',
+  'chmod',
+  'parents',
+  'unpack',
+  'path',
+  'link',
+]);
 
 /** What differs between two keys, but for the result that they stand on (`base`). */
 export function compareKeys(before: ComparedKey, after: ComparedKey): CacheChange[] {

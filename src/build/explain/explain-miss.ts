@@ -1,5 +1,5 @@
 import type { CacheChange, CacheMiss } from '../../wire/build-explain.ts';
-import type { BaseRecord, BuildRecord, StepRecord } from './build-record.ts';
+import { type BaseRecord, type BuildRecord, type StepRecord, sameStage } from './build-record.ts';
 import { type ComparedKey, compareKeys, componentOf } from './compare-keys.ts';
 import { alignedSteps, type EarlierKey, nearestKey } from './nearest-key.ts';
 
@@ -28,14 +28,14 @@ export function explainMiss(key: MissedKey, context: ExplainContext): CacheMiss 
     return { Cause: hasFailed ? 'failed' : 'removed', Changes: [], ...comparedWith(same) };
   }
   const nearest = nearestKey(key, earlier);
-  const producer = producerOf(key, context.build);
-  const follows = producer?.missed ? { Follows: producer.step.index + 1 } : {};
+  const missedBelow = missedBefore(key, context);
+  const follows = missedBelow ? { Follows: missedBelow.index + 1 } : {};
   if (!nearest) return { Cause: 'first', Changes: [], ...follows };
   const changes = compareKeys(nearest, key);
-  const base = producer?.missed ? undefined : baseChange(key, nearest, context);
+  const base = missedBelow ? undefined : baseChange(key, nearest, context);
   if (base) changes.push(base);
   return {
-    Cause: changes.length === 0 && producer?.missed ? 'follows' : 'changed',
+    Cause: changes.length === 0 && missedBelow ? 'follows' : 'changed',
     ...(isOtherBase(key, nearest) ? follows : {}),
     Changes: changes,
     ...comparedWith(nearest),
@@ -59,12 +59,19 @@ function comparedWith({ place, at }: EarlierKey): Pick<CacheMiss, 'Compared'> {
   return { Compared: place ? { Build: place.build.id, Step: place.step.index + 1, At } : { At } };
 }
 
-/** The step of this build that made what the key stands on. */
-function producerOf(key: ComparedKey, build: BuildRecord): { step: StepRecord; missed: boolean } | undefined {
+/**
+ * The step that missed and because of which the key stands on something new: the one that made it, or, when that is a COPY
+ * --link from the cache, the last one below.
+ */
+function missedBefore(key: ComparedKey, { build, step }: ExplainContext): StepRecord | undefined {
   const base = componentOf(key, 'base');
-  for (const step of build.steps)
-    for (const made of step.keys) if (made.result === base) return { step, missed: !made.cached };
-  return undefined;
+  const producer = build.steps.find(({ keys }) => keys.some(({ result }) => result === base));
+  const made = producer?.keys.find(({ result }) => result === base);
+  if (!producer || !made?.cached) return producer;
+  if (componentOf(made, 'base') !== undefined) return undefined;
+  return build.steps.findLast(
+    (other) => other.index < step.index && sameStage(other, producer) && other.keys.some(({ cached }) => !cached),
+  );
 }
 
 function isOtherBase(a: ComparedKey, b: ComparedKey): boolean {

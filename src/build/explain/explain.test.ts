@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { WorkerPool } from '../../lib/worker-pool.ts';
+import { digestOf } from '../../oci/digest.ts';
 import type { FileChange, MissedStep } from '../../wire/build-explain.ts';
 import { cacheKey } from '../cache-key.ts';
 import { advise } from './advise.ts';
@@ -21,6 +22,8 @@ interface Step {
   /** Components of the key but `base` and `instruction`. Undefined for metadata. */
   readonly key?: Readonly<Record<string, string>>;
   readonly fails?: boolean;
+  /** COPY --link: it does not depend on what is below. */
+  readonly isLinked?: boolean;
 }
 
 const FROM = (image: string): Step => ({ text: `FROM ${image}` });
@@ -61,19 +64,20 @@ async function build(
   const infos = steps.map(({ text }, index) => ({ index, stage: 0, stageName: undefined, line: index + 1, text }));
   trace.event({ type: 'plan', steps: infos });
   let base = '';
-  for (const [index, { text, key: components, fails }] of steps.entries()) {
+  for (const [index, { text, key: components, fails, isLinked }] of steps.entries()) {
     const [word = '', image = ''] = text.split(' ');
     if (word === 'FROM') {
       base = `chain of ${image}`;
       trace.based(index, { name: image.split('#')[0] ?? '', image: `sha256:${image}`, result: base });
     }
     if (!components) continue;
-    const key = cacheKey(text, { base, instruction: word, ...components });
+    const key = cacheKey(text, { base: isLinked ? undefined : base, instruction: word, ...components });
     const cached = known.has(key.digest) && !options.noCache && !options.pruned;
     if (!cached) await trace.missed(index, key, { noCache: options.noCache ?? false });
     if (fails) break;
-    trace.solved(index, key, { cached, result: key.digest });
-    base = key.digest;
+    const result = isLinked ? digestOf(`${base} ${key.digest}`) : key.digest;
+    trace.solved(index, key, { cached, result });
+    base = result;
   }
   return trace.record;
 }
@@ -167,6 +171,15 @@ const cases: readonly (readonly [name: string, before: readonly Step[], now: rea
     [
       [2, 'the base image was a (sha256:a#1), is a (sha256:a#2)'],
       [3, 'step 2 before it has a new result'],
+    ],
+  ],
+  [
+    'a COPY --link in between, which stays in the cache',
+    [FROM('a'), RUN('x'), { ...COPY('--link . .'), isLinked: true }, RUN('y')],
+    [FROM('a'), RUN('x2'), { ...COPY('--link . .'), isLinked: true }, RUN('y')],
+    [
+      [2, 'the instruction was: RUN x'],
+      [4, 'step 2 before it has a new result'],
     ],
   ],
   [

@@ -71,8 +71,9 @@ export class BuildHistory {
     await trace.end(outcome);
     const { record } = trace;
     if (record.steps.length === 0) return;
-    this.#store.builds.put({ id: record.id, started: record.started, source: record.source, document: record });
-    if (record.status === 'failed') await this.#kept.prune(this.records());
+    const { id, started, source } = record;
+    const forgotten = this.#store.builds.put({ id, started, source, document: record }).map(recordOf);
+    if (record.status === 'failed' || forgotten.some(leftContainer)) await this.#kept.prune(this.records(), forgotten);
   }
 
   /** Newest first. */
@@ -151,6 +152,10 @@ function byPrefix(ref: string, records: readonly BuildRecord[]): BuildRecord | u
   if (matches.length > 1)
     throw new Failure('invalid', 'BUILD_AMBIGUOUS', `multiple builds found with provided prefix: ${ref}`);
   return matches[0];
+}
+
+function leftContainer({ steps }: BuildRecord): boolean {
+  return steps.some(({ run }) => run?.container !== undefined);
 }
 
 function recordOf(row: BuildRow): BuildRecord {

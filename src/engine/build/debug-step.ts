@@ -8,7 +8,7 @@ import { shortId } from '../../oci/digest.ts';
 import type { RunConfig } from '../../oci/image-config.ts';
 import type { Store } from '../../store/open-store.ts';
 import type { DebugAnswer, DebugRequest } from '../../wire/build-explain.ts';
-import type { ContainerConfig, MountRequest } from '../../wire/container.ts';
+import type { MountRequest } from '../../wire/container.ts';
 import type { KeptSteps } from './kept-steps.ts';
 import { mountRequest } from './run-executor.ts';
 
@@ -43,32 +43,11 @@ export async function debugStep(
   if (request.Retry && !run)
     throw new Failure('invalid', 'STEP_NOT_RUN', `step ${step.index + 1} runs no command: ${step.text}`);
   const place = await placeOf(needs, build, step, isBefore, signal);
-  const settings = run ?? {
-    env: place.config.Env ?? [],
-    user: place.config.User ?? '',
-    workdir: place.config.WorkingDir ?? '/',
-    network: 'default',
-    mounts: [],
-    lost: [],
-    argv: [],
-  };
+  const settings = run ?? settingsOf(place.config);
+  const asked = request.Cmd ?? [];
   const shell = place.config.Shell?.[0] ?? '/bin/sh';
-  const command = request.Retry ? settings.argv : (request.Cmd ?? []).length > 0 ? (request.Cmd ?? []) : [shell];
+  const command = request.Retry ? settings.argv : asked.length > 0 ? asked : [shell];
   const there = settings.mounts.filter((mount) => mount.kind === 'tmpfs' || existsSync(mount.source));
-  const config: ContainerConfig = {
-    Image: place.image ?? '',
-    Cmd: [...command],
-    Env: [...settings.env],
-    User: settings.user,
-    WorkingDir: settings.workdir,
-    Labels: { 'strake.debug': `${build.id} ${step.index + 1}` },
-    Tty: request.Tty ?? false,
-    OpenStdin: true,
-    StdinOnce: true,
-    AttachStdin: true,
-    AttachStdout: true,
-    AttachStderr: true,
-  };
   const retry: MountRequest[] = run
     ? [{ Type: 'bind', Source: kept.script(build.id, step.index + 1, run.argv), Target: RETRY, ReadOnly: true }]
     : [];
@@ -76,10 +55,30 @@ export async function debugStep(
   const { id } = await containers.create({
     name: undefined,
     image: { id: place.image, config: {}, layers, diffIds: place.diffIds },
-    config,
-    hostConfig: { AutoRemove: true, NetworkMode: settings.network, Mounts: [...there.map(mountRequest), ...retry] },
+    config: {
+      Image: place.image ?? '',
+      Cmd: [...command],
+      Env: [...settings.env],
+      User: settings.user,
+      WorkingDir: settings.workdir,
+      Labels: { 'strake.debug': `${build.id} ${step.index + 1}` },
+      Tty: request.Tty ?? false,
+      OpenStdin: true,
+      StdinOnce: true,
+      AttachStdin: true,
+      AttachStdout: true,
+      AttachStderr: true,
+    },
+    hostConfig: {
+      AutoRemove: true,
+      Privileged: settings.privileged,
+      NetworkMode: settings.network,
+      ExtraHosts: [...settings.extraHosts],
+      Mounts: [...there.map(mountRequest), ...retry],
+    },
     endpoints: {},
   });
+  const gone = settings.mounts.filter((mount) => !there.includes(mount));
   return {
     Container: id,
     Build: build.id,
@@ -89,8 +88,23 @@ export async function debugStep(
     Shows: place.shows,
     User: settings.user,
     WorkingDir: settings.workdir,
-    Lost: [...settings.lost, ...settings.mounts.filter((mount) => !there.includes(mount)).map(({ target }) => target)],
+    Lost: [...settings.lost, ...gone.map(({ target }) => target)],
     CanRetry: run !== undefined,
+  };
+}
+
+/** Where a step stands that runs nothing: as a container of its image would. */
+function settingsOf({ Env = [], User = '', WorkingDir = '' }: RunConfig): RunRecord {
+  return {
+    argv: [],
+    env: Env,
+    user: User,
+    workdir: WorkingDir,
+    network: 'default',
+    extraHosts: [],
+    privileged: false,
+    mounts: [],
+    lost: [],
   };
 }
 

@@ -46,15 +46,17 @@ export class KeptSteps {
     return path;
   }
 
-  /** Forgets all but the last failures among `builds`, newest first. */
-  async prune(builds: readonly BuildRecord[]): Promise<void> {
+  /** Forgets all but the last failures among `builds`, newest first, and what `forgotten` builds left. */
+  async prune(builds: readonly BuildRecord[], forgotten: readonly BuildRecord[]): Promise<void> {
     const kept = new Set<string>();
-    for (const { id, steps } of builds) {
-      const containers = steps.flatMap(({ run }) => run?.container ?? []);
-      if (containers.length === 0) continue;
-      if (kept.size < KEPT_FAILURES) kept.add(id);
-      else for (const container of containers) await this.#remove(container);
+    const old: BuildRecord[] = [];
+    for (const build of builds) {
+      if (!build.steps.some(({ run }) => run?.container !== undefined)) continue;
+      if (kept.size < KEPT_FAILURES) kept.add(build.id);
+      else old.push(build);
     }
+    for (const { steps } of [...old, ...forgotten])
+      for (const { run } of steps) if (run?.container !== undefined) await this.#remove(run.container);
     const known = new Set(builds.slice(0, KEPT_FAILURES).map(({ id }) => id));
     for (const name of readdirSync(this.#store.debugFolder))
       if (!kept.has(name) && !known.has(name)) this.#store.trash.discard(join(this.#store.debugFolder, name));
