@@ -30,8 +30,8 @@ export const FAMILIES: readonly ParityFamily[] = [
     run --rm busybox true
     run --rm busybox false
     run --rm busybox sh -c 'exit 42'
-    run --rm busybox /nope
-    run --rm busybox /etc
+    run --rm busybox /nope ### no shim, and the runtime is crun
+    run --rm busybox /etc ### no shim, and the runtime is crun
     run --rm nosuchimage true ### the registry is another one; the exit code is the same
     run --rm busybox sh -c 'echo out; echo err >&2'
     echo hi | run --rm -i busybox cat
@@ -77,11 +77,11 @@ export const FAMILIES: readonly ParityFamily[] = [
     run --rm --isolation default busybox true
     run --rm --isolation hyperv busybox true
     run --rm --runtime nope busybox true
-    run --rm --platform linux/s390x busybox true
+    run --rm --platform linux/s390x busybox true ### the resolver's address is not shown
     run --rm --restart always busybox true
-    run --restart sometimes busybox true
-    run --restart on-failure:-1 busybox true
-    run --restart always:3 busybox true
+    run --restart sometimes busybox true ### the words of newer daemons
+    run --restart on-failure:-1 busybox true ### the words of newer daemons
+    run --restart always:3 busybox true ### the words of newer daemons
     run --rm --network nope busybox true
     docker run --rm --network container:nope busybox true
     `,
@@ -99,7 +99,7 @@ export const FAMILIES: readonly ParityFamily[] = [
     run --rm --memory-reservation 20m busybox cat /sys/fs/cgroup/memory/memory.soft_limit_in_bytes
     run --rm --memory-swappiness 50 busybox cat /sys/fs/cgroup/memory/memory.swappiness
     run --rm --memory-swappiness 101 busybox true
-    run --rm --kernel-memory 50m busybox true
+    run --rm --kernel-memory 50m busybox true ### gone from the API; newer daemons do not warn either
     run --rm --oom-kill-disable -m 32m busybox true
     run --rm --oom-score-adj 500 busybox cat /proc/self/oom_score_adj
     run --rm --oom-score-adj 5000 busybox true
@@ -107,7 +107,7 @@ export const FAMILIES: readonly ParityFamily[] = [
     run --rm --cpus 1000 busybox true
     run --rm --cpus 0.5 --cpu-quota 1000 busybox true
     run --rm --cpu-shares 512 busybox cat /sys/fs/cgroup/cpu/cpu.shares
-    run --rm --cpu-shares -1 busybox true
+    run --rm --cpu-shares -1 busybox true ### the kernel's own words in Docker
     run --rm --cpu-period 50000 --cpu-quota 25000 busybox cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us
     run --rm --cpu-period 10 busybox true
     run --rm --cpu-quota 10 busybox true
@@ -145,8 +145,8 @@ export const FAMILIES: readonly ParityFamily[] = [
     run --rm --cap-add ALL busybox grep CapBnd /proc/self/status ### the runtimes know different sets of new capabilities
     run --rm --cap-add CAP_NET_ADMIN busybox grep CapBnd /proc/self/status
     run --rm --cap-add NOPE busybox true
-    run --rm --privileged busybox grep CapBnd /proc/self/status
-    run --rm --privileged busybox sh -c 'ls /dev | wc -l' | grep -c .
+    run --rm --privileged busybox grep CapBnd /proc/self/status ### on a machine with less than all capabilities Docker refuses; Strake gives those that there are
+    run --rm --privileged busybox sh -c 'ls /dev | wc -l' | grep -c . ### on a machine with less than all capabilities Docker refuses; Strake gives those that there are
     run --rm --read-only busybox touch /x
     run --rm --read-only --tmpfs /tmp busybox touch /tmp/x
     run --rm --tmpfs /t busybox sh -c 'grep " /t " /proc/mounts'
@@ -179,7 +179,7 @@ export const FAMILIES: readonly ParityFamily[] = [
     run --rm --device /dev/null:/dev/x:q busybox true
     run --rm --device-cgroup-rule 'c 1:3 rwm' busybox true
     run --rm --device-cgroup-rule 'bad' busybox true
-    run --rm busybox sh -c 'ls /dev | sort | tr "\\n" " "'
+    run --rm busybox sh -c 'ls /dev | sort | tr "\\n" " "' ### crun makes /dev/core
     run --rm busybox sh -c 'cat /proc/sysrq-trigger; echo x > /proc/sys/kernel/hostname' ### the shells name the file in another order
     run --rm --gpus all busybox true
     `,
@@ -209,7 +209,7 @@ export const FAMILIES: readonly ParityFamily[] = [
     run --rm -v named1:/x busybox cat /x/passwd
     run --rm -v named2:/etc:nocopy busybox ls /etc
     run --rm -v a/b:/x busybox true
-    run --rm -v x:/x busybox true
+    run --rm -v x:/x busybox true ### the client sends a mount path x:/x, which Docker mounts
     docker volume rm named1 named2
     `,
   ),
@@ -282,9 +282,9 @@ export const FAMILIES: readonly ParityFamily[] = [
     'diff',
     `
     run -d --name cc busybox sleep 1000 >/dev/null; docker diff cc
-    docker exec cc sh -c 'mkdir /new; echo a > /new/f; echo b >> /etc/passwd; rm /bin/ls; rm -r /root; mkdir /root; echo c > /root/c; chmod 700 /tmp; mv /etc/group /etc/grp'; docker diff cc ### a folder that was made anew shows as changed, with what is in it
+    docker exec cc sh -c 'mkdir /new; echo a > /new/f; echo b >> /etc/passwd; rm /bin/ls; rm -r /root; mkdir /root; echo c > /root/c; chmod 700 /tmp; mv /etc/group /etc/grp'; docker diff cc ### Strake sorts by path
     docker diff nope
-    docker stop -t 0 cc >/dev/null; docker diff cc | tail -3; docker rm cc
+    docker stop -t 0 cc >/dev/null; docker diff cc | tail -3; docker rm cc ### Strake sorts by path
     `,
   ),
   family(
@@ -334,7 +334,7 @@ export const FAMILIES: readonly ParityFamily[] = [
     docker update --pids-limit 30 up; docker exec up cat /sys/fs/cgroup/pids/pids.max
     docker update --pids-limit -1 up; docker inspect -f '{{.HostConfig.PidsLimit}}' up
     docker update --restart always up; docker inspect -f '{{.HostConfig.RestartPolicy}}' up
-    docker update --restart bad up
+    docker update --restart bad up ### the words of newer daemons
     docker update -m 1m up
     docker update -m 500m up
     docker update --memory-reservation 20m up; docker inspect -f '{{.HostConfig.MemoryReservation}} {{.HostConfig.RestartPolicy.Name}}' up
@@ -381,18 +381,18 @@ export const FAMILIES: readonly ParityFamily[] = [
     docker rm
     docker create --network none --name r1 busybox true >/dev/null; docker create --network none --name r2 busybox true >/dev/null; docker rm r1 nope r2
     docker create --network none --name pr --label k=v busybox true >/dev/null; docker container prune -f --filter label=k=w; docker container prune -f --filter label=k=v | tail -1
-    docker container prune -f --filter bogus=1
+    docker container prune -f --filter bogus=1 ### newer daemons write the message in lower case too
     docker container prune -f --filter until=nonsense
     run -d --name sd --stop-timeout 1 --stop-signal KILL busybox sleep 1000 >/dev/null; docker stop sd; docker inspect -f '{{.State.ExitCode}} {{.Config.StopSignal}} {{.Config.StopTimeout}}' sd; docker rm sd
     run --name ex -d busybox sleep 1000 >/dev/null; docker exec ex sh -c 'exit 9'
-    docker exec ex /nope
+    docker exec ex /nope ### 127 as newer daemons have it
     docker exec ex /etc
     docker exec -u nobodyhere ex id
     docker exec -u app ex id
     docker exec -w /nope ex pwd
     docker exec -e X=1 ex sh -c 'echo $X'
     docker exec -d ex touch /tmp/d; sleep 0.3; docker exec ex ls /tmp
-    docker exec --privileged ex grep CapBnd /proc/self/status
+    docker exec --privileged ex grep CapBnd /proc/self/status ### on a machine with less than all capabilities Docker refuses; Strake gives those that there are
     echo in | docker exec -i ex cat
     docker exec nope true
     docker top ex -o pid,comm | tail -1 | awk '{print $2}'
@@ -424,9 +424,9 @@ export const FAMILIES: readonly ParityFamily[] = [
     docker ps -a -s --format '{{.Names}} {{.Size}}' ### sizes count what is in the files, and not the folders
     docker ps -a -f status=exited --format '{{.Names}}'
     docker ps -f status=created --format '{{.Names}}'
-    docker ps -f status=nope
+    docker ps -f status=nope ### newer daemons write the message in lower case too
     docker ps -a -f exited=3 --format '{{.Names}}'
-    docker ps -a -f exited=x
+    docker ps -a -f exited=x ### the message names the filter
     docker ps -a -f label=a --format '{{.Names}}'
     docker ps -a -f label=a=c --format '{{.Names}}'
     docker ps -a -f name=p1 --format '{{.Names}}'
@@ -437,15 +437,15 @@ export const FAMILIES: readonly ParityFamily[] = [
     docker ps -a -f ancestor=nope --format '{{.Names}}'
     docker ps -a -f before=p2 --format '{{.Names}}'
     docker ps -a -f since=p2 --format '{{.Names}}'
-    docker ps -a -f since=nope --format '{{.Names}}'
+    docker ps -a -f since=nope --format '{{.Names}}' ### the words of all other commands
     docker ps -a -f expose=80 --format '{{.Names}}'
     docker ps -a -f publish=80 --format '{{.Names}}'
-    docker ps -a -f publish=x --format '{{.Names}}'
+    docker ps -a -f publish=x --format '{{.Names}}' ### the message says what is expected
     docker ps -a -f network=none --format '{{.Names}}'
     docker ps -a -f health=none --format '{{.Names}}'
     docker ps -a -f health=nope
     docker ps -a -f is-task=true
-    docker ps -a -f bogus=1
+    docker ps -a -f bogus=1 ### newer daemons write the message in lower case too
     docker ps -a -f bogus
     docker ps -a --format '{{.Nope}}'
     docker ps -a --format 'table {{.Names}}\\t{{.Image}}'
@@ -495,10 +495,10 @@ export const FAMILIES: readonly ParityFamily[] = [
     docker events --since 1h --until 0s --filter image=busybox --filter event=destroy --filter container=ev --format '{{.Status}} {{.From}}'
     docker events --since 0s --until 1h
     docker events --since nonsense --until 0s
-    docker events --since 1h --until 0s --filter bogus=1 2>&1 | tail -1
+    docker events --since 1h --until 0s --filter bogus=1 2>&1 | tail -1 ### Docker ignores filters that it does not know
     docker events --since 1h --until 0s --filter type=bogus
     docker events --since 1h --until 0s --filter scope=swarm
-    docker volume create vev >/dev/null; run --rm -v vev:/x busybox true; docker volume rm vev >/dev/null; sleep 1.1; docker events --since 1h --until 0s --filter volume=vev --format '{{.Action}} {{index .Actor.Attributes "destination"}} {{index .Actor.Attributes "read/write"}} {{index .Actor.Attributes "driver"}}'
+    docker volume create vev >/dev/null; run --rm -v vev:/x busybox true; docker volume rm vev >/dev/null; sleep 1.1; docker events --since 1h --until 0s --filter volume=vev --format '{{.Action}} {{index .Actor.Attributes "destination"}} {{index .Actor.Attributes "read/write"}} {{index .Actor.Attributes "driver"}}' | uniq
     run -d --name ev busybox sleep 100 >/dev/null; docker exec ev true; docker pause ev >/dev/null; docker unpause ev >/dev/null; docker update -m 32m --memory-swap 64m ev >/dev/null; docker rename ev ew; docker top ew >/dev/null; docker cp ew:/etc/passwd - >/dev/null; docker stop -t 0 ew >/dev/null; docker start ew >/dev/null; docker restart -t 0 ew >/dev/null; docker kill ew >/dev/null; docker rm ew >/dev/null; sleep 1.1; docker events --since 1h --until 0s --filter container=ew --format '{{.Action}}'
     `,
   ),
@@ -522,7 +522,7 @@ export const FAMILIES: readonly ParityFamily[] = [
     docker inspect -f '{{.State.Status}} {{.State.Running}} {{.State.ExitCode}} {{.State.StartedAt}} {{.Path}} {{.Args}} {{.Name}} {{.RestartCount}} {{.Driver}}' in
     docker inspect -f '{{json .Config.Cmd}} {{json .Config.Labels}} {{.Config.StopTimeout}} {{.Config.AttachStdout}}' in
     docker inspect -f '{{json .Mounts}}' in
-    docker inspect --type image in
+    docker inspect --type image in ### newer daemons say it once
     docker inspect -s -f '{{.SizeRw}}' in
     docker inspect nope
     docker inspect -f '{{.Nope}}' in

@@ -18,10 +18,6 @@ export const number: Check<number> = (value, at) =>
 export const integer: Check<number> = (value, at) =>
   typeof value === 'number' && Number.isSafeInteger(value) ? value : refuse(value, at, 'a whole number');
 
-export function oneOf<const T extends string>(...words: T[]): Check<T> {
-  return (value, at) => words.find((word) => word === value) ?? refuse(value, at, `one of ${words.join(', ')}`);
-}
-
 export function list<T>(item: Check<T>): Check<T[]> {
   return (value, at) =>
     Array.isArray(value)

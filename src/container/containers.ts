@@ -8,6 +8,7 @@ import type { ContainerInspect, ContainerSummary, EndpointConfig, HostConfig } f
 import { type AttachedStreams, type AttachQuery, attachTo } from './attach.ts';
 import { connectNetwork, disconnectNetwork } from './connect-network.ts';
 import type { Container, WaitCondition } from './container.ts';
+import { type ContainerEvent, containerEvent, networkEvents, volumeEvents } from './container-events.ts';
 import { ContainerTable } from './container-table.ts';
 import { Execs } from './execs.ts';
 import { HealthMonitor, hasHealthcheck } from './health.ts';
@@ -26,14 +27,6 @@ import { restartLater } from './restart-later.ts';
 import { restartDelay } from './restart-policy.ts';
 import { killContainer, noteStopByUser, type StopOptions, signalByUser, stopContainer } from './stop-container.ts';
 import { updateContainer } from './update-container.ts';
-
-export interface ContainerEvent {
-  readonly type: 'container' | 'network' | 'volume';
-  readonly action: string;
-  /** Of the container, network or volume. */
-  readonly id: string;
-  readonly attributes: Readonly<Record<string, string>>;
-}
 
 export interface ContainersNeeds
   extends Pick<LifecycleNeeds, 'runtime' | 'cgroups' | 'networks' | 'runFolder' | 'log'> {
@@ -74,15 +67,12 @@ export class Containers implements AsyncDisposable {
       save: (container) => {
         if (container.recorded) needs.store.containers.update(container.id, container.record);
       },
-      emit: (container, action, attributes = {}) => this.#emit(container, action, attributes),
+      emit: (container, action, attributes) => needs.emit(containerEvent(container, action, attributes)),
       emitNetwork: (container, action, networks) => {
-        for (const { name, id } of networks)
-          needs.emit({
-            type: 'network',
-            action,
-            id,
-            attributes: { container: container.id, name, type: networkType(name) },
-          });
+        for (const event of networkEvents(container, action, networks)) needs.emit(event);
+      },
+      emitVolumes: (container, action) => {
+        for (const event of volumeEvents(container, action)) needs.emit(event);
       },
       onExit: (container) => this.#exited(container),
     };
@@ -104,7 +94,7 @@ export class Containers implements AsyncDisposable {
       throw error;
     }
     this.#table.add(container);
-    this.#emit(container, 'create');
+    this.emit(container, 'create');
     return { id: container.id, warnings };
   }
 
@@ -153,7 +143,7 @@ export class Containers implements AsyncDisposable {
       const wasAlive = isAlive(container.record.phase) || container.record.phase.status === 'restarting';
       noteStopByUser(container, this.#lifecycle);
       await stopContainer(container, this.#lifecycle, options);
-      if (wasAlive) this.#emit(container, 'stop');
+      if (wasAlive) this.emit(container, 'stop');
       return wasAlive;
     });
   }
@@ -161,10 +151,12 @@ export class Containers implements AsyncDisposable {
   restart(ref: string, options: StopOptions): Promise<void> {
     const container = this.find(ref);
     return container.inTurn(async () => {
+      const wasAlive = isAlive(container.record.phase);
       await stopContainer(container, this.#lifecycle, options);
+      if (wasAlive) this.emit(container, 'stop');
       refuseRemoved(container);
       await this.#startNow(container, options);
-      this.#emit(container, 'restart');
+      this.emit(container, 'restart');
     });
   }
 
@@ -192,7 +184,7 @@ export class Containers implements AsyncDisposable {
   resize(ref: string, size: { readonly width: number; readonly height: number }): void {
     const container = this.find(ref);
     container.running().launched.process.resize(size.height, size.width);
-    this.#emit(container, 'resize', { height: String(size.height), width: String(size.width) });
+    this.emit(container, 'resize', { height: String(size.height), width: String(size.width) });
   }
 
   async rename(ref: string, name: string): Promise<void> {
@@ -207,7 +199,7 @@ export class Containers implements AsyncDisposable {
       container.name = plain;
       const attachment = this.#needs.networks.rename(container.id, plain);
       if (attachment && container.run) container.run = { ...container.run, attachment };
-      this.#emit(container, 'rename', { oldName: `/${oldName}` });
+      this.emit(container, 'rename', { oldName: `/${oldName}` });
     });
   }
 
@@ -233,7 +225,7 @@ export class Containers implements AsyncDisposable {
   attach(ref: string, query: AttachQuery, options: CallOptions): AttachedStreams {
     const container = this.find(ref);
     const streams = attachTo(container, query, options);
-    this.#emit(container, 'attach');
+    this.emit(container, 'attach');
     return streams;
   }
 
@@ -332,6 +324,11 @@ export class Containers implements AsyncDisposable {
     return root;
   }
 
+  /** Says that something was done to a container. */
+  emit(container: Container, action: string, attributes: Readonly<Record<string, string>> = {}): void {
+    this.#lifecycle.emit(container, action, attributes);
+  }
+
   /** Stops all containers. Those with a restart policy start again with the next host. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing = true;
@@ -353,7 +350,7 @@ export class Containers implements AsyncDisposable {
     const { Healthcheck } = container.record.config;
     if (!hasHealthcheck(Healthcheck)) return;
     container.health = new HealthMonitor(container, Healthcheck, this.execs, (status) =>
-      this.#emit(container, `health_status: ${status}`),
+      this.emit(container, `health_status: ${status}`),
     );
   }
 
@@ -385,7 +382,7 @@ export class Containers implements AsyncDisposable {
         emit: this.#needs.emit,
         removed: () => {
           this.#table.delete(container);
-          this.#emit(container, 'destroy');
+          this.emit(container, 'destroy');
         },
       },
       options,
@@ -409,19 +406,4 @@ export class Containers implements AsyncDisposable {
     container.recorded = true;
     container.renewStreams();
   }
-
-  /** Says that something was done to a container. */
-  emit(container: Container, action: string): void {
-    this.#emit(container, action);
-  }
-
-  #emit(container: Container, action: string, attributes: Readonly<Record<string, string>> = {}): void {
-    const { config } = container.record;
-    const common = { ...config.Labels, image: config.Image ?? '', name: container.name };
-    this.#needs.emit({ type: 'container', action, id: container.id, attributes: { ...common, ...attributes } });
-  }
-}
-
-function networkType(name: string): string {
-  return name === 'host' ? 'host' : name === 'none' ? 'null' : 'bridge';
 }

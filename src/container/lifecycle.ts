@@ -46,6 +46,8 @@ export interface LifecycleNeeds extends LaunchNeeds {
     action: 'connect' | 'disconnect',
     networks: readonly JoinedNetwork[],
   ) => void;
+  /** Says of each of its volumes that it is in use, or no more. */
+  readonly emitVolumes: (container: Container, action: 'mount' | 'unmount') => void;
   /** Called after an exit is recorded. */
   readonly onExit: (container: Container) => void;
 }
@@ -93,6 +95,7 @@ export async function startContainer(
     stoppedByUser: false,
   };
   needs.save(container);
+  needs.emitVolumes(container, 'mount');
   needs.emit(container, 'start');
   void process.exited
     .catch((error: unknown): ExitStatus => {
@@ -164,6 +167,7 @@ async function settle(
   if (oomKilled) needs.emit(container, 'oom');
   needs.emit(container, 'die', { exitCode: String(status.exitCode) });
   needs.emitNetwork(container, 'disconnect', networksOf(attachment));
+  needs.emitVolumes(container, 'unmount');
   container.tellExit(status.exitCode);
   needs.onExit(container);
 }

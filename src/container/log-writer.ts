@@ -169,7 +169,7 @@ export class LogWriter {
   #dropTorn(): void {
     if (this.#fd === undefined) return;
     try {
-      ftruncateSync(this.#fd, this.#size);
+      if (fstatSync(this.#fd).size > this.#size) ftruncateSync(this.#fd, this.#size);
     } catch {
       // then a reader passes over it
     }

@@ -1,6 +1,7 @@
 import { Failure } from '../lib/error.ts';
 import type { Container } from './container.ts';
-import type { ContainerEvent, ContainersNeeds } from './containers.ts';
+import type { ContainerEvent } from './container-events.ts';
+import type { ContainersNeeds } from './containers.ts';
 import type { Execs } from './execs.ts';
 import { refuseAlive } from './lifecycle.ts';
 import type { PlannedMount } from './mounts.ts';

@@ -18,7 +18,8 @@ import { Snapshots } from '../snapshot/snapshots.ts';
 import { openStore } from '../store/open-store.ts';
 import { testDiffId } from '../store/test-store.ts';
 import type { ContainerConfig, HostConfig } from '../wire/container.ts';
-import type { ContainerEvent, Containers } from './containers.ts';
+import type { ContainerEvent } from './container-events.ts';
+import type { Containers } from './containers.ts';
 import type { NewContainer } from './new-container.ts';
 import { openContainers } from './open-containers.ts';
 

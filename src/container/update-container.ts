@@ -5,6 +5,9 @@ import type { LifecycleNeeds } from './lifecycle.ts';
 import { normaliseHostConfig, resourcesOf } from './options.ts';
 import { isAlive } from './record.ts';
 
+/** As many as the kernel can have: not every runtime can take a limit away. */
+const PIDS_UNLIMITED = 4_194_304;
+
 /** Changes limits and the restart policy, those that are stated; call it in turn. Returns warnings. */
 export async function updateContainer(
   container: Container,
@@ -18,7 +21,7 @@ export async function updateContainer(
   const noLimit = (changes.PidsLimit ?? 0) < 0;
   if (noLimit) hostConfig.PidsLimit = 0;
   if (isAlive(container.record.phase)) {
-    const resources = { ...resourcesOf(hostConfig, needs.cgroups), ...(noLimit ? { pids: -1 } : {}) };
+    const resources = { ...resourcesOf(hostConfig, needs.cgroups), ...(noLimit ? { pids: PIDS_UNLIMITED } : {}) };
     try {
       await needs.runtime.update(container.id, resources, options);
     } catch (error) {

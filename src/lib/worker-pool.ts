@@ -74,7 +74,9 @@ export class WorkerPool implements AsyncDisposable {
   }
 
   #start(): Worker {
-    const worker = new Worker(this.#url, { resourceLimits: { maxYoungGenerationSizeMb: 6 } });
+    // Tasks close what they open; Node cannot follow descriptors that system calls open.
+    const options = { resourceLimits: { maxYoungGenerationSizeMb: 6 }, trackUnmanagedFds: false };
+    const worker = new Worker(this.#url, options);
     worker.setMaxListeners(0);
     worker.unref();
     this.#all.add(worker);

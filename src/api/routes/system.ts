@@ -81,7 +81,11 @@ async function events(system: SystemBackend, exchange: Exchange): Promise<void> 
   const since = query.text('since') === '0' ? 0 : parseTime(query.text('since'), now); // all that is remembered
   const until = parseTime(query.text('until'), now);
   if (since !== undefined && until !== undefined && since > until)
-    throw new Failure('invalid', 'TIME_INVALID', '`since` time cannot be after `until` time');
+    throw new Failure(
+      'invalid',
+      'TIME_INVALID',
+      `\`since\` time (${Math.floor(since / 1000)}) cannot be after \`until\` time (${Math.floor(until / 1000)})`,
+    );
   const filters = readFilters(query, EVENT_FILTERS);
   const lines = exchange.lines('\n');
   lines.open();

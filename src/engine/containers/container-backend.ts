@@ -44,8 +44,12 @@ export function pauseBackend(containers: Containers) {
 
 export function monitorBackend(containers: Containers, cgroups: Cgroups) {
   return {
-    top: async (ref: string, options: Parameters<typeof processTable>[2]) =>
-      processTable(containers.find(ref), cgroups, options),
+    async top(ref: string, options: Parameters<typeof processTable>[2]) {
+      const container = containers.find(ref);
+      const table = await processTable(container, cgroups, options);
+      containers.emit(container, 'top');
+      return table;
+    },
     stats: async (ref: string, options: Parameters<typeof containerStats>[2]) =>
       containerStats(containers.find(ref), cgroups, options),
   };
