@@ -25,7 +25,13 @@ try {
   } as const;
   await build({
     ...shared,
-    entryPoints: ['src/bin/host.ts', 'src/bin/registry.ts', 'src/bin/registry-worker.ts', 'src/bin/worker.ts'],
+    entryPoints: [
+      'src/bin/host.ts',
+      'src/bin/registry.ts',
+      'src/bin/registry-import.ts',
+      'src/bin/registry-worker.ts',
+      'src/bin/worker.ts',
+    ],
     chunkNames: 'chunk-[hash]',
     splitting: true,
     format: 'esm',

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { authConfig, credentialKey } from '../cli/credentials/registry-auth.ts';
 import { loadCredentials } from '../cli/credentials/store.ts';
-import { Failure, isFailure, messageOf } from '../lib/error.ts';
+import { Failure, messageOf } from '../lib/error.ts';
 import { type Log, makeLog } from '../lib/log.ts';
 import { Scope } from '../lib/scope.ts';
 import { siblingScript } from '../lib/sibling-script.ts';
@@ -26,6 +26,7 @@ import { openRegistry } from '../registry/open-registry.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { RegistryOptions } from '../wire/registry-options.ts';
 import { openUpstream } from './registry-upstream.ts';
+import { reportFailure } from './report-failure.ts';
 
 async function serve(options: RegistryOptions): Promise<void> {
   const log = makeLog();
@@ -89,12 +90,5 @@ function pem(path: string): string {
   }
 }
 
-try {
-  // Made by our own command of the same version.
-  await serve(JSON.parse(process.argv[2] ?? '') as RegistryOptions);
-} catch (error) {
-  const hint = isFailure(error) && error.hint !== undefined ? `\n${error.hint}` : '';
-  const text = isFailure(error) ? error.message : String(error instanceof Error ? error.stack : error);
-  process.stderr.write(`strake registry: ${text}${hint}\n`);
-  process.exitCode = 1;
-}
+// Made by our own command of the same version.
+await reportFailure(() => serve(JSON.parse(process.argv[2] ?? '') as RegistryOptions));

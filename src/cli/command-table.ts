@@ -90,6 +90,7 @@ export const GROUPS: Readonly<Record<string, Group>> = {
     commands: {
       check: async () => (await import('./commands/registry/manage.ts')).check,
       gc: async () => (await import('./commands/registry/manage.ts')).gc,
+      import: async () => (await import('./commands/registry/import.ts')).importData,
       ls: async () => (await import('./commands/registry/ls.ts')).ls,
       prune: async () => (await import('./commands/registry/manage.ts')).prune,
       rm: async () => (await import('./commands/registry/rm.ts')).rm,

@@ -1,6 +1,6 @@
 import { constants, mkdirSync } from 'node:fs';
-import { type FileHandle, open, opendir, unlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { type FileHandle, link, open, opendir, unlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { Failure, systemCode } from '../lib/error.ts';
 import { makeFolder } from '../lib/make-folder.ts';
 import { type BlobKey, type BlobReader, type BlobStorage, type BlobWriter, blobKey } from './blob-storage.ts';
@@ -8,8 +8,14 @@ import { type BlobKey, type BlobReader, type BlobStorage, type BlobWriter, blobK
 const BATCH = 1 << 20;
 const SHARDS = 256;
 
+/** Blobs as files; one that lies elsewhere on the file system can be taken in. */
+export interface FileBlobs extends BlobStorage {
+  /** Gives the file at `path` the name of a key too, durably. Its bytes must never change. */
+  adopt(key: BlobKey, path: string): Promise<void>;
+}
+
 /** Blobs as files of one folder, spread over 256 folders by the first two letters of their keys. */
-export function openFileBlobs(root: string): BlobStorage {
+export function openFileBlobs(root: string): FileBlobs {
   makeFolder(root, 0o700);
   for (let shard = 0; shard < SHARDS; shard++)
     mkdirSync(join(root, shard.toString(16).padStart(2, '0')), { recursive: true, mode: 0o700 });
@@ -37,6 +43,18 @@ export function openFileBlobs(root: string): BlobStorage {
       } catch (error) {
         throw explained(error);
       }
+    },
+    async adopt(key, from) {
+      try {
+        await link(from, path(key));
+      } catch (error) {
+        if (systemCode(error) !== 'EXDEV') throw explained(error);
+        throw new Failure('invalid', 'OTHER_FILE_SYSTEM', `${from} and ${root} are not on one file system`, {
+          hint: 'put the data folder where the files are: they get a second name there and are not copied',
+        });
+      }
+      await using folder = await open(dirname(path(key)), constants.O_RDONLY | constants.O_DIRECTORY);
+      await folder.sync();
     },
     async open(key) {
       try {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Log } from '../lib/log.ts';
-import { openFileBlobs } from './file-blobs.ts';
+import { type FileBlobs, openFileBlobs } from './file-blobs.ts';
 import { openSqliteMetadata } from './metadata/open-sqlite.ts';
 import type { Registry, RegistryPolicy } from './registry.ts';
 import { UploadDigests } from './upload-digests.ts';
@@ -9,7 +9,7 @@ import { UploadDigests } from './upload-digests.ts';
 export async function openRegistry(
   root: string,
   options: { readonly policy: RegistryPolicy; readonly log: Log },
-): Promise<Registry & AsyncDisposable> {
+): Promise<Registry & { readonly blobs: FileBlobs } & AsyncDisposable> {
   const metadata = await openSqliteMetadata(root);
   return {
     metadata,

@@ -16,6 +16,8 @@ export interface RegistryOptions {
   /** With the user `me`, whose password is `secret`. */
   readonly users?: boolean;
   readonly tls?: Certificates;
+  /** A new folder for its files, which then stay. */
+  readonly keep?: string;
 }
 
 /** PEM files. */
@@ -33,7 +35,7 @@ const PASSWORD_FILE = 'me:$2b$04$QJ.R4pTP5eDkYqFkQoq2yOvDJ.ITXMQcuGuRfYnIbUPgPTd
 export async function startRegistry(parent: string, options: RegistryOptions = {}): Promise<DockerRegistry> {
   const address = options.address ?? '127.0.0.1';
   const port = await freePort(address);
-  const folder = join(parent, `registry-${port}`);
+  const folder = options.keep ?? join(parent, `registry-${port}`);
   mkdirSync(folder);
   writeFileSync(join(folder, 'htpasswd'), PASSWORD_FILE);
   const { tls } = options;
@@ -62,7 +64,7 @@ export async function startRegistry(parent: string, options: RegistryOptions = {
     async [Symbol.asyncDispose]() {
       child.kill('SIGTERM');
       await exited;
-      rmSync(folder, { recursive: true, force: true });
+      if (options.keep === undefined) rmSync(folder, { recursive: true, force: true });
     },
   };
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { makeCertificates } from './docker-registry.ts';
+import { makeCertificates, startRegistry } from './docker-registry.ts';
 import { startDockerd } from './dockerd.ts';
 import { importBusybox, type Result, run, STRAKE, startHost, type TestHost } from './harness.ts';
 import { type StrakeRegistry, startStrakeRegistry } from './strake-registry.ts';
@@ -227,4 +227,30 @@ test('strake registry: ls, rm of a tag, an image and a repository, prune, gc, ch
   const whole = await run(STRAKE, ['registry', 'rm', repository], { env });
   assert.match(whole.stderr, /is a whole repository: add -r to delete it/);
   assert.match(await at('check', registry.host), /^Checked \d+ blobs, \d+ manifests?: no problem$/);
+});
+
+test("the data of Docker's registry is taken over without a copy, and served", async () => {
+  const folder = join(host.folder, 'taken-over');
+  let digest = '';
+  {
+    await using old = await startRegistry(host.folder, { keep: folder });
+    for (const tag of ['1', '2']) {
+      await ok(['tag', 'app', `${old.host}/old/app:${tag}`]);
+      digest = lastDigest(await ok(['push', `${old.host}/old/app:${tag}`]));
+    }
+    await must('skopeo', [
+      'copy',
+      '--src-tls-verify=false',
+      '--dest-tls-verify=false',
+      ...['-f', 'oci', `docker://${old.host}/old/app:1`, `docker://${old.host}/old/deep/app:oci`],
+    ]);
+  }
+  await using served = await startStrakeRegistry(host.folder);
+  await served.stop();
+  const printed = await must(STRAKE, ['registry', 'import', '--data', served.data, join(folder, 'data')]);
+  assert.deepEqual(printed.split('\n'), ['old/app: 1 manifests, 2 tags', 'old/deep/app: 1 manifests, 1 tags']);
+  await served.restart();
+  const name = `${served.host}/old/app:2`;
+  assert.match(await ok(['pull', name]), new RegExp(`^Digest: ${digest}$`, 'm'));
+  assert.match(await must(STRAKE, ['registry', 'check', served.host]), /: no problem$/);
 });

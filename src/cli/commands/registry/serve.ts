@@ -4,6 +4,7 @@ import { becomeProgram } from '../../client/become-program.ts';
 import { defineCommand } from '../../command.ts';
 import { parseGoDuration } from '../../flags/duration.ts';
 import { custom, text, toggle } from '../../flags/flag.ts';
+import { dataFlag, registryScript } from './program.ts';
 
 const HOUR = 3600e9;
 
@@ -14,7 +15,7 @@ export const serve = defineCommand({
   count: [0, 0],
   flags: {
     listen: text('Address to listen on, HOST:PORT', { initial: '127.0.0.1:5000', shown: '127.0.0.1:5000' }),
-    data: text('Folder of its data', { initial: '/var/lib/strake-registry', shown: '/var/lib/strake-registry' }),
+    data: dataFlag,
     tlsCert: text('File of the TLS certificate, with those of its authorities'),
     tlsKey: text('File of the TLS key'),
     htpasswd: text('File of users and their bcrypt passwords (htpasswd -B); without it everybody may do everything'),
@@ -59,7 +60,7 @@ export const serve = defineCommand({
       proxy: flags.proxy || undefined,
       metrics: flags.metrics === '' ? undefined : parseAddress(flags.metrics),
     };
-    const script = new URL(session.hostScript.href.replace(/host(\.[jt]s)$/, 'registry$1'));
+    const script = registryScript(session.hostScript, 'registry');
     return becomeProgram(script, [JSON.stringify(options)], session.env);
   },
 });

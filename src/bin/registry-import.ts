@@ -1,0 +1,22 @@
+/** Entry of `strake registry import DATA SOURCE`: takes a data folder of Docker's registry over, with no registry running. */
+import { Failure } from '../lib/error.ts';
+import { makeLog } from '../lib/log.ts';
+import { importDistribution } from '../registry/import-distribution.ts';
+import { openRegistry } from '../registry/open-registry.ts';
+import { reportFailure } from './report-failure.ts';
+
+const LEASE = 24 * 3_600_000;
+
+await reportFailure(async () => {
+  const [data = '', source = ''] = process.argv.slice(2);
+  const stop = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.on(name, () => stop.abort(new Failure('cancelled', 'INTERRUPTED', `interrupted by ${name}`)));
+  await using registry = await openRegistry(data, { policy: { lease: LEASE, grace: 0 }, log: makeLog() });
+  for await (const line of importDistribution(registry, source, stop.signal)) {
+    if ('problem' in line) {
+      process.stderr.write(`${line.problem}\n`);
+      process.exitCode = 1;
+    } else process.stdout.write(`${line.repository}: ${line.manifests} manifests, ${line.tags} tags\n`);
+  }
+});
