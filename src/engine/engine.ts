@@ -129,7 +129,7 @@ export async function openEngine(options: EngineOptions) {
   const transferNeeds = { store, registries, emit, receiveLayer, compressLayer };
   const transfers = new Transfers(transferNeeds);
   const insight = new Insight({ ...needs, workers, receivers: options.receivers });
-  const past = pastBuilds({ ...needs, workers, containers });
+  const past = pastBuilds({ ...needs, workers, containers, log });
   const cache: BuildCache = new BuildCache({
     store,
     workers,

@@ -119,7 +119,8 @@ export class BuildTrace {
     if (!record?.run) return;
     const left: RunMount[] = [];
     for (const mount of mounts) {
-      const taken = await this.#parts.takeOver(mount, failed !== undefined);
+      // On a full disk, say. Why the step itself failed is what people want to read.
+      const taken = await this.#parts.takeOver(mount, failed !== undefined).catch(() => undefined);
       if (taken) left.push(taken);
     }
     const targets = new Set(left.map(({ target }) => target));

@@ -218,6 +218,26 @@ test('why: values that look secret are not in the record', async () => {
   assert.ok(text.includes('shown'));
 });
 
+test('a trace: mounts that cannot be kept are lost, and the step fails as it did', async () => {
+  const trace = new BuildTrace({
+    id: 'x',
+    source: 'here',
+    tags: [],
+    past: () => [],
+    alike: () => [],
+    listings,
+    takeOver: async (mount) => (mount.kind === 'tmpfs' ? mount : Promise.reject(new Error('no space left'))),
+    tell: undefined,
+  });
+  trace.event({ type: 'plan', steps: [{ index: 0, stage: 0, stageName: undefined, line: 1, text: 'RUN x' }] });
+  const run = { argv: ['x'], env: [], user: '', workdir: '/', network: 'none', extraHosts: [], privileged: false };
+  trace.ran(0, run, ['/in', '/tmp', 'secret s']);
+  const tmpfs = { kind: 'tmpfs', target: '/tmp', size: undefined, readOnly: false } as const;
+  const bind = { kind: 'bind', target: '/in', source: '/scratch/in', readOnly: true } as const;
+  await trace.ended(0, [bind, tmpfs], { container: 'c' });
+  assert.deepEqual(trace.record.steps[0]?.run, { ...run, mounts: [tmpfs], lost: ['/in', 'secret s'], container: 'c' });
+});
+
 const changed = (...paths: string[]): FileChange[] => paths.map((Path) => ({ Path, Change: 'content' }));
 const advices: readonly (readonly [
   name: string,

@@ -4,7 +4,8 @@ import { BuildTrace } from '../../build/explain/build-trace.ts';
 import { listingIn } from '../../build/explain/compare-keys.ts';
 import { CopyListings } from '../../build/explain/copy-listings.ts';
 import { missText } from '../../build/explain/miss-text.ts';
-import { Failure, isFailure } from '../../lib/error.ts';
+import { Failure, isFailure, messageOf } from '../../lib/error.ts';
+import type { Log } from '../../lib/log.ts';
 import type { WorkerPool } from '../../lib/worker-pool.ts';
 import { familiarReference, parseReference, withDefaultTag } from '../../oci/reference.ts';
 import type { BuildRow } from '../../store/builds.ts';
@@ -21,18 +22,24 @@ interface CallOptions {
   readonly signal: AbortSignal;
 }
 
+export interface HistoryParts {
+  readonly store: Store;
+  readonly workers: WorkerPool;
+  readonly kept: KeptSteps;
+  readonly log: Log;
+}
+
 /** What past builds did, and why their steps missed the cache. */
 export class BuildHistory {
   readonly #store: Store;
   readonly #listings: CopyListings;
   readonly #kept: KeptSteps;
+  readonly #log: Log;
 
-  constructor({
-    store,
-    workers,
-    kept,
-  }: { readonly store: Store; readonly workers: WorkerPool; readonly kept: KeptSteps }) {
+  constructor(parts: HistoryParts) {
+    const { store, workers, kept, log } = parts;
     this.#store = store;
+    this.#log = log;
     this.#kept = kept;
     this.#listings = new CopyListings(store.memoFolder('copy-listings'), workers);
   }
@@ -66,11 +73,17 @@ export class BuildHistory {
     });
   }
 
-  /** Ends the record and keeps it, when the build came as far as its steps. */
+  /** Ends the record and keeps it, when the build came as far as its steps. Never fails: the build itself is what counts. */
   async end(trace: BuildTrace, outcome: Parameters<BuildTrace['end']>[0]): Promise<void> {
-    await trace.end(outcome);
-    const { record } = trace;
-    if (record.steps.length === 0) return;
+    try {
+      await trace.end(outcome);
+      if (trace.record.steps.length > 0) await this.#keep(trace.record);
+    } catch (error) {
+      this.#log.warn('cannot remember a build', { build: trace.record.id, why: messageOf(error) });
+    }
+  }
+
+  async #keep(record: BuildRecord): Promise<void> {
     const { id, started, source } = record;
     const forgotten = this.#store.builds.put({ id, started, source, document: record }).map(recordOf);
     if (record.status === 'failed' || forgotten.some(leftContainer)) await this.#kept.prune(this.records(), forgotten);

@@ -8,9 +8,12 @@ import type { Containers } from '../../container/containers.ts';
 import { isAlive } from '../../container/record.ts';
 import { Failure, isFailure } from '../../lib/error.ts';
 import type { Store } from '../../store/open-store.ts';
+import { treeSize } from '../containers/tree-size.ts';
 
 /** Builds of which the container of the failed step and the files that it had bound are kept. */
 const KEPT_FAILURES = 10;
+/** Most that is copied of a writable bind. */
+const COPIED_BYTES = 256 << 20;
 const CLEANUP_MS = 30_000;
 
 /** What failed steps leave behind, to be looked into: `<root>/debug/<build>/`, and a stopped container each. */
@@ -33,7 +36,10 @@ export class KeptSteps {
     const folder = this.folder(build);
     const source = join(folder, `mount-${readdirSync(folder).length}`);
     if (mount.readOnly) renameSync(mount.source, source);
-    else await copyTree(mount.source, source); // it lies in a mount that ends
+    else {
+      if (treeSize(mount.source) > COPIED_BYTES) return undefined;
+      await copyTree(mount.source, source); // it lies in a mount that ends
+    }
     return { ...mount, source };
   }
 

@@ -1,4 +1,5 @@
 import type { Containers } from '../../container/containers.ts';
+import type { Log } from '../../lib/log.ts';
 import type { DebugAnswer, DebugRequest } from '../../wire/build-explain.ts';
 import { type CommitNeeds, receiveChanges } from '../containers/commit-container.ts';
 import { BuildHistory } from './build-history.ts';
@@ -7,6 +8,7 @@ import { KeptSteps } from './kept-steps.ts';
 
 export type PastBuildNeeds = Pick<CommitNeeds, 'store' | 'workers' | 'receiveLayer'> & {
   readonly containers: Containers;
+  readonly log: Log;
 };
 
 /** Past builds, as a door asks for them, and the history that builds write to. */
