@@ -47,7 +47,8 @@ export async function printImages(
     signal: session.signal,
   });
   if (flags.tree) {
-    session.stdout.write(imageListTree(summaries));
+    const shown = summaries.filter(({ RepoTags }) => flags.all || (RepoTags ?? []).length > 0);
+    session.stdout.write(imageListTree(shown));
     return;
   }
   const digests = flags.digests || flags.format.includes('.Digest');
