@@ -27,28 +27,41 @@ export async function runBuild(outer: BuildSession): Promise<BuiltImage> {
   await session.emit({ type: 'plan', steps: numbering.steps });
   if (!session.options.lint)
     for (const warning of plan.dockerfile.warnings) await session.emit({ type: 'warning', message: warning.message });
+  const syntax = plan.dockerfile.directives.syntax?.value;
+  if (
+    session.options.lint &&
+    syntax !== undefined &&
+    !/^(docker\.io\/)?docker\/dockerfile(-upstream)?([:@]|$)/.test(syntax)
+  )
+    await session.emit({
+      type: 'warning',
+      message: `# syntax=${syntax} is not used: this host reads Dockerfiles itself`,
+    });
   for (let step = 0; step < plan.globalInstructions.length; step++) {
     await session.emit({ type: 'step-start', step, at: Date.now() });
     await session.emit({ type: 'step-done', step, image: undefined, at: Date.now() });
   }
 
   const solving = new Map<number, Promise<SolvedStage>>();
-  const solved = (index: number): Promise<SolvedStage> => {
-    const stage = solving.get(index);
-    if (!stage) throw new Failure('internal', 'STAGE_NOT_PLANNED', `stage ${index} is needed but was not planned`);
-    return stage;
-  };
-  for (const stage of plan.needed) {
-    const first = numbering.first.get(stage.index) ?? 0;
+  const start = (stage: Stage, first: number | undefined): Promise<SolvedStage> => {
     // Stages are in the order of the file and depend on earlier ones only; each waits where it needs another.
-    solving.set(
-      stage.index,
-      Promise.resolve().then(() => solveStage(sessionOf(session, stage), stage, { first, solved })),
-    );
-  }
-  const results = [...solving.values()];
-  for (const result of results) result.catch((error: unknown) => stop.abort(error));
+    const result = Promise.resolve().then(async () => {
+      const own = sessionOf(session, stage);
+      return solveStage(own, stage, { first: first ?? (await numbering.addLate(stage)), solved });
+    });
+    result.catch((error: unknown) => stop.abort(error));
+    solving.set(stage.index, result);
+    return result;
+  };
+  /** A base image's trigger may need a stage that nothing in the file does: it begins then. */
+  const solved = (index: number): Promise<SolvedStage> => {
+    const stage = plan.stages[index];
+    if (!stage) throw new Failure('internal', 'STAGE_UNKNOWN', `there is no stage ${index}`);
+    return solving.get(index) ?? start(stage, undefined);
+  };
+  const results = plan.needed.map((stage) => start(stage, numbering.first.get(stage.index) ?? 0));
   await Promise.allSettled(results);
+  await Promise.allSettled(solving.values()); // those that began late
   if (outer.signal.aborted) throw cancelled(outer.signal);
   if (stop.signal.aborted) throw stop.signal.reason;
 
@@ -83,29 +96,36 @@ function numberSteps(session: BuildSession): {
   first: ReadonlyMap<number, number>;
   /** Number of the step that adds the labels of `--label`. */
   labels: number | undefined;
+  /** Gives numbers to a stage that was not planned, and tells them; returns the first. */
+  addLate: (stage: Stage) => Promise<number>;
 } {
   const { plan } = session;
   const steps: StepInfo[] = [];
   const first = new Map<number, number>();
-  const add = (instruction: Instruction, stage: Stage | undefined) =>
-    steps.push({
-      index: steps.length,
-      stage: stage?.index ?? 0,
-      stageName: stage?.name,
-      line: instruction.source.line,
-      text: instruction.original,
-    });
-  for (const instruction of plan.globalInstructions) add(instruction, undefined);
+  let count = 0;
+  const numbered = (instruction: Instruction, stage: Stage | undefined): StepInfo => ({
+    index: count++,
+    stage: stage?.index ?? 0,
+    stageName: stage?.name,
+    line: instruction.source.line,
+    text: instruction.original,
+  });
+  const addLate = async (stage: Stage): Promise<number> => {
+    const late = [stage.from, ...stage.instructions].map((instruction) => numbered(instruction, stage));
+    await session.emit({ type: 'plan', steps: late });
+    return count - late.length;
+  };
+  for (const instruction of plan.globalInstructions) steps.push(numbered(instruction, undefined));
   for (const stage of plan.needed) {
-    first.set(stage.index, steps.length);
-    add(stage.from, stage);
-    for (const instruction of stage.instructions) add(instruction, stage);
+    first.set(stage.index, count);
+    for (const instruction of [stage.from, ...stage.instructions]) steps.push(numbered(instruction, stage));
   }
   const labels = Object.entries(session.options.labels);
-  if (labels.length === 0) return { steps, first, labels: undefined };
+  if (labels.length === 0) return { steps, first, labels: undefined, addLate };
   const text = `LABEL ${labels.map(([name, value]) => `${name}=${value}`).join(' ')}`;
-  steps.push({ index: steps.length, stage: plan.target.index, stageName: plan.target.name, line: 0, text });
-  return { steps, first, labels: steps.length - 1 };
+  const index = count++;
+  steps.push({ index, stage: plan.target.index, stageName: plan.target.name, line: 0, text });
+  return { steps, first, labels: index, addLate };
 }
 
 /** `--label`: one more step after the target's last instruction, its values taken as they are. */

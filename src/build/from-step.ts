@@ -29,7 +29,7 @@ export async function fromStep(
   const base = stage.base;
   switch (base.kind) {
     case 'scratch':
-      return fromScratch(session, step);
+      return fromScratch(session, stage, step);
     case 'stage': {
       const { state, scope } = await solvedStage(base.index);
       const { config } = withoutTriggers(state.config);
@@ -42,15 +42,15 @@ export async function fromStep(
     case 'context': {
       const opened = await session.contexts.open(base.name);
       if (opened.kind === 'image') return fromImage(session, opened.name, stage, step);
-      return { ...fromScratch(session, step), content: opened.context };
+      return { ...fromScratch(session, stage, step), content: opened.context };
     }
     case 'image':
       return fromImage(session, base.name, stage, step);
   }
 }
 
-function fromScratch(session: BuildSession, step: number): StartedStage {
-  const image = emptyImage(session.platform);
+function fromScratch(session: BuildSession, stage: Stage, step: number): StartedStage {
+  const image = emptyImage(stage.platform === undefined ? session.platform : parsePlatform(stage.platform));
   session.trace.based(step, { name: 'scratch', image: '', result: 'scratch' });
   const state = {
     config: withPath({}),

@@ -24,6 +24,13 @@ export async function placeOf(
   const place = resolveFrom(from, stage, session.plan.stages, session.contexts.names);
   switch (place.kind) {
     case 'stage':
+      // Those that the file needs were checked; the trigger of a base image was not.
+      if (place.index >= stage.index)
+        throw new Failure(
+          'invalid',
+          'STAGE_LATER',
+          `stage ${JSON.stringify(from)} needs to be defined before ${stage.title}`,
+        );
       return layersOf(session, await Promise.all((await solved(place.index)).state.layers.map(({ sealed }) => sealed)));
     case 'image':
       return imagePlace(session, place.name, step).catch((error: unknown) => {

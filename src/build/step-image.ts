@@ -68,8 +68,11 @@ export function addStep(images: StepImages, parent: StepImage, step: ImageStep, 
     },
     ...(variant === undefined ? {} : { variant }),
   };
+  // What begins from nothing is told apart by its platform; all else inherits that from its parent.
+  const platform = parent.id === undefined ? [os, architecture, variant ?? null] : [];
+  const date = step.isDated ? [step.created] : [];
   const stepKey = digestOf(
-    JSON.stringify([step.createdBy, author, step.config, step.diffId ?? null, ...(step.isDated ? [step.created] : [])]),
+    JSON.stringify([step.createdBy, author, step.config, step.diffId ?? null, ...date, ...platform]),
   );
   const known = reuse ? images.childByStep(parent.id, stepKey) : undefined;
   if (known) return { ...known, known: true };

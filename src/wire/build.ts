@@ -70,6 +70,7 @@ export interface StepInfo {
  * drawings of it. Steps of parallel stages may interleave; `at` is milliseconds since the epoch.
  */
 export type BuildEvent =
+  /** First of all; and again with further steps, when a base image's trigger needs a stage that nothing in the file does. */
   | { readonly type: 'plan'; readonly steps: readonly StepInfo[] }
   | { readonly type: 'context'; readonly current: number; readonly files: number }
   | { readonly type: 'step-start'; readonly step: number; readonly at: number }

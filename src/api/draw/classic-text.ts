@@ -44,7 +44,7 @@ export class ClassicText {
   show(event: BuildEvent): Promise<void> {
     switch (event.type) {
       case 'plan':
-        this.#steps = event.steps;
+        this.#steps = [...this.#steps, ...event.steps];
         return Promise.resolve();
       case 'context':
         return Promise.resolve();

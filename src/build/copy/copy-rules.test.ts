@@ -143,6 +143,7 @@ const MORE: readonly (readonly [name: string, words: string, more: object, rows:
   ['scratch', 'a.txt /', { base: [] }, [A('a.txt')]],
   ['exclude', 'd /f', { excludes: ['*', '!sub/y'] }, [F('f'), 'f/sub directory 750 0:0', A('f/sub/y')]],
   ['parents', 'd/sub/y a.txt /p/', { parents: true }, [F('p'), A('p/a.txt'), F('p/d'), F('p/d/sub'), A('p/d/sub/y')]],
+  ['parents from a point behind ./', './d/./sub/y /p/', { parents: true }, [F('p'), F('p/sub'), A('p/sub/y')]],
   ['parents from a point on', 'd/./sub/y /p/', { parents: true }, [F('p'), F('p/sub'), A('p/sub/y')]],
 ];
 

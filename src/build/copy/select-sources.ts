@@ -108,7 +108,7 @@ function cleanSource(written: string, { instruction, isContext }: SelectOptions)
       { hint: 'files of the build context only can be copied; choose a folder further up as context' },
     );
   const clean = posix.normalize(`/${relative}`).replace(/^\/|\/$/g, '');
-  const marker = `/${relative}`.indexOf('/./');
+  const marker = relative.indexOf('/./');
   const before = marker < 0 ? '' : posix.normalize(`/${relative.slice(0, marker)}`).replace(/^\/|\/$/g, '');
   return { clean, pivot: before === '' ? 0 : before.length + 1 };
 }

@@ -51,7 +51,7 @@ export class SolveStatus {
   of(event: BuildEvent, now: number): SolveStatusLine | undefined {
     switch (event.type) {
       case 'plan':
-        this.#steps = event.steps;
+        this.#steps = [...this.#steps, ...event.steps];
         return { vertexes: event.steps.map(({ index }) => this.#vertex(index, {})) };
       case 'context':
         return { statuses: [{ id: 'transferring context', ...this.#status(0, event.current, now) }] };
