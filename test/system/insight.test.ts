@@ -14,9 +14,9 @@ before(async () => {
     [
       'FROM busybox',
       'COPY f /srv/f',
-      "RUN mkdir /cache && head -c 50000 /dev/urandom > /cache/big && printf '#!/bin/sh\\necho tool\\n' > /srv/tool",
+      "RUN mkdir /cache && head -c 50000 /dev/urandom > /cache/big && printf '#!/bin/sh\\necho tool\\n' > /srv/tool && mkdir /o && touch /o/a",
       'ENV A=b',
-      'RUN rm -r /cache && chown 1000:1000 /srv/f && ln /srv/tool /srv/tool2 && chmod 755 /srv/tool',
+      'RUN rm -r /cache && chown 1000:1000 /srv/f && ln /srv/tool /srv/tool2 && chmod 755 /srv/tool && rm -r /o && mkdir /o && touch /o/n',
       'RUN echo more >> /etc/passwd && ln -s ../srv /etc/link',
       'CMD ["/srv/tool2"]',
     ].join('\n'),
@@ -66,6 +66,7 @@ test('blame tells every step of a path', async () => {
   const blame = (path: string) => lines('blame', '--format', '{{.Step}} {{.What}}', 'app:1', path);
   assert.deepEqual(await blame('/srv/f'), ['2 added', '5 changed (owner)']);
   assert.deepEqual(await blame('/cache/big'), ['3 added', '5 shadowed by /cache']);
+  assert.deepEqual(await blame('/o/a'), ['3 added', '5 shadowed by /o']);
   assert.deepEqual(await blame('/etc/link/tool'), ['3 added', '5 changed (mode)']);
   assert.match((await blame('/etc/passwd')).join(), /^1 added,6 changed \(content(, time)?\)$/);
   await fails(['blame', 'app:1', '/nope'], /no step of the image made "\/nope"/);
@@ -76,6 +77,8 @@ test('image diff names the step behind each file', async () => {
   assert.deepEqual(rows, [
     'A /etc/link 6',
     'C /etc/passwd 6',
+    'A /o 3',
+    'A /o/n 5',
     'A /srv 2',
     'A /srv/f 5',
     'A /srv/tool 5',
@@ -85,7 +88,7 @@ test('image diff names the step behind each file', async () => {
   assert.deepEqual(json.at(-1), {
     Added: 0,
     Changed: 1,
-    Removed: 5,
+    Removed: 7,
     Bytes: json.at(-1).Bytes,
     TimeOnly: json.at(-1).TimeOnly,
   });
@@ -142,7 +145,7 @@ function withoutDot(): string {
 const files = (image: string) =>
   host.sh(
     image,
-    'cd / && find bin etc srv tmp -print0 | sort -z | xargs -0 stat -c "%n %f %u %g %s"; stat -c %h srv/tool2',
+    'cd / && find bin etc o srv tmp -print0 | sort -z | xargs -0 stat -c "%n %f %u %g %s"; stat -c %h srv/tool2',
   );
 
 test('flatten and squash: the same files and config in fewer layers; the same request gives the same ID', async () => {
