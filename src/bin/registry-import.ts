@@ -2,6 +2,7 @@
 import { Failure } from '../lib/error.ts';
 import { makeLog } from '../lib/log.ts';
 import { importDistribution } from '../registry/import-distribution.ts';
+import { limitsOf } from '../registry/limits.ts';
 import { openRegistry } from '../registry/open-registry.ts';
 import { reportFailure } from './report-failure.ts';
 
@@ -12,7 +13,8 @@ await reportFailure(async () => {
   const stop = new AbortController();
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     process.on(name, () => stop.abort(new Failure('cancelled', 'INTERRUPTED', `interrupted by ${name}`)));
-  await using registry = await openRegistry(data, { policy: { lease: LEASE, grace: 0 }, log: makeLog() });
+  const policy = { lease: LEASE, grace: 0, ...limitsOf([], []) };
+  await using registry = await openRegistry(data, { policy, log: makeLog() });
   for await (const line of importDistribution(registry, source, stop.signal)) {
     if ('problem' in line) {
       process.stderr.write(`${line.problem}\n`);

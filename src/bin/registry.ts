@@ -20,10 +20,12 @@ import { startCollector } from '../registry/collect.ts';
 import { serveMetrics } from '../registry/http/metrics-server.ts';
 import type { Observer } from '../registry/http/observer.ts';
 import { RegistryServer } from '../registry/http/server.ts';
+import { limitsOf } from '../registry/limits.ts';
 import { makeMetrics } from '../registry/metrics.ts';
 import { Mirror } from '../registry/mirror.ts';
 import { openRegistry } from '../registry/open-registry.ts';
-import type { Registry } from '../registry/registry.ts';
+import type { Change, Registry } from '../registry/registry.ts';
+import { openWebhook } from '../registry/webhooks.ts';
 import type { RegistryOptions } from '../wire/registry-options.ts';
 import { openUpstream } from './registry-upstream.ts';
 import { reportFailure } from './report-failure.ts';
@@ -35,14 +37,25 @@ async function serve(options: RegistryOptions): Promise<void> {
   });
   await using scope = new Scope();
   const { lease, grace, collectEvery } = options;
-  const opened = scope.use(await openRegistry(resolve(options.data), { policy: { lease, grace }, log }));
-  const registry = options.proxy === undefined ? opened : await asMirror(opened, options.proxy, scope);
+  const policy = { lease, grace, ...limitsOf(options.immutable, options.quotas) };
+  const opened = scope.use(await openRegistry(resolve(options.data), { policy, log }));
+  const told: Registry = { ...opened, tell: tellerOf(options, scope, log) };
+  const registry = options.proxy === undefined ? told : await asMirror(told, options.proxy, scope);
   if (collectEvery > 0) scope.use(startCollector(registry, collectEvery));
-  const tls = options.tls && { cert: pem(options.tls.cert), key: pem(options.tls.key) };
+  const tls = options.tls && { cert: readText(options.tls.cert), key: readText(options.tls.key) };
   const observers = await observersOf(options, scope, log);
   const server = scope.use(new RegistryServer({ registry, access: accessOf(options, scope, log), tls, observers }));
   log.info('listening', { address: await server.listen(options.host, options.port) });
   log.info('stopping', { reason: await stopped });
+}
+
+function tellerOf(options: RegistryOptions, scope: Scope, log: Log): (change: Change) => void {
+  const { webhooks, webhookSecret } = options;
+  const secret = webhookSecret === undefined ? undefined : Buffer.from(readText(webhookSecret).trim());
+  const opened = webhooks.map((url) => scope.use(openWebhook({ url, secret, log })));
+  return (change) => {
+    for (const webhook of opened) webhook.tell(change);
+  };
 }
 
 async function asMirror(registry: Registry, url: string, scope: Scope): Promise<Registry> {
@@ -82,7 +95,7 @@ function accessOf(options: RegistryOptions, scope: Scope, log: Log): Access {
   });
 }
 
-function pem(path: string): string {
+function readText(path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {

@@ -52,3 +52,7 @@ export class Refusal extends Failure {
     this.headers = options.headers ?? {};
   }
 }
+
+export function fixedTag(tag: string): Refusal {
+  return new Refusal('DENIED', { message: `tag "${tag}" is immutable: it can neither be changed nor deleted` });
+}

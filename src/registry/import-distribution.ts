@@ -91,7 +91,8 @@ async function adopt(
 ): Promise<void> {
   if (await metadata.findBlob(repository, digest)) return;
   const leaseEnd = Date.now() + policy.lease;
-  if (await metadata.mountBlob(repository, digest, { from: undefined, allowed: () => true }, leaseEnd)) return;
+  const terms = { leaseEnd, quota: undefined };
+  if (await metadata.mountBlob(repository, digest, { from: undefined, allowed: () => true }, terms)) return;
   const path = dataPath(root, digest);
   const found = (await stat(path)).size;
   if (found !== size)
@@ -100,7 +101,7 @@ async function adopt(
   const key = blobKey(id);
   await metadata.createUpload(repository, { id, key, algorithm: algorithmOf(digest), size, resume: '' }, leaseEnd);
   await blobs.adopt(key, path);
-  await metadata.commitUpload(id, { digest, size, damaged: undefined }, leaseEnd);
+  await metadata.commitUpload(id, { digest, size, damaged: undefined }, terms);
 }
 
 async function readStored(root: string, digest: ContentDigest): Promise<ManifestDocument> {

@@ -13,7 +13,7 @@ import type { RepositoryName, Tag } from './names.ts';
  * refused; who collects removes, in one transaction, only what nobody holds, and deletes the bytes afterwards. Nothing
  * needs to stop for a collection.
  */
-export interface MetadataStore extends Manifests, Blobs, Uploads, Collection, Inspection, AsyncDisposable {}
+export interface MetadataStore extends Manifests, Blobs, Uploads, Collection, Inspection, Deleted, AsyncDisposable {}
 
 export interface StoredManifest {
   readonly digest: ContentDigest;
@@ -41,18 +41,27 @@ export interface Manifests {
   findManifest(repository: RepositoryName, reference: Tag | ContentDigest): Promise<StoredManifest | undefined>;
   /**
    * Stores a manifest with its tags, and holds what it names. Throws MANIFEST_BLOB_UNKNOWN when the repository lacks one of
-   * its blobs or manifests, unless it is a mirror, which gets them later. Resolves when it is durable.
+   * its blobs or manifests, unless it is a mirror, which gets them later, and DENIED when a tag that must not change has another
+   * manifest. Resolves when it is durable.
    */
   putManifest(
     repository: RepositoryName,
     manifest: ManifestDocument,
     tags: readonly Tag[],
-    options?: { readonly isMirror: boolean },
+    options?: { readonly isMirror?: boolean; readonly isFixed?: (tag: string) => boolean },
   ): Promise<void>;
-  /** False when there is none. */
-  deleteTag(repository: RepositoryName, tag: Tag): Promise<boolean>;
-  /** With all its tags. Its blobs that no other manifest here names stay until `leaseEnd`. False when there is none. */
-  deleteManifest(repository: RepositoryName, digest: ContentDigest, leaseEnd: number): Promise<boolean>;
+  /** It can be put back until `leaseEnd`. False when there is none. */
+  deleteTag(repository: RepositoryName, tag: Tag, leaseEnd: number): Promise<boolean>;
+  /**
+   * With all its tags. Its blobs that no other manifest here names stay until `leaseEnd`, and till then it can be put back. False
+   * when there is none; DENIED when one of its tags must not change.
+   */
+  deleteManifest(
+    repository: RepositoryName,
+    digest: ContentDigest,
+    leaseEnd: number,
+    isFixed?: (tag: string) => boolean,
+  ): Promise<boolean>;
   /** In the order of their bytes; undefined for an unknown repository. */
   listTags(repository: RepositoryName, page: Page): Promise<string[] | undefined>;
   /** Repositories with a manifest, in the order of their bytes. */
@@ -72,6 +81,13 @@ export interface StoredBlob {
   readonly size: number;
 }
 
+/** How a repository takes a blob in. */
+export interface Terms {
+  readonly leaseEnd: number;
+  /** Bytes that the repository may have in all its blobs; over it the blob is DENIED. */
+  readonly quota: number | undefined;
+}
+
 export interface Blobs {
   /** A blob of this repository. */
   findBlob(repository: RepositoryName, digest: ContentDigest): Promise<StoredBlob | undefined>;
@@ -80,14 +96,14 @@ export interface Blobs {
   /** A blob of any repository. */
   findContent(digest: ContentDigest): Promise<StoredBlob | undefined>;
   /**
-   * Puts a blob of another repository into this one, until `leaseEnd` when no manifest here names it. `from` undefined: of
+   * Puts a blob of another repository into this one, until its lease ends when no manifest here names it. `from` undefined: of
    * any for which `allowed`. False when there is none.
    */
   mountBlob(
     repository: RepositoryName,
     digest: ContentDigest,
     source: { readonly from: RepositoryName | undefined; allowed(name: string): boolean },
-    leaseEnd: number,
+    terms: Terms,
   ): Promise<boolean>;
   /** Lets a blob that no manifest here names go; `in-use` when one does. */
   unlinkBlob(repository: RepositoryName, digest: ContentDigest): Promise<'deleted' | 'unknown' | 'in-use'>;
@@ -115,13 +131,13 @@ export interface Uploads {
   /** Records how far it is and ends the holder's claim. */
   releaseUpload(id: string, holder: string, progress: UploadProgress): Promise<void>;
   /**
-   * Makes a finished upload the blob `digest` of its repository until `leaseEnd`. The same content that is stored already
+   * Makes a finished upload the blob `digest` of its repository until its lease ends. The same content that is stored already
    * stays; the upload's own key is then returned for deletion. `damaged`: a key that does not count as stored.
    */
   commitUpload(
     id: string,
     blob: { readonly digest: ContentDigest; readonly size: number; readonly damaged: BlobKey | undefined },
-    leaseEnd: number,
+    terms: Terms,
   ): Promise<BlobKey | undefined>;
   /** Its bytes' key, for deletion; undefined when there is none. */
   deleteUpload(repository: RepositoryName, id: string): Promise<BlobKey | undefined>;
@@ -181,4 +197,15 @@ export interface Inspection {
   /** The content counts as not there until it is pushed again; its key becomes doomed. */
   forgetContent(digest: ContentDigest, key: BlobKey): Promise<void>;
   listHoldings(repository: RepositoryName): Promise<Holding[]>;
+}
+
+export interface DeletedManifest extends StoredManifest {
+  /** Tags that it had. */
+  readonly tags: readonly Tag[];
+  readonly leaseEnd: number;
+}
+
+/** What was deleted and can be put back. */
+export interface Deleted {
+  listDeleted(repository: RepositoryName): Promise<DeletedManifest[]>;
 }

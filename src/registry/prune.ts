@@ -9,9 +9,11 @@ const PART = 1_000;
 export async function* prune(registry: Registry, rules: RegistryPruneRules): AsyncGenerator<RegistryPruned> {
   for await (const repository of repositories(registry, rules.repository)) {
     const holdings = await registry.metadata.listHoldings(repository);
-    const tags = tagsToGo(holdings, rules, Date.now());
+    const { policy } = registry;
+    const old = tagsToGo(holdings, rules, Date.now());
+    const tags = old.filter((tag) => !policy.isFixed(repository, tag));
     for (const tag of tags) {
-      if (!rules.dryRun) await registry.metadata.deleteTag(repository, tag);
+      if (!rules.dryRun) await registry.metadata.deleteTag(repository, tag, Date.now() + policy.grace);
       yield { repository, reference: `:${tag}` };
     }
     if (rules.untagged) yield* pruneUntagged(registry, repository, rules, new Set(tags));

@@ -1,7 +1,7 @@
 import type { Log } from '../lib/log.ts';
 import type { BlobKey, BlobReader, BlobStorage } from './blob-storage.ts';
 import type { ContentDigest } from './content-digest.ts';
-import type { MetadataStore, StoredManifest } from './metadata-store.ts';
+import type { MetadataStore, StoredManifest, Terms } from './metadata-store.ts';
 import type { RepositoryName, Tag } from './names.ts';
 import type { UploadDigests } from './upload-digests.ts';
 
@@ -14,6 +14,21 @@ export interface Registry {
   /** Where what is not here comes from; a registry that has such a source takes no pushes. */
   readonly mirror?: MirrorSource;
   readonly log: Log;
+  /** Hears what has changed. */
+  readonly tell?: (change: Change) => void;
+}
+
+/** A tag or a manifest that was pushed or deleted. */
+export interface Change {
+  readonly action: 'push' | 'delete';
+  readonly repository: RepositoryName;
+  /** Undefined when a tag alone was deleted. */
+  readonly digest: ContentDigest | undefined;
+  readonly mediaType: string | undefined;
+  /** Bytes of the manifest. */
+  readonly size: number | undefined;
+  readonly tags: readonly Tag[];
+  readonly user: string | undefined;
 }
 
 /** Content of another registry, got when it is asked for. */
@@ -26,12 +41,20 @@ export interface MirrorSource {
   openBlob(repository: RepositoryName, digest: ContentDigest): Promise<BlobReader | undefined>;
 }
 
-/** Milliseconds. */
 export interface RegistryPolicy {
-  /** How long an upload may rest, and a blob wait for the first manifest that names it. */
+  /** Milliseconds that an upload may rest, and that a blob waits for the first manifest that names it. */
   readonly lease: number;
-  /** How long blobs stay after the last manifest that names them is deleted. */
+  /** Milliseconds for which what was deleted can be put back, with its blobs. */
   readonly grace: number;
+  /** Tags that, once pushed, neither change nor go. */
+  isFixed(repository: string, tag: string): boolean;
+  /** Bytes that a repository may have in its blobs; undefined: as many as fit. */
+  quotaOf(repository: string): number | undefined;
+}
+
+/** How a repository takes a blob in now. */
+export function termsOf({ policy }: Registry, repository: RepositoryName): Terms {
+  return { leaseEnd: Date.now() + policy.lease, quota: policy.quotaOf(repository) };
 }
 
 /** Deletes bytes that the metadata has doomed. */

@@ -8,7 +8,7 @@ import { type Access, openAccess } from './access.ts';
 import type { Observer } from './http/observer.ts';
 import { RegistryServer } from './http/server.ts';
 import { openRegistry } from './open-registry.ts';
-import type { MirrorSource, Registry, RegistryPolicy } from './registry.ts';
+import type { Change, MirrorSource, Registry, RegistryPolicy } from './registry.ts';
 
 export interface TestAnswer {
   readonly status: number;
@@ -37,6 +37,7 @@ export interface TestRegistryOptions {
   readonly policy?: Partial<RegistryPolicy>;
   readonly folder?: string;
   readonly observers?: readonly Observer[];
+  readonly tell?: (change: Change) => void;
   readonly mirror?: (registry: Registry) => MirrorSource;
 }
 
@@ -45,9 +46,12 @@ export async function openTestRegistry(options: TestRegistryOptions = {}): Promi
   await using scope = new Scope();
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'strake-registry-'));
   if (options.folder === undefined) scope.defer(() => rmSync(folder, { recursive: true, force: true }));
-  const policy = { lease: 3_600_000, grace: 0, ...options.policy };
+  const none = { isFixed: () => false, quotaOf: () => undefined };
+  const policy = { lease: 3_600_000, grace: 0, ...none, ...options.policy };
   const opened = scope.use(await openRegistry(folder, { policy, log: silentLog }));
-  const registry: Registry = options.mirror ? { ...opened, mirror: options.mirror(opened) } : opened;
+  const { tell } = options;
+  const told: Registry = tell ? { ...opened, tell } : opened;
+  const registry: Registry = options.mirror ? { ...told, mirror: options.mirror(told) } : told;
   const { access = openAccess, observers = [] } = options;
   const server = scope.use(new RegistryServer({ registry, access, tls: undefined, observers }));
   const address = await server.listen('127.0.0.1', 0);

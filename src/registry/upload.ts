@@ -5,7 +5,7 @@ import { Refusal } from './codes.ts';
 import { type Algorithm, algorithmOf, type ContentDigest, ContentDigester } from './content-digest.ts';
 import type { Upload } from './metadata-store.ts';
 import type { RepositoryName } from './names.ts';
-import { discardKeys, type Registry } from './registry.ts';
+import { discardKeys, type Registry, termsOf } from './registry.ts';
 
 /** How long a claim lasts that its holder does not renew, and how often it does. Milliseconds. */
 const CLAIM = 60_000;
@@ -57,7 +57,7 @@ export async function commitUpload(
   digest: ContentDigest,
   incoming: Incoming,
 ): Promise<void> {
-  const { metadata, blobs, policy } = registry;
+  const { metadata, blobs } = registry;
   await withClaim(registry, repository, id, async (claim) => {
     await receive(registry, claim, incoming);
     const { upload, progress } = claim;
@@ -69,7 +69,10 @@ export async function commitUpload(
     await blobs.finish(upload.key, progress);
     const damaged = await damagedKey(registry, digest);
     const content = { digest, size: progress.size, damaged };
-    const spare = await metadata.commitUpload(id, content, Date.now() + policy.lease);
+    const spare = await metadata.commitUpload(id, content, termsOf(registry, repository)).catch(async (error) => {
+      if (isFailure(error, 'denied')) await abandonUpload(registry, repository, id);
+      throw error;
+    });
     if (spare !== undefined) await discardKeys(registry, [spare]);
   });
 }

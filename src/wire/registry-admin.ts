@@ -48,3 +48,8 @@ export interface RegistryPruned {
   /** `:tag` or `@digest` */
   readonly reference: string;
 }
+
+/** Answer of POST /_strake/restore, whose body has `repository` and `reference` (`:tag`, `@digest` or nothing). */
+export interface RegistryRestored {
+  readonly restored: readonly string[];
+}

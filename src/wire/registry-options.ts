@@ -26,4 +26,12 @@ export interface RegistryOptions {
   readonly metrics: { readonly host: string; readonly port: number } | undefined;
   /** The registry that this one is a mirror of: `docker.io`, `host:port`, `http://host:port` for one without TLS. */
   readonly proxy: string | undefined;
+  /** Tags that, once pushed, neither change nor go: `REPOSITORIES:TAGS` patterns. */
+  readonly immutable: readonly string[];
+  /** Bytes that repositories may have; the first pattern that fits counts. */
+  readonly quotas: readonly { readonly repositories: string; readonly bytes: number }[];
+  /** URLs that are told of pushes and deletions. */
+  readonly webhooks: readonly string[];
+  /** File of the secret that signs what they are told. */
+  readonly webhookSecret: string | undefined;
 }

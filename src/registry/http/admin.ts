@@ -1,11 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Failure } from '../../lib/error.ts';
-import type { RegistryGcReport, RegistryPruneRules } from '../../wire/registry-admin.ts';
+import type { RegistryGcReport, RegistryPruneRules, RegistryRestored } from '../../wire/registry-admin.ts';
 import { check } from '../check.ts';
 import { Refusal } from '../codes.ts';
 import { collect } from '../collect.ts';
 import { prune } from '../prune.ts';
 import type { Registry } from '../registry.ts';
+import { restore } from '../restore.ts';
 import { answerHead, answerJson } from './exchange.ts';
 import { readBounded } from './read-bounded.ts';
 
@@ -23,6 +24,12 @@ export const ADMIN: Readonly<Record<string, AdminHandler>> = {
   },
   '/_strake/check': (registry, _request, response) => answerCheck(registry, response, false),
   '/_strake/repair': (registry, _request, response) => answerCheck(registry, response, true),
+  '/_strake/restore': async (registry, request, response) => {
+    const asked = await readObject(request);
+    const [repository, reference] = [optionalText(asked, 'repository') ?? '', optionalText(asked, 'reference') ?? ''];
+    const answer: RegistryRestored = { restored: await restore(registry, repository, reference) };
+    answerJson(response, 200, answer);
+  },
   '/_strake/prune': async (registry, request, response) => {
     await answerLines(response, prune(registry, await readRules(request)));
   },
@@ -62,15 +69,7 @@ function signalOf(response: ServerResponse): AbortSignal {
 }
 
 async function readRules(request: IncomingMessage): Promise<RegistryPruneRules> {
-  const bytes = await readBounded(request, RULES_LIMIT);
-  let value: unknown;
-  try {
-    value = JSON.parse(bytes?.toString() ?? '');
-  } catch {
-    throw wrongRules('the rules are no JSON');
-  }
-  if (typeof value !== 'object' || value === null) throw wrongRules('the rules are no JSON object');
-  const rules = value as Readonly<Record<string, unknown>>; // checked in the line above
+  const rules = await readObject(request);
   return {
     repository: optionalText(rules, 'repository'),
     tags: optionalText(rules, 'tags'),
@@ -79,6 +78,19 @@ async function readRules(request: IncomingMessage): Promise<RegistryPruneRules> 
     untagged: rules['untagged'] === true,
     dryRun: rules['dryRun'] !== false,
   };
+}
+
+async function readObject(request: IncomingMessage): Promise<Readonly<Record<string, unknown>>> {
+  const bytes = await readBounded(request, RULES_LIMIT);
+  let value: unknown;
+  try {
+    value = JSON.parse(bytes?.toString() ?? '');
+  } catch {
+    throw wrongRules('the request is no JSON');
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw wrongRules('the request is no JSON object');
+  return value as Readonly<Record<string, unknown>>; // checked in the line above
 }
 
 function optionalText(rules: Readonly<Record<string, unknown>>, name: string): string | undefined {

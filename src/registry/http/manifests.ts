@@ -1,8 +1,8 @@
 import { MANIFEST_LIMIT } from '../../oci/manifest.ts';
-import { Refusal } from '../codes.ts';
+import { fixedTag, Refusal } from '../codes.ts';
 import { algorithmOf, type ContentDigest, parseContentDigest } from '../content-digest.ts';
 import { ARTIFACT_MANIFEST, readManifest, tooLarge } from '../manifest-document.ts';
-import { parseTag, type Tag } from '../names.ts';
+import { parseTag, type RepositoryName, type Tag } from '../names.ts';
 import type { Registry } from '../registry.ts';
 import { answer, type Headers, type RepositoryExchange } from './exchange.ts';
 import { readBounded } from './read-bounded.ts';
@@ -26,7 +26,7 @@ export async function getManifest(registry: Registry, exchange: RepositoryExchan
 
 /** PUT under a tag, under its digest, or under its digest with tags (`?tag=`, any number). */
 export async function putManifest(registry: Registry, exchange: RepositoryExchange): Promise<void> {
-  const { repository, request, response, query } = exchange;
+  const { repository, request, response, query, grant } = exchange;
   const reference = parseReference(exchange.reference);
   const wanted = isDigestReference(reference) ? reference : undefined;
   const tags = wanted === undefined ? [parseTag(reference)] : query.getAll('tag').map(parseTag);
@@ -35,7 +35,9 @@ export async function putManifest(registry: Registry, exchange: RepositoryExchan
   const manifest = readManifest(bytes, request.headers['content-type'], wanted ? algorithmOf(wanted) : 'sha256');
   if (wanted !== undefined && wanted !== manifest.digest)
     throw new Refusal('DIGEST_INVALID', { detail: { digest: wanted, computed: manifest.digest } });
-  await registry.metadata.putManifest(repository, manifest, tags);
+  await registry.metadata.putManifest(repository, manifest, tags, { isFixed: fixedIn(registry, repository) });
+  const { digest, mediaType } = manifest;
+  registry.tell?.({ action: 'push', repository, digest, mediaType, size: bytes.length, tags, user: grant.user });
   response.setHeader('Location', `/v2/${repository}/manifests/${manifest.digest}`);
   if (wanted !== undefined && tags.length > 0) response.setHeader('OCI-Tag', tags);
   if (manifest.mediaType === ARTIFACT_MANIFEST)
@@ -52,12 +54,29 @@ export async function deleteManifest(registry: Registry, exchange: RepositoryExc
   const { repository, response } = exchange;
   const { metadata, policy } = registry;
   const reference = parseReference(exchange.reference);
+  const leaseEnd = Date.now() + policy.grace;
+  const isFixed = fixedIn(registry, repository);
+  if (!isDigestReference(reference) && isFixed(reference)) throw fixedTag(reference);
   const deleted = isDigestReference(reference)
-    ? await metadata.deleteManifest(repository, reference, Date.now() + policy.grace)
-    : await metadata.deleteTag(repository, reference);
+    ? await metadata.deleteManifest(repository, reference, leaseEnd, isFixed)
+    : await metadata.deleteTag(repository, reference, leaseEnd);
   if (!deleted) throw new Refusal('MANIFEST_UNKNOWN', { detail: { name: repository, reference } });
+  registry.tell?.({
+    action: 'delete',
+    repository,
+    digest: isDigestReference(reference) ? reference : undefined,
+    mediaType: undefined,
+    size: undefined,
+    tags: isDigestReference(reference) ? [] : [reference],
+    user: exchange.grant.user,
+  });
   answer(response, 202, {});
 }
+
+const fixedIn =
+  ({ policy }: Registry, repository: RepositoryName) =>
+  (tag: string) =>
+    policy.isFixed(repository, tag);
 
 function parseReference(text: string): Tag | ContentDigest {
   return text.includes(':') ? parseContentDigest(text) : parseTag(text);

@@ -110,6 +110,8 @@ export class RegistryServer implements AsyncDisposable {
     if (admin) {
       seen.route = 'admin';
       if (method !== 'POST') throw wrongMethod('POST');
+      // A page in a browser of somebody who may do this must not do it for them.
+      if (request.headers.origin !== undefined) throw new Refusal('DENIED');
       await admit({ kind: 'admin' });
       return await admin(registry, request, response);
     }

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { Refusal } from '../codes.ts';
 import { algorithmOf, type ContentDigest, isAlgorithm, parseContentDigest } from '../content-digest.ts';
 import { parseRepositoryName } from '../names.ts';
-import type { Registry } from '../registry.ts';
+import { type Registry, termsOf } from '../registry.ts';
 import { abandonUpload, appendToUpload, commitUpload, type Incoming, startUpload, uploadHeaders } from '../upload.ts';
 import { chunkRange } from './byte-range.ts';
 import { answer, type RepositoryExchange } from './exchange.ts';
@@ -18,8 +18,8 @@ export async function postUpload(registry: Registry, exchange: RepositoryExchang
       from: from === null ? undefined : parseRepositoryName(from),
       allowed: (name: string) => grant.mayPull(name),
     };
-    const leaseEnd = Date.now() + registry.policy.lease;
-    if (await registry.metadata.mountBlob(repository, digest, source, leaseEnd)) return answerCreated(exchange, digest);
+    if (await registry.metadata.mountBlob(repository, digest, source, termsOf(registry, repository)))
+      return answerCreated(exchange, digest);
   }
   const text = query.get('digest');
   const digest = text === null ? undefined : parseContentDigest(text);

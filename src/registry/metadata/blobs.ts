@@ -1,4 +1,5 @@
 import type { Database } from '../../lib/database.ts';
+import { Refusal } from '../codes.ts';
 import type { Blobs, StoredBlob } from '../metadata-store.ts';
 import type { RepositoryName } from '../names.ts';
 import { ensureRepository, repositoryId } from './repositories.ts';
@@ -21,15 +22,17 @@ export function sqliteBlobs(database: Database): Blobs {
     async findContent(digest) {
       return database.get<StoredBlob>('SELECT key, size FROM blobs WHERE digest = ? AND key IS NOT NULL', digest);
     },
-    async mountBlob(repository, digest, { from, allowed }, leaseEnd) {
+    async mountBlob(repository, digest, { from, allowed }, { leaseEnd, quota }) {
       return database.transaction(() => {
-        const sql = `SELECT r.name AS name, b.id AS blob FROM blobs b JOIN repository_blobs rb ON rb.blob = b.id
+        const sql = `SELECT r.name AS name, b.id AS blob, b.size AS size FROM blobs b JOIN repository_blobs rb ON rb.blob = b.id
           JOIN repositories r ON r.id = rb.repository
           WHERE b.digest = ?1 AND b.key IS NOT NULL AND (?2 IS NULL OR r.name = ?2)`;
-        const places = database.all<{ name: string; blob: number }>(sql, digest, from ?? null);
+        const places = database.all<{ name: string; blob: number; size: number }>(sql, digest, from ?? null);
         const source = places.find(({ name }) => allowed(name));
         if (!source) return false;
-        linkBlob(database, ensureRepository(database, repository), source.blob, leaseEnd);
+        const id = ensureRepository(database, repository);
+        requireRoom(database, id, source, quota);
+        linkBlob(database, id, source.blob, leaseEnd);
         return true;
       });
     },
@@ -48,6 +51,24 @@ export function linkBlob(database: Database, repository: number, blob: number, l
     blob,
     leaseEnd,
   );
+}
+
+/** Throws DENIED when a repository would have more bytes than it may with this blob. */
+export function requireRoom(
+  database: Database,
+  repository: number,
+  { blob, size }: { readonly blob: number; readonly size: number },
+  quota: number | undefined,
+): void {
+  if (quota === undefined) return;
+  const sql = `SELECT coalesce(sum(b.size), 0) AS used FROM repository_blobs rb JOIN blobs b ON b.id = rb.blob
+    WHERE rb.repository = ? AND rb.blob <> ?`;
+  const used = database.get<{ used: number }>(sql, repository, blob)?.used ?? 0;
+  if (used + size <= quota) return;
+  throw new Refusal('DENIED', {
+    message: `quota exceeded: the repository may have ${quota} bytes, has ${used}, and this blob has ${size}`,
+    detail: { quota, used, size },
+  });
 }
 
 function unlink(database: Database, repository: RepositoryName, digest: string): 'deleted' | 'unknown' | 'in-use' {

@@ -9,6 +9,8 @@ export function sqliteCollection(database: Database): Collection {
     async collect({ now, leaseTime }, limit) {
       return database.transaction(() => {
         const uploads = dropUploads(database, { now, leaseTime }, limit);
+        for (const table of ['deleted_manifests', 'deleted_tags'])
+          database.run(`DELETE FROM ${table} WHERE lease_end <= ?`, leaseTime);
         const { links, blobs, bytes } = dropLinks(database, leaseTime, limit);
         return { uploads, links, blobs, bytes, repositories: links + uploads > 0 ? 0 : dropRepositories(database) };
       });

@@ -1,6 +1,6 @@
 import type { Database } from '../../lib/database.ts';
 import type { ContentDigest } from '../content-digest.ts';
-import type { HeldManifest, Inspection, StoredContent } from '../metadata-store.ts';
+import type { Deleted, HeldManifest, Inspection, StoredContent, StoredManifest } from '../metadata-store.ts';
 import type { Tag } from '../names.ts';
 import { repositoryId } from './repositories.ts';
 
@@ -13,7 +13,7 @@ interface HoldingRow {
 }
 
 /** Everything part by part, in SQLite. */
-export function sqliteInspection(database: Database): Inspection {
+export function sqliteInspection(database: Database): Inspection & Deleted {
   return {
     async listContent(last, limit) {
       const sql = `SELECT digest, size, key FROM blobs WHERE digest > ? AND key IS NOT NULL ORDER BY digest LIMIT ?`;
@@ -33,6 +33,23 @@ export function sqliteInspection(database: Database): Inspection {
       database.transaction(() => {
         if (database.run('UPDATE blobs SET key = NULL WHERE digest = ? AND key = ?', digest, key) > 0)
           database.run('INSERT INTO doomed (key) VALUES (?)', key);
+      });
+    },
+    async listDeleted(repository) {
+      const id = repositoryId(database, repository);
+      if (id === undefined) return [];
+      const tags = database.all<{ name: Tag; digest: ContentDigest; leaseEnd: number }>(
+        'SELECT name, digest, lease_end AS leaseEnd FROM deleted_tags WHERE repository = ? ORDER BY name',
+        id,
+      );
+      const sql = `SELECT digest, media_type AS mediaType, bytes, lease_end AS leaseEnd
+          FROM deleted_manifests WHERE repository = ?1
+        UNION ALL SELECT digest, media_type, bytes, 0 FROM manifests
+          WHERE repository = ?1 AND digest IN (SELECT digest FROM deleted_tags WHERE repository = ?1)`;
+      return database.all<StoredManifest & { leaseEnd: number }>(sql, id).map((manifest) => {
+        const own = tags.filter(({ digest }) => digest === manifest.digest);
+        const leaseEnd = Math.max(manifest.leaseEnd, ...own.map((tag) => tag.leaseEnd));
+        return { ...manifest, leaseEnd, tags: own.map(({ name }) => name) };
       });
     },
     async listHoldings(repository) {

@@ -1,9 +1,9 @@
 import type { Database } from '../../lib/database.ts';
-import { Refusal } from '../codes.ts';
+import { fixedTag, Refusal } from '../codes.ts';
 import type { ContentDigest } from '../content-digest.ts';
 import type { ManifestDocument } from '../manifest-document.ts';
 import type { Manifests, Referrer, StoredManifest } from '../metadata-store.ts';
-import type { RepositoryName } from '../names.ts';
+import type { RepositoryName, Tag } from '../names.ts';
 import { ensureRepository, repositoryId } from './repositories.ts';
 
 const BY_TAG = `SELECT m.digest AS digest, m.media_type AS mediaType, m.bytes AS bytes
@@ -26,12 +26,13 @@ export function sqliteManifests(database: Database, durable: () => Promise<void>
     async findManifest(repository, reference) {
       return database.get<StoredManifest>(reference.includes(':') ? BY_DIGEST : BY_TAG, repository, reference);
     },
-    async putManifest(repository, manifest, tags, { isMirror } = { isMirror: false }) {
+    async putManifest(repository, manifest, tags, { isMirror = false, isFixed = () => false } = {}) {
       database.transaction(() => {
         const id = ensureRepository(database, repository);
         if (isMirror) expectBlobs(database, id, manifest);
         else requireEntries(database, id, manifest);
         const row = insertManifest(database, id, manifest, isMirror);
+        refuseFixed(database, id, row, tags.filter(isFixed));
         const now = Date.now();
         for (const tag of tags)
           database.run(
@@ -45,17 +46,18 @@ export function sqliteManifests(database: Database, durable: () => Promise<void>
       });
       await durable();
     },
-    async deleteTag(repository, tag) {
-      const deleted = database.run(
-        'DELETE FROM tags WHERE repository = (SELECT id FROM repositories WHERE name = ?) AND name = ?',
-        repository,
-        tag,
-      );
+    async deleteTag(repository, tag, leaseEnd) {
+      const deleted = database.transaction(() => {
+        const id = repositoryId(database, repository);
+        if (id === undefined) return false;
+        recordTags(database, 't.repository = ? AND t.name = ?', [id, tag], leaseEnd);
+        return database.run('DELETE FROM tags WHERE repository = ? AND name = ?', id, tag) > 0;
+      });
       await durable();
-      return deleted > 0;
+      return deleted;
     },
-    async deleteManifest(repository, digest, leaseEnd) {
-      const deleted = database.transaction(() => removeManifest(database, repository, digest, leaseEnd));
+    async deleteManifest(repository, digest, leaseEnd, isFixed = () => false) {
+      const deleted = database.transaction(() => removeManifest(database, repository, digest, leaseEnd, isFixed));
       await durable();
       return deleted;
     },
@@ -165,11 +167,19 @@ function removeManifest(
   repository: RepositoryName,
   digest: ContentDigest,
   leaseEnd: number,
+  isFixed: (tag: string) => boolean,
 ): boolean {
   const id = repositoryId(database, repository);
   const row = id === undefined ? undefined : findManifestRow(database, id, digest);
   if (id === undefined || row === undefined) return false;
   const blobs = database.all<{ blob: number }>('SELECT blob FROM manifest_blobs WHERE manifest = ?', row);
+  const tags = database.all<{ name: string }>('SELECT name FROM tags WHERE manifest = ?', row);
+  const fixed = tags.find(({ name }) => isFixed(name));
+  if (fixed) throw fixedTag(fixed.name);
+  recordTags(database, 't.manifest = ?', [row], leaseEnd);
+  const record = `INSERT OR REPLACE INTO deleted_manifests (repository, digest, media_type, bytes, lease_end)
+    SELECT repository, digest, media_type, bytes, ? FROM manifests WHERE id = ?`;
+  database.run(record, leaseEnd, row);
   database.run('DELETE FROM tags WHERE manifest = ?', row);
   database.run('DELETE FROM manifests WHERE id = ?', row);
   for (const { blob } of blobs)
@@ -181,6 +191,18 @@ function removeManifest(
       leaseEnd,
     );
   return true;
+}
+
+/** Keeps in mind what the tags named that are about to be deleted. */
+function recordTags(database: Database, which: string, values: readonly (number | string)[], leaseEnd: number): void {
+  const sql = `INSERT OR REPLACE INTO deleted_tags (repository, name, digest, lease_end)
+    SELECT t.repository, t.name, m.digest, ? FROM tags t JOIN manifests m ON m.id = t.manifest WHERE ${which}`;
+  database.run(sql, leaseEnd, ...values);
+}
+
+function refuseFixed(database: Database, repository: number, manifest: number, tags: readonly Tag[]): void {
+  const sql = 'SELECT 1 FROM tags WHERE repository = ? AND name = ? AND manifest <> ?';
+  for (const tag of tags) if (database.get(sql, repository, tag, manifest)) throw fixedTag(tag);
 }
 
 function findBlob(

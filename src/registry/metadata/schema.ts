@@ -77,6 +77,25 @@ export const STEPS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX uploads_by_lease ON uploads (lease_end);
 
+  -- What was deleted, until its blobs' leases end: it can be put back till then.
+  CREATE TABLE deleted_manifests (
+    repository INTEGER NOT NULL REFERENCES repositories (id) ON DELETE CASCADE,
+    digest TEXT NOT NULL,
+    media_type TEXT NOT NULL,
+    bytes BLOB NOT NULL,
+    lease_end INTEGER NOT NULL,
+    PRIMARY KEY (repository, digest)
+  ) STRICT;
+  CREATE INDEX deleted_manifests_by_lease ON deleted_manifests (lease_end);
+  CREATE TABLE deleted_tags (
+    repository INTEGER NOT NULL REFERENCES repositories (id) ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    lease_end INTEGER NOT NULL,
+    PRIMARY KEY (repository, name)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX deleted_tags_by_lease ON deleted_tags (lease_end);
+
   -- Keys whose bytes nobody needs: written in the transaction that forgot them, removed when the bytes are.
   CREATE TABLE doomed (key TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
   `,

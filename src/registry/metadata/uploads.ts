@@ -4,7 +4,7 @@ import { Refusal } from '../codes.ts';
 import type { Algorithm } from '../content-digest.ts';
 import type { Upload, Uploads } from '../metadata-store.ts';
 import type { RepositoryName } from '../names.ts';
-import { linkBlob } from './blobs.ts';
+import { linkBlob, requireRoom } from './blobs.ts';
 import { ensureRepository } from './repositories.ts';
 
 interface UploadRow {
@@ -49,13 +49,14 @@ export function sqliteUploads(database: Database): Uploads {
       const sql = 'UPDATE uploads SET size = ?, resume = ?, holder = NULL WHERE id = ? AND holder = ?';
       database.run(sql, size, resume, id, holder);
     },
-    async commitUpload(id, { digest, size, damaged }, leaseEnd) {
+    async commitUpload(id, { digest, size, damaged }, { leaseEnd, quota }) {
       return database.transaction(() => {
         const sql = 'DELETE FROM uploads WHERE id = ? RETURNING repository, key';
         const upload = database.get<{ repository: number; key: BlobKey }>(sql, id);
         if (!upload) throw new Refusal('BLOB_UPLOAD_UNKNOWN');
         const { blob, spare } = keepContent(database, { digest, size, damaged, key: upload.key });
         if (spare !== undefined) database.run('INSERT INTO doomed (key) VALUES (?)', spare);
+        requireRoom(database, upload.repository, { blob, size }, quota);
         linkBlob(database, upload.repository, blob, leaseEnd);
         return spare;
       });

@@ -6,6 +6,7 @@ import type {
   RegistryGcReport,
   RegistryPruned,
   RegistryPruneRules,
+  RegistryRestored,
 } from '../../../wire/registry-admin.ts';
 import { readJsonLines } from '../../client/json-lines.ts';
 import { defineCommand } from '../../command.ts';
@@ -57,6 +58,23 @@ export const check = defineCommand({
       return line.problems > line.repaired ? 1 : 0;
     }
     throw new Failure('data-loss', 'ANSWER_CUT', 'the registry ended its answer before the check was complete');
+  },
+});
+
+export const restore = defineCommand({
+  short: 'Put back what was deleted from a registry, while its time of grace lasts',
+  usage: 'HOST[:PORT]/REPOSITORY[:TAG|@DIGEST]',
+  count: [1, 1],
+  flags: { insecure: insecureFlag },
+  async run(session, { flags, args: [target = ''] }) {
+    const { registry, reference } = parseTarget(target);
+    if (!reference)
+      throw new Failure('invalid', 'REFERENCE_INVALID', `"${target}" is a registry: expected HOST/REPOSITORY`);
+    const { path, tag, digest } = reference;
+    const asked = { repository: path, reference: digest ? `@${digest}` : tag === undefined ? '' : `:${tag}` };
+    for await (const line of ask<RegistryRestored>(session, registry, flags.insecure, 'restore', asked))
+      for (const name of line.restored) session.stdout.write(`Restored: ${registry}/${path}${name}\n`);
+    return 0;
   },
 });
 
@@ -133,7 +151,7 @@ async function post(
       retry: false,
     });
   } catch (error) {
-    if (!isFailure(error, 'not-found', 'unsupported')) throw error;
+    if (!isFailure(error, 'not-found', 'unsupported') || error.code === 'MANIFEST_UNKNOWN') throw error;
     throw new Failure('unsupported', 'NOT_STRAKE', `${registry} is not a registry of Strake`, { cause: error });
   }
 }

@@ -2,8 +2,9 @@ import { Failure } from '../../../lib/error.ts';
 import type { RegistryOptions } from '../../../wire/registry-options.ts';
 import { becomeProgram } from '../../client/become-program.ts';
 import { defineCommand } from '../../command.ts';
+import { parseBytes } from '../../flags/bytes.ts';
 import { parseGoDuration } from '../../flags/duration.ts';
-import { custom, text, toggle } from '../../flags/flag.ts';
+import { custom, list, text, toggle } from '../../flags/flag.ts';
 import { dataFlag, registryScript } from './program.ts';
 
 const HOUR = 3600e9;
@@ -23,9 +24,13 @@ export const serve = defineCommand({
     rights: text('File of rules that say who may do what: lines USER REPOSITORIES ACTIONS'),
     publicUrl: text('URL under which clients reach it, when a proxy stands before it'),
     lease: time('How long an upload may rest, and a blob waits for its manifest', 24 * HOUR, '24h'),
-    grace: time('How long blobs stay after their last manifest is deleted', HOUR, '1h'),
+    grace: time('How long what was deleted can be put back', HOUR, '1h'),
     collectEvery: time('Time between collections; 0: only by "strake registry gc"', HOUR / 6, '10m'),
     proxy: text('Be a mirror of this registry: HOST[:PORT], http:// before it when it has no TLS'),
+    immutable: list('Tags that, once pushed, neither change nor go: REPOSITORIES:TAGS, as team/**:v*'),
+    quota: list('Bytes that each of these repositories may have: REPOSITORIES=SIZE, as team/**=10g'),
+    webhook: list('URL that is told of pushes and deletions'),
+    webhookSecret: text('File of the secret that signs what webhooks are told'),
     accessLog: text('File that gets one JSON object a request; - for the standard output'),
     metrics: text('Address to serve metrics for Prometheus on, HOST:PORT'),
   },
@@ -58,6 +63,10 @@ export const serve = defineCommand({
       collectEvery: flags.collectEvery / 1e6,
       accessLog: flags.accessLog || undefined,
       proxy: flags.proxy || undefined,
+      webhooks: flags.webhook.map(parseWebhook),
+      webhookSecret: flags.webhookSecret || undefined,
+      immutable: flags.immutable.map(parseImmutable),
+      quotas: flags.quota.map(parseQuota),
       metrics: flags.metrics === '' ? undefined : parseAddress(flags.metrics),
     };
     const script = registryScript(session.hostScript, 'registry');
@@ -73,6 +82,23 @@ function notNegative(value: string): number {
   const nanoseconds = parseGoDuration(value);
   if (nanoseconds >= 0) return nanoseconds;
   throw new Failure('invalid', 'FLAG_VALUE', `invalid duration "${value}": must not be negative`);
+}
+
+function parseWebhook(url: string): string {
+  if (/^https?:\/\//.test(url) && URL.canParse(url)) return url;
+  throw new Failure('invalid', 'FLAG_VALUE', `invalid --webhook "${url}": expected a URL`);
+}
+
+function parseImmutable(rule: string): string {
+  if (/^[a-z0-9._/*-]+:[\w.*-]+$/.test(rule)) return rule;
+  throw new Failure('invalid', 'FLAG_VALUE', `invalid --immutable "${rule}": expected REPOSITORIES:TAGS`);
+}
+
+function parseQuota(rule: string): { repositories: string; bytes: number } {
+  const match = /^([a-z0-9._/*-]+)=(.+)$/.exec(rule);
+  if (match?.[1] !== undefined && match[2] !== undefined)
+    return { repositories: match[1], bytes: parseBytes(match[2]) };
+  throw new Failure('invalid', 'FLAG_VALUE', `invalid --quota "${rule}": expected REPOSITORIES=SIZE`);
 }
 
 function parseAddress(address: string): { host: string; port: number } {
