@@ -60,7 +60,7 @@ export const FAMILIES: readonly ParityFamily[] = [
     run --rm --label a=b -l c busybox true
     run --rm -t busybox tty
     run --rm -it busybox true
-    run --rm --init busybox ps -o pid,comm
+    run --rm --init busybox ps -o comm
     run --rm --pid host busybox sh -c 'test -d /proc/1 && echo ok'
     run --rm --uts host busybox true
     run --rm --ipc host busybox true
@@ -120,12 +120,12 @@ export const FAMILIES: readonly ParityFamily[] = [
     run --rm --pids-limit 3 busybox sh -c 'sleep 1 & sleep 1 & sleep 1 & sleep 1 & wait' 2>&1 | head -1
     run --rm --blkio-weight 100 busybox true
     run --rm --blkio-weight 5 busybox true
-    run --rm --device-read-bps /dev/vda:1mb busybox true
-    run --rm --device-write-bps /dev/vda:1mb busybox sh -c 'cat /sys/fs/cgroup/blkio/blkio.throttle.write_bps_device | wc -l'
-    run --rm --device-read-iops /dev/vda:100 busybox sh -c 'cat /sys/fs/cgroup/blkio/blkio.throttle.read_iops_device | wc -l'
-    run --rm --device-write-iops /dev/vda:100 busybox true
+    run --rm --device-read-bps /dev/$DISK:1mb busybox true
+    run --rm --device-write-bps /dev/$DISK:1mb busybox sh -c 'cat /sys/fs/cgroup/blkio/blkio.throttle.write_bps_device | wc -l'
+    run --rm --device-read-iops /dev/$DISK:100 busybox sh -c 'cat /sys/fs/cgroup/blkio/blkio.throttle.read_iops_device | wc -l'
+    run --rm --device-write-iops /dev/$DISK:100 busybox true
     run --rm --device-read-bps /dev/nope:1mb busybox true
-    run --rm --blkio-weight-device /dev/vda:200 busybox true
+    run --rm --blkio-weight-device /dev/$DISK:200 busybox true
     run --rm --ulimit nofile=100:200 busybox sh -c 'ulimit -n; ulimit -Hn'
     run --rm --ulimit nofile=300:200 busybox true
     run --rm --ulimit nope=1 busybox true
@@ -407,7 +407,7 @@ export const FAMILIES: readonly ParityFamily[] = [
     docker top ex
     docker attach ex
     docker rm ex
-    run --restart on-failure:2 --name rs -d busybox false >/dev/null; sleep 3; docker inspect -f '{{.RestartCount}} {{.State.Status}} {{.State.ExitCode}}' rs; docker rm rs
+    run --restart on-failure:2 --name rs -d busybox false >/dev/null; until docker inspect -f '{{.State.Status}}{{.RestartCount}}' rs | grep -q exited2; do sleep 0.1; done; docker inspect -f '{{.RestartCount}} {{.State.Status}} {{.State.ExitCode}}' rs; docker rm rs
     docker stats --no-stream --format '{{.Name}} {{.PIDs}}'
     docker stats --no-stream nope
     `,
@@ -505,8 +505,8 @@ export const FAMILIES: readonly ParityFamily[] = [
   family(
     'health',
     `
-    run -d --name he --health-cmd 'test -e /ok' --health-interval 300ms --health-retries 2 --health-timeout 2s busybox sleep 1000 >/dev/null; sleep 1.8; docker inspect -f '{{.State.Health.Status}} {{(index .State.Health.Log 0).ExitCode}}' he; docker exec he touch /ok; sleep 0.9; docker inspect -f '{{.State.Health.Status}} {{.State.Health.FailingStreak}}' he; docker ps --filter health=healthy --format '{{.Names}}'; docker rm -f he
-    run -d --name he --health-cmd '/no/such/check' --health-interval 200ms --health-retries 1 busybox sleep 1000 >/dev/null; sleep 1.2; docker inspect -f '{{.State.Health.Status}} {{(index .State.Health.Log 0).ExitCode}} {{(index .State.Health.Log 0).Output}}' he; docker rm -f he
+    run -d --name he --health-cmd 'test -e /ok' --health-interval 300ms --health-retries 2 --health-timeout 2s busybox sleep 1000 >/dev/null; until docker inspect -f '{{.State.Health.Status}}' he | grep -q unhealthy; do sleep 0.1; done; docker inspect -f '{{(index .State.Health.Log 0).ExitCode}}' he; docker exec he touch /ok; until docker inspect -f '{{.State.Health.Status}}' he | grep -qx healthy; do sleep 0.1; done; docker inspect -f '{{.State.Health.Status}} {{.State.Health.FailingStreak}}' he; docker ps --filter health=healthy --format '{{.Names}}'; docker rm -f he
+    run -d --name he --health-cmd '/no/such/check' --health-interval 200ms --health-retries 1 busybox sleep 1000 >/dev/null; until docker inspect -f '{{len .State.Health.Log}}' he | grep -q '[1-9]'; do sleep 0.1; done; docker inspect -f '{{.State.Health.Status}} {{(index .State.Health.Log 0).ExitCode}} {{(index .State.Health.Log 0).Output}}' he; docker rm -f he
     run --rm --no-healthcheck busybox true
     run --rm --no-healthcheck --health-cmd x busybox true
     run --rm --health-interval -1s busybox true

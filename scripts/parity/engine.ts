@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Result, run } from '../../test/system/harness.ts';
 
@@ -16,7 +16,13 @@ export function makeEngine(folder: string, address: string, tars: string): Engin
   const work = join(folder, 'work');
   const temporary = join(folder, 'tmp');
   for (const path of [work, temporary]) mkdirSync(path, { recursive: true });
-  const env = { DOCKER_HOST: address, DOCKER_CONFIG: join(folder, 'config'), TMP: temporary, TARS: tars };
+  const env = {
+    DOCKER_HOST: address,
+    DOCKER_CONFIG: join(folder, 'config'),
+    TMP: temporary,
+    TARS: tars,
+    DISK: firstDisk(),
+  };
   return {
     async shell(script) {
       const result = await run('bash', ['-c', PRELUDE + script], { cwd: work, env, timeout: CASE_LIMIT_MS });
@@ -26,6 +32,15 @@ export function makeEngine(folder: string, address: string, tars: string): Engin
   };
 }
 
+/** Name of a block device of this machine, for limits of it. */
+function firstDisk(): string {
+  const rows = readFileSync('/proc/partitions', 'utf8').split('\n');
+  return (
+    rows.map((row) => row.trim().split(/\s+/)[3] ?? '').find((name) => /^(?:[sv]d[a-z]|nvme\dn\d)$/.test(name)) ??
+    'none'
+  );
+}
+
 /** Leaves out what is never twice the same. */
 function normalise(text: string): string {
   return text
@@ -33,5 +48,6 @@ function normalise(text: string): string {
     .replace(/\b[0-9a-f]{64}\b/g, '<id>')
     .replace(/\b[0-9a-f]{12}\b/g, '<short id>')
     .replace(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g, '<time>')
-    .replace(/process \d+|pid \d+/g, 'process <pid>');
+    .replace(/process \d+|pid \d+/g, 'process <pid>')
+    .replace(/ on \d+(?:\.\d+){3}:53\b/g, ' on <resolver>');
 }

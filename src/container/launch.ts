@@ -13,6 +13,7 @@ import { hasInit, initMount } from './init.ts';
 import { type MadeTargets, type MountTarget, makeMountTargets, removeMountTargets } from './mount-targets.ts';
 import type { PlannedMount } from './mounts.ts';
 import { fillVolumes } from './prepare-mounts.ts';
+import { checkPropagation } from './propagation.ts';
 import { type StartedProcess, startProcess } from './start-process.ts';
 
 export interface Launched {
@@ -33,6 +34,7 @@ export interface PreparedRoot {
 export async function prepareRoot(container: Container): Promise<PreparedRoot> {
   const { mounts } = container.record;
   const { snapshot } = container;
+  checkPropagation(mounts);
   const path = snapshot.mount({ volatile: container.isThrownAway });
   try {
     await fillVolumes(mounts, path);

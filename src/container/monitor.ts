@@ -63,7 +63,7 @@ function columns(line: string, count: number): string[] {
 }
 
 function sample(container: Container, cgroups: Cgroups, before: ContainerStats | undefined): ContainerStats {
-  const { memory, cpu, throttling, pids } = readCgroupStats(cgroups, container.cgroupsPath);
+  const { memory, cpu, throttling, pids, blockIo } = readCgroupStats(cgroups, container.cgroupsPath);
   const { phase } = container.record;
   return {
     id: container.id,
@@ -71,7 +71,7 @@ function sample(container: Container, cgroups: Cgroups, before: ContainerStats |
     read: isAlive(phase) ? new Date().toISOString() : NO_TIME,
     preread: before?.read ?? NO_TIME,
     pids_stats: { ...(pids ? { current: pids.current, ...(pids.limit ? { limit: pids.limit } : {}) } : {}) },
-    blkio_stats: {},
+    blkio_stats: blockIo ? { io_service_bytes_recursive: [...blockIo] } : {},
     num_procs: 0,
     storage_stats: {},
     cpu_stats: cpu

@@ -64,6 +64,15 @@ export interface CgroupStats {
   readonly cpu?: { readonly total: number; readonly user: number; readonly system: number; readonly perCpu?: number[] };
   readonly throttling?: { readonly periods: number; readonly throttled: number; readonly time: number };
   readonly pids?: { readonly current: number; readonly limit: number | undefined };
+  /** Bytes read and written, by device. */
+  readonly blockIo?: readonly DeviceCount[];
+}
+
+export interface DeviceCount {
+  readonly major: number;
+  readonly minor: number;
+  readonly op: 'read' | 'write';
+  readonly value: number;
 }
 
 /** What the processes of a group (`/strake/<id>`) use now. Groups that are gone have no values. */
@@ -157,6 +166,7 @@ function statsOfV1(read: ReadFile): CgroupStats {
         }),
     ...(throttling === undefined ? {} : { throttling: throttlingOf(throttling, 'throttled_time', 1) }),
     ...pidsOf(read),
+    ...blockIoOfV1(read('blkio', 'blkio.throttle.io_service_bytes')),
   };
 }
 
@@ -181,6 +191,7 @@ function statsOfV2(read: ReadFile): CgroupStats {
           throttling: throttlingOf(cpu, 'throttled_usec', 1000),
         }),
     ...pidsOf(read),
+    ...blockIoOfV2(read('io', 'io.stat')),
   };
 }
 
@@ -196,6 +207,29 @@ function throttlingOf(text: string, timeKey: string, nanoseconds: number) {
     throttled: rows['nr_throttled'] ?? 0,
     time: (rows[timeKey] ?? 0) * nanoseconds,
   };
+}
+
+/** Lines of `8:0 Read 4096`. */
+function blockIoOfV1(text: string | undefined): Pick<CgroupStats, 'blockIo'> {
+  if (text === undefined) return {};
+  const rows = [...text.matchAll(/^(\d+):(\d+) (Read|Write) (\d+)$/gm)];
+  return { blockIo: rows.map(([, major, minor, op, value]) => deviceCount(major, minor, op === 'Read', value)) };
+}
+
+/** Lines of `8:0 rbytes=4096 wbytes=0 rios=1 ...`. */
+function blockIoOfV2(text: string | undefined): Pick<CgroupStats, 'blockIo'> {
+  if (text === undefined) return {};
+  const rows = [...text.matchAll(/^(\d+):(\d+) .*?rbytes=(\d+) wbytes=(\d+)/gm)];
+  return {
+    blockIo: rows.flatMap(([, major, minor, read, written]) => [
+      deviceCount(major, minor, true, read),
+      deviceCount(major, minor, false, written),
+    ]),
+  };
+}
+
+function deviceCount(major = '', minor = '', isRead: boolean, value = ''): DeviceCount {
+  return { major: Number(major), minor: Number(minor), op: isRead ? 'read' : 'write', value: Number(value) };
 }
 
 function pidsOf(read: ReadFile): Pick<CgroupStats, 'pids'> {
