@@ -1,10 +1,9 @@
-import { printable } from '../../lib/error.ts';
 import type { BlameRow } from '../../wire/insight.ts';
 import { imageRoute, insightRows } from '../client/insight.ts';
 import { defineCommand } from '../command.ts';
 import { tableFormatFlag } from '../flags/common.ts';
-import { fileMode } from '../format/file-mode.ts';
 import { humanSize } from '../format/human.ts';
+import { fileMode, shownPath } from '../format/image-file.ts';
 import { instructionText } from '../format/instruction.ts';
 import { type Row, renderRows } from '../format/rows.ts';
 import { ellipsis, shortenId } from '../format/words.ts';
@@ -44,7 +43,7 @@ function blameColumns(row: BlameRow): Row {
     Layer: shortenId(row.Step.Layer),
     Kind: row.Kind,
     What: whatText(row),
-    Path: printable(row.Path),
+    Path: shownPath(row.Path),
     Mode: after ? fileMode(after.Type, after.Mode) : '',
     Owner: after ? `${after.Uid}:${after.Gid}` : '',
     Size: after ? humanSize(after.Size) : '',
@@ -58,7 +57,7 @@ function whatText({ Kind, Changes, By }: BlameRow): string {
     case 'changed':
       return `changed (${(Changes ?? []).join(', ')})`;
     case 'shadowed':
-      return `shadowed by ${printable(By ?? '')}`;
+      return `shadowed by ${shownPath(By ?? '')}`;
     default:
       return Kind;
   }

@@ -1,9 +1,9 @@
-import { printable } from '../../lib/error.ts';
 import type { DiffLine, DiffRow, DiffSummary } from '../../wire/insight.ts';
 import { imageRoute, insightRows, strakeHost } from '../client/insight.ts';
 import { defineCommand } from '../command.ts';
 import { tableFormatFlag } from '../flags/common.ts';
 import { humanSize } from '../format/human.ts';
+import { shownPath } from '../format/image-file.ts';
 import { instructionText } from '../format/instruction.ts';
 import { type Row, renderRows } from '../format/rows.ts';
 import { ellipsis } from '../format/words.ts';
@@ -51,7 +51,7 @@ function diffColumns(row: DiffRow): Row {
   const { SizeBefore: before = 0, SizeAfter: after = 0 } = row;
   return {
     Kind: KINDS[row.Kind],
-    Path: printable(row.Path),
+    Path: shownPath(row.Path),
     Type: row.Type,
     Changes: (row.Changes ?? []).join(','),
     Size: signedSize(after - before),

@@ -1,11 +1,10 @@
-import { printable } from '../../lib/error.ts';
 import type { FileRow, FoundRow } from '../../wire/insight.ts';
 import { imageRoute, insightRows, strakeHost } from '../client/insight.ts';
 import { defineCommand } from '../command.ts';
 import { tableFormatFlag } from '../flags/common.ts';
 import { toggle } from '../flags/flag.ts';
-import { fileMode } from '../format/file-mode.ts';
 import { goTime, humanSize } from '../format/human.ts';
+import { fileMode, shownPath } from '../format/image-file.ts';
 import { instructionText } from '../format/instruction.ts';
 import { type Row, renderRows } from '../format/rows.ts';
 import { ellipsis, shortenId } from '../format/words.ts';
@@ -16,7 +15,7 @@ export async function listImageFiles(session: Session, image: string, path: stri
   const rows: Row[] = [];
   for await (const row of insightRows<FileRow>(session, imageRoute(image, 'files'), { path })) {
     const name = row.Path.slice(row.Path.lastIndexOf('/') + 1) || '/';
-    rows.push({ ...fileColumns(row), Name: printable(row.Type === 'symlink' ? `${name} -> ${row.Link}` : name) });
+    rows.push({ ...fileColumns(row), Name: shownPath(row.Type === 'symlink' ? `${name} -> ${row.Link}` : name) });
   }
   const columns = ['Mode', 'Owner', 'Size', 'Modified', 'Name'];
   session.stdout.write(await renderRows(rows, { titles: FILE_TITLES, columns, format }));
@@ -46,7 +45,7 @@ export const imageFind = defineCommand({
   async run(session, { flags, args, path }) {
     const images = args.slice(0, -1);
     if (flags.all === images.length > 0) {
-      session.stderr.write(`strake: '${path}' needs either an image or --all\n`);
+      session.stderr.write(`strake: 'strake ${path}' needs either an image or --all\n`);
       return 1;
     }
     const rows: Row[] = [];
@@ -78,14 +77,14 @@ const FILE_TITLES = {
 
 function fileColumns(row: FileRow): Row {
   return {
-    Path: printable(row.Path),
+    Path: shownPath(row.Path),
     Type: row.Type,
     Mode: fileMode(row.Type, row.Mode),
     Owner: `${row.Uid}:${row.Gid}`,
     Size: row.Device ? row.Device.join(', ') : humanSize(row.Size),
     Bytes: String(row.Size),
     Modified: goTime(row.Modified).slice(0, 19),
-    Link: printable(row.Link ?? ''),
+    Link: shownPath(row.Link ?? ''),
     Digest: row.Digest ?? '',
     Step: String(row.Step.Number),
     CreatedBy: ellipsis(instructionText(row.Step.CreatedBy), 60),

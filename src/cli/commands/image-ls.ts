@@ -9,10 +9,13 @@ export const imageLs = defineCommand({
   count: [0, 2],
   aliases: ['image ls', 'image list', 'images'],
   flags: imageListFlags,
-  async run(session, { flags, args }) {
+  async run(session, { flags, given, args, path: words }) {
     const [image, path] = args;
-    if (image !== undefined && path !== undefined) await listImageFiles(session, image, path, flags.format);
-    else await printImages(session, flags, args);
+    if (image === undefined || path === undefined) await printImages(session, flags, args);
+    else if ([...given].some((flag) => flag !== 'format')) {
+      session.stderr.write(`strake: of the flags of 'strake ${words}' only --format goes with a path\n`);
+      return 125;
+    } else await listImageFiles(session, image, path, flags.format);
     return 0;
   },
 });

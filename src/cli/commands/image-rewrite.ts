@@ -39,7 +39,7 @@ export const imageRebase = defineCommand({
   },
   async run(session, { flags, args: [image = ''], path }) {
     if (flags.onto === '') {
-      session.stderr.write(`strake: '${path}' needs the new base: --onto IMAGE\n`);
+      session.stderr.write(`strake: 'strake ${path}' needs the new base: --onto IMAGE\n`);
       return 1;
     }
     const query = { onto: flags.onto, from: flags.from || undefined };

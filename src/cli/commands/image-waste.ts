@@ -1,9 +1,9 @@
-import { printable } from '../../lib/error.ts';
 import type { StepShape, WasteGroup, WasteKind, WasteReport } from '../../wire/insight.ts';
 import { imageRoute, strakeHost } from '../client/insight.ts';
 import { defineCommand } from '../command.ts';
 import { text } from '../flags/flag.ts';
 import { humanSize } from '../format/human.ts';
+import { shownPath } from '../format/image-file.ts';
 import { instructionText } from '../format/instruction.ts';
 import { ellipsis } from '../format/words.ts';
 
@@ -41,7 +41,7 @@ function groupText(group: WasteGroup): string {
   return [
     `${humanSize(group.Bytes)} in ${files} of ${stepText(group.Stored)}`,
     `  ${REASONS[group.Kind]} ${stepText(group.By)}`,
-    `  ${printable(group.Examples.join(', '))}${more}`,
+    `  ${shownPath(group.Examples.join(', '))}${more}`,
     `  save them: ${group.Advice}\n\n`,
   ].join('\n');
 }

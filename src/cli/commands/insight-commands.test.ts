@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { isFailure } from '../../lib/error.ts';
 import type { ImageTree } from '../../wire/insight.ts';
 import { findCommand } from '../command-table.ts';
-import { fileMode } from '../format/file-mode.ts';
+import { fileMode, shownPath } from '../format/image-file.ts';
 import { imageListTree } from '../format/image-list-tree.ts';
 import { dotGraph, textTree } from '../format/image-tree.ts';
 import { instructionText } from '../format/instruction.ts';
@@ -25,6 +25,14 @@ test('commands about the inside of images say that a Docker host cannot answer',
   assert.deepEqual(host.received, []);
 });
 
+test('files of an image are listed without the flags of image lists', async () => {
+  await using host = await startTestHost({ routes: {} });
+  const session = testSession(host.endpoint);
+  const found = await findCommand(['image', 'ls', '-q', 'app', '/']);
+  assert.equal(await found?.command.execute(session, found.path, found.argv), 125);
+  assert.equal(session.stderr.text, "strake: of the flags of 'strake image ls' only --format goes with a path\n");
+});
+
 const INSTRUCTIONS: readonly [createdBy: string, text: string][] = [
   ['/bin/sh -c make  -j2', 'RUN make -j2'],
   ['/bin/sh -c #(nop)  ENV A=b', 'ENV A=b'],
@@ -35,16 +43,22 @@ const INSTRUCTIONS: readonly [createdBy: string, text: string][] = [
   ['RUN |1 A=b /bin/sh -c make # buildkit', 'RUN make'],
   ['COPY a b # buildkit', 'COPY a b'],
   ['Imported from -', 'Imported from -'],
+  ['RUN echo \u001b[31mred\n', 'RUN echo \ufffd[31mred'],
   ['', ''],
 ];
 for (const [createdBy, text] of INSTRUCTIONS)
-  test(`instruction behind "${createdBy.slice(0, 40)}"`, () => assert.equal(instructionText(createdBy), text));
+  test(`instruction behind ${JSON.stringify(createdBy.slice(0, 40))}`, () =>
+    assert.equal(instructionText(createdBy), text));
 
 test('modes as ls shows them', () => {
   assert.equal(fileMode('directory', 0o1777), 'drwxrwxrwt');
   assert.equal(fileMode('file', 0o4755), '-rwsr-xr-x');
   assert.equal(fileMode('hardlink', 0o2644), '-rw-r-Sr--');
   assert.equal(fileMode('symlink', 0o777), 'lrwxrwxrwx');
+});
+
+test('names of files cannot make lines of their own', () => {
+  assert.equal(shownPath('/a\nb\tc\u001b[0m'), '/a\ufffdb\ufffdc\ufffd[0m');
 });
 
 const digest = (letter: string) => `sha256:${letter.repeat(64)}`;
