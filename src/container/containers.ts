@@ -318,9 +318,14 @@ export class Containers implements AsyncDisposable {
   async openRootWithVolumes(ref: string): Promise<{ readonly path: string } & Disposable> {
     const container = this.find(ref);
     const root = this.openRoot(ref);
-    await container.inTurn(async () => {
-      if (!isAlive(container.record.phase)) await prepareMounts(container.record.mounts, root.path);
-    });
+    try {
+      await container.inTurn(async () => {
+        if (!isAlive(container.record.phase)) await prepareMounts(container.record.mounts, root.path);
+      });
+    } catch (error) {
+      root[Symbol.dispose]();
+      throw error;
+    }
     return root;
   }
 
