@@ -141,7 +141,10 @@ async function receive(registry: Registry, claim: Claim, { chunks, range }: Inco
     claim.progress = progress;
   } catch (error) {
     // What cannot be stored does not wait for somebody to go on with it: a full disk gets its room back.
-    if (isFailure(error, 'exhausted')) await abandonUpload(registry, repository, upload.id);
+    if (isFailure(error, 'exhausted')) {
+      await blobs.delete(upload.key); // first: the metadata may be on the same disk
+      await abandonUpload(registry, repository, upload.id);
+    }
     throw error;
   }
   if (source.failure !== undefined) throw source.failure;

@@ -1,11 +1,11 @@
 /** `strake registry serve` with real clients: our host, docker, dockerd, podman, buildah, skopeo. */
 import assert from 'node:assert/strict';
-import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { makeCertificates, startRegistry } from './docker-registry.ts';
 import { startDockerd } from './dockerd.ts';
-import { importBusybox, type Result, run, STRAKE, startHost, type TestHost } from './harness.ts';
+import { importBusybox, type Result, run, STRAKE, smallDisk, startHost, type TestHost } from './harness.ts';
 import { type StrakeRegistry, startStrakeRegistry } from './strake-registry.ts';
 
 let host: TestHost;
@@ -216,6 +216,10 @@ test('strake registry: ls, rm of a tag, an image and a repository, prune, gc, ch
   assert.match(await at('prune', '--untagged', '--dry-run', repository), /^Would delete: \S+\/managed\/app@sha256:/);
   assert.match(await at('prune', '--untagged', '--force', repository), /^Deleted: \S+\/managed\/app@sha256:/);
   assert.equal(await at('prune', '--tags', '*', '--keep-last', '1', '--force', repository), '');
+  assert.match(
+    await at('restore', `${repository}:1`),
+    /^Restored: \S+\/managed\/app@sha256:[0-9a-f]{64}\nRestored: \S+app:1$/,
+  );
   await at('rm', '-r', repository);
   assert.match(
     await at('gc', registry.host),
@@ -227,6 +231,24 @@ test('strake registry: ls, rm of a tag, an image and a repository, prune, gc, ch
   const whole = await run(STRAKE, ['registry', 'rm', repository], { env });
   assert.match(whole.stderr, /is a whole repository: add -r to delete it/);
   assert.match(await at('check', registry.host), /^Checked \d+ blobs, \d+ manifests?: no problem$/);
+});
+
+test('a full disk: the push fails with the reason, and nothing of it stays', async () => {
+  using disk = smallDisk(16);
+  await using small = await startStrakeRegistry(disk.path);
+  const upload = (size: number) => {
+    const url = `http://${small.host}/v2/full/app/blobs/uploads/?digest=sha256:${'0'.repeat(64)}`;
+    const sent = `head -c ${size} /dev/zero | curl -s -o /dev/null -w '%{http_code}' -T - -X POST '${url}'`;
+    return must('sh', ['-c', sent]);
+  };
+  assert.equal(await upload(30_000_000), '507');
+  assert.match(small.log(), /no space left in \S+blobs/);
+  assert.equal(await upload(8_000_000), '400', 'there is room again: only the digest is wrong');
+  const files = readdirSync(join(small.data, 'blobs'), { recursive: true, withFileTypes: true });
+  assert.deepEqual(
+    files.filter((entry) => entry.isFile()),
+    [],
+  );
 });
 
 test("the data of Docker's registry is taken over without a copy, and served", async () => {
