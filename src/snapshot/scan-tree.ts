@@ -5,7 +5,14 @@ import { cancelled, Failure } from '../lib/error.ts';
 import { type Digest, Digester, parseDigest } from '../oci/digest.ts';
 import type { LayerFacts } from '../store/layers.ts';
 import { RESERVE_LIMIT } from '../tar/gather-buffer.ts';
-import { countedSize, type EntryHeader, type EntryType, type LayerEntry, notNewer } from '../tar/layer-entry.ts';
+import {
+  countedSize,
+  type EntryHeader,
+  type EntryType,
+  isUsualRoot,
+  type LayerEntry,
+  notNewer,
+} from '../tar/layer-entry.ts';
 import { writeLayerIndex } from '../tar/layer-index.ts';
 import { decodeName, pathInFolder } from '../tar/names.ts';
 import { TarWriter } from '../tar/tar-writer.ts';
@@ -106,9 +113,8 @@ class Scan {
     const found = headerOf(path, type, stat, disk, xattrs);
     const entry = notNewer(found, this.#newest);
     if (entry !== found) setTimes(disk, entry.mtime, entry.mtimeNsec);
-    const isDefaultRoot = path === '' && (stat.mode & 0o7777) === 0o755 && stat.uid === 0 && stat.gid === 0;
     if (type === 'file') this.#addFile(entry, disk);
-    else if (!isDefaultRoot) this.#add({ ...entry, offset: 0 });
+    else if (!isUsualRoot(entry)) this.#add({ ...entry, offset: 0 });
     const row = this.rows.at(-1);
     if (stat.links > 1 && type !== 'directory' && row) this.#linked.set(stat.inode, row);
     if (opaque) this.#add(markRow(path, 'opaque', 0));

@@ -157,7 +157,7 @@ export class Snapshots {
   /** The tree that these sealed layers show together, bottom first, as one tar. Holds a thread of `receivers`. */
   packTree(ids: readonly LayerId[], options: { readonly signal: AbortSignal }): AsyncGenerator<Buffer> {
     const layers = ids.map((id) => ({ index: this.#index(id), tree: this.#tree(id) }));
-    return streamLayer(this.#receivers, { form: 'squashed', layers, from: 0 }, options);
+    return streamLayer(this.#receivers, { form: 'tree', layers, from: 0 }, options);
   }
 
   #commit(move: (target: string) => void, signal: AbortSignal, { newest }: CommitOptions): PendingLayer {

@@ -6,6 +6,7 @@ import type { WorkerPool } from '../lib/worker-pool.ts';
 import type { TaskContext } from '../lib/worker-task.ts';
 import { type DiffId, Digester } from '../oci/digest.ts';
 import { gzipMembers } from '../tar/gzip-members.ts';
+import { isUsualRoot } from '../tar/layer-entry.ts';
 import { readLayerIndex } from '../tar/layer-index.ts';
 import { type PlacedEntry, packEntries, packPieces } from '../tar/pack-layer.ts';
 import { LayerStack } from '../tar/stack/layer-stack.ts';
@@ -24,10 +25,10 @@ export interface StreamedLayer {
 
 /**
  * Layers, bottom first, as one: those from number `from` on in one layer that does the same to the ones below. With 0 it
- * is the tree that a container would see, without whiteouts.
+ * is the tree that a container would see, without whiteouts; as `tree` in the canonical tar of that.
  */
 export interface StreamedStack {
-  readonly form: 'squashed';
+  readonly form: 'squashed' | 'tree';
   readonly layers: readonly Pick<StreamedLayer, 'index' | 'tree'>[];
   readonly from: number;
 }
@@ -78,16 +79,17 @@ export async function writeTask({ layer, file, place }: WriteRequest, { signal }
 }
 
 function piecesOf(layer: StreamedLayer | StreamedStack): Parameters<typeof sendStream>[0] {
-  if (layer.form === 'squashed') {
+  if ('layers' in layer) {
     return packEntries(squashedEntries(layer));
   }
   const pieces = verified(packPieces(layer.index, layer.tree), layer.expect);
   return layer.form === 'gzip' ? gzipMembers(pieces) : pieces;
 }
 
-function* squashedEntries({ layers, from }: StreamedStack): Generator<PlacedEntry> {
+function* squashedEntries({ form, layers, from }: StreamedStack): Generator<PlacedEntry> {
   const stack = new LayerStack(layers.map(({ index }) => readLayerIndex(index).entries));
-  for (const { entry, layer } of squashRows(stack, from)) yield { entry, tree: layers[layer]?.tree ?? '' };
+  for (const { entry, layer } of squashRows(stack, from))
+    if (form === 'squashed' || !isUsualRoot(entry)) yield { entry, tree: layers[layer]?.tree ?? '' };
 }
 
 function* verified(pieces: Iterable<Buffer>, expect: DiffId | undefined): Generator<Buffer> {

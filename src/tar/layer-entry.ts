@@ -49,6 +49,11 @@ export interface LayerEntry extends EntryHeader {
   readonly offset: number;
 }
 
+/** Whether an entry is the root as it usually is, which the canonical tar of a tree does not list. */
+export function isUsualRoot({ path, mode, uid, gid }: EntryHeader): boolean {
+  return path === '' && mode === 0o755 && uid === 0 && gid === 0;
+}
+
 /** The header with a modification time that is not after `newest`, in seconds. */
 export function notNewer<T extends EntryHeader>(header: T, newest: number | undefined): T {
   const isNewer = newest !== undefined && (header.mtime > newest || (header.mtime === newest && header.mtimeNsec > 0));
