@@ -70,7 +70,9 @@ export const serve = defineCommand({
       metrics: flags.metrics === '' ? undefined : parseAddress(flags.metrics),
     };
     const script = registryScript(session.hostScript, 'registry');
-    return becomeProgram(script, [JSON.stringify(options)], session.env);
+    // Threads of Node for files: each sync of a blob takes one while the disk works, and disks take many syncs at once.
+    const env = { UV_THREADPOOL_SIZE: '16', ...session.env };
+    return becomeProgram(script, [JSON.stringify(options)], env);
   },
 });
 
