@@ -11,6 +11,8 @@ export interface IpamPool {
 /** Body of POST /networks/create */
 export interface NetworkCreateBody {
   Name: string;
+  /** Without meaning since API 1.44: names are unique. */
+  CheckDuplicate?: boolean;
   Driver?: string;
   Internal?: boolean;
   Attachable?: boolean;

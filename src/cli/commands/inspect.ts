@@ -65,7 +65,8 @@ async function inspectAll(
       complaints.push(types.length > 1 ? `Error: No such object: ${name}` : error.message);
     }
   }
-  if (print) for (const raw of found) session.stdout.write(`${print(JSON.parse(raw))}\n`);
+  if (print && found.length === 0) session.stdout.write('\n');
+  else if (print) for (const raw of found) session.stdout.write(`${print(JSON.parse(raw))}\n`);
   else if (flags.format === 'json') session.stdout.write(`[${found.map((raw) => raw.trim()).join(',')}]\n`);
   else if (found.length === 0) session.stdout.write('[]\n');
   else session.stdout.write(`[\n${found.map((raw) => `    ${indentJson(raw, 1)}`).join(',\n')}\n]\n`);

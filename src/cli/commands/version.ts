@@ -33,7 +33,8 @@ export const version = defineCommand({
     };
     if (flags.format !== '') {
       const { compileTemplate } = await import('../gotemplate/evaluate.ts');
-      const template = flags.format === 'json' ? '{{json .}}' : flags.format;
+      // Templates for Docker write the field as its program has it, the document has another case.
+      const template = flags.format === 'json' ? '{{json .}}' : flags.format.replaceAll('.APIVersion', '.ApiVersion');
       const value = JSON.parse(JSON.stringify({ Client: own, Server: server ?? null }));
       session.stdout.write(`${compileTemplate(template)(value)}\n`);
     } else session.stdout.write(alignTabs(clientText(own) + serverText(server), { minWidth: 20, padding: 3 }));

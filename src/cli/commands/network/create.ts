@@ -26,6 +26,7 @@ export const networkCreate = defineCommand({
   async run(session, { flags, given, args: [name = ''] }) {
     const body: NetworkCreateBody = {
       Name: name,
+      CheckDuplicate: true, // hosts before API 1.44 else make another one of the same name
       Driver: flags.driver,
       Internal: flags.internal,
       Attachable: flags.attachable,
