@@ -69,8 +69,11 @@ export function* packEntries(entries: Iterable<PlacedEntry>): Generator<Buffer> 
   yield* ready;
 }
 
-/** Reads a part of a file into room that `reserve` gives; yields after each read, when the room is full. */
-function* readContent(
+/**
+ * Reads a part of a file of a layer's tree into room that `reserve` gives; yields after each read, when the room is full.
+ * What is not there is a Failure of kind `data-loss`.
+ */
+export function* readContent(
   tree: string,
   path: string,
   offset: number,

@@ -1,8 +1,7 @@
-import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { Failure } from '../../lib/error.ts';
 import { readLayerIndex } from '../../tar/layer-index.ts';
-import { pathInFolder } from '../../tar/names.ts';
+import { readContent } from '../../tar/pack-layer.ts';
 import { viewOf } from '../../tar/stack/image-view.ts';
 import { LayerStack } from '../../tar/stack/layer-stack.ts';
 import type { FileRow } from '../../wire/insight.ts';
@@ -69,18 +68,13 @@ function* readFile(image: StoredImage, text: string): Generator<Buffer> {
   if (!found && path !== '') throw missing(text);
   if (found?.content.type !== 'file')
     throw new Failure('invalid', 'NOT_A_FILE', `"/${path}" in the image is a ${found?.entry.type ?? 'directory'}`);
+  let piece = Buffer.alloc(0);
+  const reserve = (length: number) => {
+    piece = Buffer.allocUnsafe(length);
+    return piece;
+  };
   const tree = join(image.folders[found.layer] ?? '', 'diff');
-  const file = openSync(pathInFolder(tree, path), constants.O_RDONLY | constants.O_NOFOLLOW);
-  try {
-    for (;;) {
-      const piece = Buffer.allocUnsafe(1 << 20);
-      const count = readSync(file, piece);
-      if (count === 0) return;
-      yield piece.subarray(0, count);
-    }
-  } finally {
-    closeSync(file);
-  }
+  for (const _ of readContent(tree, path, 0, found.content.size, reserve)) yield piece;
 }
 
 const PIECE = 256 << 10;
