@@ -65,22 +65,7 @@ function archive(
   return {
     name: `archive of ${name}`,
     rounds: size.rounds,
-    prepare(context, seed) {
-      const root = join(context, 'root');
-      mkdirSync(join(root, 'large'), { recursive: true });
-      for (let i = 0; i < size.large; i++)
-        writeFileSync(join(root, 'large', `f${i}`), noise(10 * MIB, seed * 1000 + i));
-      const bytes = noise(MIB, seed + 1);
-      for (let i = 0; i < size.small; i++) {
-        const folder = join(root, `d${Math.floor(i / 100)}`);
-        if (i % 100 === 0) mkdirSync(folder);
-        const from = (i * 104_729) % (bytes.length - 8192);
-        writeFileSync(join(folder, `f${i % 100}`), bytes.subarray(from, from + 8192));
-      }
-      const packed = spawnSync('tar', ['-C', root, '-cf', join(context, 'root.tar'), '.'], { encoding: 'utf8' });
-      if (packed.status !== 0) throw new Error(`tar failed: ${packed.stderr}`);
-      rmSync(root, { recursive: true });
-    },
+    prepare: (context, seed) => packTree(context, seed, size),
     phases: [
       phase('import', (archives, context, tag) => archives.importTar(join(context, 'root.tar'), tag)),
       phase('save', (archives, context, tag) => archives.save(tag, join(context, 'saved.tar'))),
@@ -133,6 +118,27 @@ function tarOf(files: readonly (readonly [path: string, content: Buffer])[]): Bu
   }
   writer.end();
   return Buffer.concat(pieces);
+}
+
+/** Makes `root.tar` in the context. */
+export function packTree(
+  context: string,
+  seed: number,
+  { large, small }: { readonly large: number; readonly small: number },
+): void {
+  const root = join(context, 'root');
+  mkdirSync(join(root, 'large'), { recursive: true });
+  for (let i = 0; i < large; i++) writeFileSync(join(root, 'large', `f${i}`), noise(10 * MIB, seed * 1000 + i));
+  const bytes = noise(MIB, seed + 1);
+  for (let i = 0; i < small; i++) {
+    const folder = join(root, `d${Math.floor(i / 100)}`);
+    if (i % 100 === 0) mkdirSync(folder);
+    const from = (i * 104_729) % (bytes.length - 8192);
+    writeFileSync(join(folder, `f${i % 100}`), bytes.subarray(from, from + 8192));
+  }
+  const packed = spawnSync('tar', ['-C', root, '-cf', join(context, 'root.tar'), '.'], { encoding: 'utf8' });
+  if (packed.status !== 0) throw new Error(`tar failed: ${packed.stderr}`);
+  rmSync(root, { recursive: true });
 }
 
 function phase(name: string, command: (archives: ArchiveCommands, context: string, tag: string) => Invocation): Phase {

@@ -26,6 +26,8 @@ export interface ArchiveCommands {
   importTar(tar: string, image: string): Invocation;
   save(image: string, file: string): Invocation;
   load(file: string): Invocation;
+  push(image: string): Invocation;
+  pull(image: string): Invocation;
   /** Untimed. */
   remove(image: string): void;
 }
@@ -139,6 +141,8 @@ function archiveCommands(file: string, env: Readonly<Record<string, string>>): A
     importTar: (tar, image) => ({ file, args: ['import', tar, image], env }),
     save: (image, archive) => ({ file, args: ['save', '-o', archive, image], env }),
     load: (archive) => ({ file, args: ['load', '-q', '-i', archive], env }),
+    push: (image) => ({ file, args: ['push', '-q', image], env }),
+    pull: (image) => ({ file, args: ['pull', '-q', image], env }),
     remove: (image) => must(file, ['rmi', '-f', image], env),
   };
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { archiveScenarios } from './archive-scenarios.ts';
 import { noise } from './noise.ts';
 import type { Invocation, Peer } from './peers.ts';
+import { transferScenarios } from './transfer-scenarios.ts';
 
 export interface Phase {
   readonly name: string;
@@ -115,6 +116,7 @@ export const scenarios: readonly Scenario[] = [
     phases: [{ name: 'bridge', target: 0.25, peer: 'docker', invoke: (peer) => peer.run('base', ['true']) }],
   },
   ...archiveScenarios,
+  ...transferScenarios,
 ];
 
 /** `count` files of 1 to 10 KiB in folders of 100. */

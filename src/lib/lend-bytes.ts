@@ -9,6 +9,14 @@ export async function* lendBytes<Chunk extends Uint8Array>(source: AsyncIterable
   }
 }
 
+/** The same of chunks that are known to be alone in their memory. */
+export async function* useUpBytes<Chunk extends Uint8Array>(source: AsyncIterable<Chunk>): AsyncGenerator<Chunk> {
+  for await (const chunk of source) {
+    yield chunk;
+    freeBytes(chunk);
+  }
+}
+
 /** Frees the memory of bytes that nobody reads any more, if they are all that it holds. */
 function releaseBytes({ buffer, byteLength }: Uint8Array): void {
   if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0);

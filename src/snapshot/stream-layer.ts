@@ -83,7 +83,15 @@ function piecesOf(layer: StreamedLayer | StreamedStack): Parameters<typeof sendS
     return packEntries(squashedEntries(layer));
   }
   const pieces = verified(packPieces(layer.index, layer.tree), layer.expect);
-  return layer.form === 'gzip' ? gzipMembers(pieces) : pieces;
+  return layer.form === 'gzip' ? gzipMembers(freed(pieces)) : pieces;
+}
+
+/** Each piece is freed when the next one is asked for. */
+function* freed(pieces: Iterable<Buffer>): Generator<Buffer> {
+  for (const piece of pieces) {
+    yield piece;
+    freeBytes(piece);
+  }
 }
 
 function* squashedEntries({ form, layers, from }: StreamedStack): Generator<PlacedEntry> {

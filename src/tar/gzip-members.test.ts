@@ -25,3 +25,11 @@ for (const [name, size] of [
     for (let at = 0; at < size; at += 99_991) cut.push(bytes.subarray(at, at + 99_991));
     assert.deepEqual(await compressed(cut), whole);
   });
+
+test('what cannot be compressed is stored, member by member', async () => {
+  const noise = randomBytes(3 << 20);
+  const text = Buffer.alloc(2 << 20, 'strake ');
+  const whole = await compressed([noise, text]);
+  assert.deepEqual(gunzipSync(whole), Buffer.concat([noise, text]));
+  assert.ok(whole.length > noise.length && whole.length < noise.length + 20_000, `${whole.length} bytes`);
+});

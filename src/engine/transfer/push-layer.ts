@@ -1,4 +1,5 @@
 import { Failure, isFailure } from '../../lib/error.ts';
+import { useUpBytes } from '../../lib/lend-bytes.ts';
 import { type DiffId, shortId } from '../../oci/digest.ts';
 import { isForeignLayer, type LayerDescriptor } from '../../oci/manifest.ts';
 import { MediaType } from '../../oci/media-type.ts';
@@ -105,7 +106,8 @@ async function compress(needs: TransferNeeds, { diffId, push }: LayerPush): Prom
   if (!layer) throw new Failure('not-found', 'LAYER_MISSING', `layer ${diffId} is not in the store`);
   // No gzip is longer than its input by more than a little.
   const limit = layer.tarSize + (layer.tarSize >> 6) + (1 << 20);
-  const written = await store.content.write(needs.compressLayer(layer.id, { signal }), { limit, signal });
+  const bytes = useUpBytes(needs.compressLayer(layer.id, { signal }));
+  const written = await store.content.write(bytes, { limit, signal });
   const blob = { mediaType: MediaType.dockerLayerGzip, ...written };
   store.shipped.addBlob(diffId, blob);
   return blob;

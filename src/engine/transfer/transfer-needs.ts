@@ -18,7 +18,7 @@ export interface TransferNeeds {
     source: AsyncIterable<Uint8Array>,
     options: { readonly signal: AbortSignal; readonly expect: DiffId },
   ) => Promise<LayerRecord>;
-  /** The gzip of a layer's tar, the same each time. */
+  /** The gzip of a layer's tar, the same each time. Each chunk is alone in its memory. */
   readonly compressLayer: (id: LayerId, options: { readonly signal: AbortSignal }) => AsyncIterable<Uint8Array>;
   /** Tells the event log. */
   readonly emit: (subject: EventSubject) => void;
