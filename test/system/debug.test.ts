@@ -107,6 +107,14 @@ test('C6: build --on-error=shell on a terminal', async () => {
   assert.match((await host.strake(['build', '--on-error=mail', failing])).stderr, /invalid --on-error "mail"/);
 });
 
+test('C6: strake debug on a terminal: size, prompt, exit code', async () => {
+  const steps = [
+    { expect: 'what it left, as app in /work.*/work \\$ ', send: 'stty size; id -un\n' },
+    { expect: '30 100\r\napp\r\n.*\\$ ', send: 'exit 7\n' },
+  ];
+  assert.equal((await talkOnTerminal(host, [STRAKE, 'debug', 'broken'], steps)).code, 7);
+});
+
 test('C6: only so many failures are kept, and secrets are not', async () => {
   assert.ok(!existsSync(join(host.dataRoot, 'debug/secret')));
   const failing = makeContext(host.folder, { Dockerfile: 'FROM busybox\nARG N\nRUN exit $N\n' });

@@ -123,6 +123,9 @@ test('C5: the edit that would have kept the hit', async () => {
   assert.deepEqual((await explain()).Advice, [
     { Step: 2, Keeps: [4], Text: 'move ARG STAMP=1 below RUN echo npm ci, which does not name it' },
   ]);
+  writeFileSync(join(context, 'main.js'), '3');
+  assert.match(await host.ok(['build', '-q', '--explain', context]), /^sha256:[0-9a-f]{64}$/);
+  await host.ok(['build', '-q', '-t', 'advised', '--no-cache', context]);
   const text = await host.ok(['why', 'advised']);
   assert.match(
     text,

@@ -21,7 +21,10 @@ export function checkRemembered(session: Session, client: EngineClient, { explai
     throw new Failure('unsupported', 'NOT_STRAKE', '--explain and --on-error need a Strake host; this one is Docker');
 }
 
-/** What follows a build that the host remembers: advice of `--explain`, and the shell of `--on-error` when it failed. */
+/**
+ * What follows a build that the host remembers: advice of `--explain`, and the shell of `--on-error` when it failed. When
+ * it failed, nothing that goes wrong here takes the place of its error.
+ */
 export async function afterBuild(
   session: Session,
   client: EngineClient,
@@ -29,21 +32,20 @@ export async function afterBuild(
   asked: Asked & { readonly output: Output; readonly error: unknown },
 ): Promise<void> {
   const build = answer.headers.get(BUILD_HEADER);
-  const { signal } = session;
-  if (build === undefined || signal.aborted) return;
-  if (asked.explain) {
-    const { Advice } = await client.json<BuildExplanation>('GET', '/strake/builds/explain', {
-      query: { build },
-      signal,
-    });
-    asked.output.write(adviceText(Advice));
-  }
-  if (asked.onError !== 'shell' || asked.error === undefined) return;
-  session.stderr.write(`${messageOf(asked.error)}\n`);
+  if (build === undefined || session.signal.aborted) return;
   try {
+    if (asked.explain) asked.output.write(await adviceFor(session, client, build));
+    if (asked.onError !== 'shell' || asked.error === undefined) return;
+    session.stderr.write(`${messageOf(asked.error)}\n`);
     await debugBuild(session, build, {});
   } catch (error) {
-    if (!isFailure(error)) throw error;
-    session.stderr.write(`no shell: ${error.message}\n`); // the build's own failure is what counts
+    if (!isFailure(error) || asked.error === undefined) throw error;
+    session.stderr.write(`${error.message}\n`);
   }
+}
+
+async function adviceFor({ signal }: Session, client: EngineClient, build: string): Promise<string> {
+  const query = { build };
+  const { Advice } = await client.json<BuildExplanation>('GET', '/strake/builds/explain', { query, signal });
+  return adviceText(Advice);
 }

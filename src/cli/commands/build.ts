@@ -1,6 +1,6 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { Failure } from '../../lib/error.ts';
-import { BUILD_HEADER, EVENTS_QUERY } from '../../wire/build.ts';
+import { BUILD_HEADER, EVENTS_QUERY, LINT_QUERY } from '../../wire/build.ts';
 import type { ProgressLine } from '../../wire/progress.ts';
 import { BUILD_FLAGS, buildQuery, refuseForDocker } from '../build/build-flags.ts';
 import { findBuildSource } from '../build/build-source.ts';
@@ -35,8 +35,9 @@ export const build = defineCommand({
       : session.stdout;
     const named = new Map(flags.buildContext.map(findNamedSource));
     const lent = { ...secretsHeader(flags.secret, session.env), ...agentsHeader(flags.ssh, session.env) };
-    if (client.strakeVersion === undefined) refuseForDocker(flags);
-    const mode = progressMode(flags, session, output, { isStrake: client.strakeVersion !== undefined });
+    const isStrake = client.strakeVersion !== undefined;
+    if (!isStrake) refuseForDocker(flags);
+    const mode = progressMode(flags, session, output, { isStrake });
     const place = { dockerfile: source.dockerfile, remote: source.kind === 'remote' ? source.url : undefined };
     const tellsEvents = flags.check || EVENT_MODES.includes(mode);
     if (!flags.check)
@@ -47,6 +48,7 @@ export const build = defineCommand({
       query: {
         ...buildQuery({ ...flags, quiet: mode === 'quiet' }, place, session.env),
         ...(tellsEvents && { [EVENTS_QUERY]: '1' }),
+        ...(isStrake && mode !== 'quiet' && { [LINT_QUERY]: '1' }),
       },
       headers: { ...(await allRegistryAuth(session)), ...lent },
       compress: flags.compress,
@@ -55,13 +57,15 @@ export const build = defineCommand({
     const lines = readJsonLines<ProgressLine>(answer.body);
     if (flags.check) return await printCheck(lines, output);
     let image: string | undefined;
+    // What programs read stays as they expect it.
+    const after = { ...flags, output: mode === 'quiet' || mode === 'rawjson' ? session.stderr : output };
     try {
       image = await followBuild(session, output, lines, mode);
     } catch (error) {
-      await afterBuild(session, client, answer, { ...flags, output, error });
+      await afterBuild(session, client, answer, { ...after, error });
       throw error;
     }
-    await afterBuild(session, client, answer, { ...flags, output, error: undefined });
+    await afterBuild(session, client, answer, { ...after, error: undefined });
     if (image === undefined) {
       if (flags.iidfile !== '' || flags.metadataFile !== '' || isWritten)
         throw new Failure('internal', 'NO_IMAGE_ID', 'the host did not tell the image ID');

@@ -1,5 +1,3 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { chmodSync, mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BuildRecord } from '../../build/explain/build-record.ts';
@@ -7,6 +5,7 @@ import type { RunMount } from '../../build/needs.ts';
 import type { Containers } from '../../container/containers.ts';
 import { isAlive } from '../../container/record.ts';
 import { Failure, isFailure } from '../../lib/error.ts';
+import { runProgram } from '../../lib/run-program.ts';
 import type { Store } from '../../store/open-store.ts';
 import { treeSize } from '../containers/tree-size.ts';
 
@@ -14,6 +13,7 @@ import { treeSize } from '../containers/tree-size.ts';
 const KEPT_FAILURES = 10;
 /** Most that is copied of a writable bind. */
 const COPIED_BYTES = 256 << 20;
+const COPY_MS = 60_000;
 const CLEANUP_MS = 30_000;
 
 /** What failed steps leave behind, to be looked into: `<root>/debug/<build>/`, and a stopped container each. */
@@ -85,11 +85,6 @@ export class KeptSteps {
 }
 
 async function copyTree(from: string, to: string): Promise<void> {
-  const copy = spawn('cp', ['-a', '--', from, to], { stdio: ['ignore', 'ignore', 'pipe'] });
-  let complaint = '';
-  copy.stderr?.on('data', (chunk) => {
-    complaint = (complaint + chunk).slice(0, 4096);
-  });
-  const [code] = await once(copy, 'close');
-  if (code !== 0) throw new Failure('internal', 'MOUNT_KEEP', `cannot keep the files of a mount: ${complaint.trim()}`);
+  const { exitCode, stderr } = await runProgram('cp', ['-a', '--', from, to], { signal: AbortSignal.timeout(COPY_MS) });
+  if (exitCode !== 0) throw new Failure('internal', 'MOUNT_KEEP', `cannot keep the files of a mount: ${stderr.trim()}`);
 }
