@@ -1,6 +1,6 @@
 /** `strake registry serve` with real clients: our host, docker, dockerd, podman, buildah, skopeo. */
 import assert from 'node:assert/strict';
-import { cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { makeCertificates, startRegistry } from './docker-registry.ts';
@@ -231,6 +231,29 @@ test('strake registry: ls, rm of a tag, an image and a repository, prune, gc, ch
   const whole = await run(STRAKE, ['registry', 'rm', repository], { env });
   assert.match(whole.stderr, /is a whole repository: add -r to delete it/);
   assert.match(await at('check', registry.host), /^Checked \d+ blobs, \d+ manifests?: no problem$/);
+});
+
+test("a mirror of Docker's registry: pulls go through it, are counted and logged, and need no upstream later", async () => {
+  const log = join(host.folder, 'access.log');
+  await using upstream = await startRegistry(host.folder);
+  await ok(['tag', 'app', `${upstream.host}/team/app:1`]);
+  const digest = lastDigest(await ok(['push', `${upstream.host}/team/app:1`]));
+  const flags = ['--proxy', `http://${upstream.host}`, '--access-log', log, '--metrics', '127.0.0.1:0'];
+  await using mirror = await startStrakeRegistry(host.folder, { flags });
+  const name = `${mirror.host}/team/app:1`;
+  assert.match(await ok(['pull', name]), new RegExp(`^Digest: ${digest}$`, 'm'));
+  // The host may have had its layers already: a client that keeps nothing gets them all.
+  await must('skopeo', ['copy', '--src-tls-verify=false', `docker://${name}`, `dir:${join(host.folder, 'mirrored')}`]);
+  await upstream[Symbol.asyncDispose]();
+  await ok(['rmi', name]);
+  assert.match(await ok(['pull', name]), new RegExp(`^Digest: ${digest}$`, 'm'));
+  await must('skopeo', ['copy', '--src-tls-verify=false', `docker://${name}`, `dir:${join(host.folder, 'again')}`]);
+  const refused = await host.strake(['push', name], { env });
+  assert.match(refused.stderr, /this is a mirror of localhost:\d+: push there/);
+  const metrics = / metrics address="([^"]+)"/.exec(mirror.log())?.[1] ?? '';
+  assert.match(await must('curl', ['-fsS', `http://${metrics}/metrics`]), /route="blob",status="200"\} [1-9]/);
+  const rows = readFileSync(log, 'utf8').trim().split('\n');
+  assert.ok(rows.map((row) => JSON.parse(row)).some(({ route, status }) => route === 'manifest' && status === 200));
 });
 
 test('a full disk: the push fails with the reason, and nothing of it stays', async () => {
