@@ -5,9 +5,11 @@ import {
   BUILD_HEADER,
   type BuildOptions,
   type BuildResources,
+  CHECK_QUERY,
   EVENTS_QUERY,
   EXPLAIN_QUERY,
   INLINE_CACHE_QUERY,
+  LINT_QUERY,
   VERIFY_QUERY,
 } from '../../wire/build.ts';
 import type { ProgressLine } from '../../wire/progress.ts';
@@ -62,7 +64,7 @@ async function build(backend: BuildBackend, exchange: Exchange): Promise<void> {
     signal: exchange.signal,
   };
   try {
-    if (exchange.query.flag('strakecheck')) {
+    if (exchange.query.flag(CHECK_QUERY)) {
       await backend.check(request);
       return lines.end();
     }
@@ -108,7 +110,7 @@ export function readBuildOptions(query: Query): BuildOptions {
     networkMode: query.optional('networkmode'),
     extraHosts: query.list('extrahosts'),
     squash: query.flag('squash'),
-    lint: query.flag('strakelint'),
+    lint: query.flag(LINT_QUERY),
     allow: readAllowed(query.list('allow')),
     resources: readResources(query),
     explain: query.flag(EXPLAIN_QUERY),

@@ -1,6 +1,6 @@
 import { Failure } from '../../lib/error.ts';
 import { parseReference } from '../../oci/reference.ts';
-import { EXPLAIN_QUERY, INLINE_CACHE_QUERY, VERIFY_QUERY } from '../../wire/build.ts';
+import { CHECK_QUERY, EXPLAIN_QUERY, INLINE_CACHE_QUERY, VERIFY_QUERY } from '../../wire/build.ts';
 import type { Ulimit } from '../../wire/container.ts';
 import type { Query } from '../client/engine-client.ts';
 import { platformFlag } from '../flags/common.ts';
@@ -111,8 +111,7 @@ export function buildQuery(
     nocache: flags.noCache || undefined,
     nocachefilter: flags.noCacheFilter,
     allow: flags.allow,
-    strakelint: flags.quiet ? undefined : 1,
-    strakecheck: flags.check || undefined,
+    [CHECK_QUERY]: flags.check || undefined,
     pull: flags.pull || undefined,
     q: flags.quiet || undefined,
     squash: flags.squash || undefined,
