@@ -95,6 +95,15 @@ test('the time after a deletion protects a push that saw the blobs before it', a
   assert.equal(await putManifest(registry, 'a', '2', manifestOf('config', 'layer')), 201);
 });
 
+test('who is told that a blob is here has time to put a manifest that names it', async () => {
+  await using registry = await openTestRegistry({ policy: { lease: 60_000, grace: 10 } });
+  const digest = await pushImage(registry, 'a', '1', 'config', 'seen', 'unseen');
+  assert.equal(await statusOf(registry, 'DELETE', `/v2/a/manifests/${digest}`), 202);
+  assert.equal(await hasBlob(registry, 'a', 'seen'), true);
+  await collect(registry.registry, { leaseTime: Date.now() + 1_000, signal });
+  assert.deepEqual([await hasBlob(registry, 'a', 'seen'), await hasBlob(registry, 'a', 'unseen')], [true, false]);
+});
+
 test('a mount holds a blob whose first home loses it', async () => {
   await using registry = await openTestRegistry();
   const digest = await pushImage(registry, 'a', '1', 'config');

@@ -64,8 +64,8 @@ export interface Manifests {
   ): Promise<boolean>;
   /** In the order of their bytes; undefined for an unknown repository. */
   listTags(repository: RepositoryName, page: Page): Promise<string[] | undefined>;
-  /** Repositories with a manifest, in the order of their bytes. */
-  listRepositories(page: Page): Promise<string[]>;
+  /** Repositories with a manifest, in the order of their bytes; those whose names contain `term` when there is one. */
+  listRepositories(page: Page, term?: string): Promise<string[]>;
   /** Manifests whose subject is `digest`, in the order of their digests, of one artifact type or of all. */
   listReferrers(
     repository: RepositoryName,
@@ -81,6 +81,11 @@ export interface StoredBlob {
   readonly size: number;
 }
 
+export interface HeldBlob extends StoredBlob {
+  /** Null while a manifest of the repository names the blob. */
+  readonly leaseEnd: number | null;
+}
+
 /** How a repository takes a blob in. */
 export interface Terms {
   readonly leaseEnd: number;
@@ -90,7 +95,9 @@ export interface Terms {
 
 export interface Blobs {
   /** A blob of this repository. */
-  findBlob(repository: RepositoryName, digest: ContentDigest): Promise<StoredBlob | undefined>;
+  findBlob(repository: RepositoryName, digest: ContentDigest): Promise<HeldBlob | undefined>;
+  /** Makes the lease of a blob end no sooner than `leaseEnd`; false when the repository has not got it any more. */
+  extendLease(repository: RepositoryName, digest: ContentDigest, leaseEnd: number): Promise<boolean>;
   /** Bytes of a blob of this repository, which may not be here yet. */
   expectedSize(repository: RepositoryName, digest: ContentDigest): Promise<number | undefined>;
   /** A blob of any repository. */

@@ -210,6 +210,7 @@ test('strake registry: ls, rm of a tag, an image and a repository, prune, gc, ch
     await ok(['push', `${repository}:${tag}`]);
   }
   assert.match(await at('ls', registry.host), /^managed\/app$/m);
+  assert.match(await ok(['search', `${registry.host}/manag`]), /managed\/app/);
   assert.equal(await at('ls', repository), '1\n2\n3');
   assert.equal(await at('rm', `${repository}:1`), `Untagged: ${repository}:1`);
   assert.match(await at('rm', '--image', `${repository}:2`), /^Deleted: \S+\/managed\/app@sha256:[0-9a-f]{64}$/);

@@ -22,7 +22,14 @@ export async function getBlob(registry: Registry, exchange: RepositoryExchange):
     'Accept-Ranges': 'bytes',
     'Cache-Control': 'max-age=31536000',
   };
-  if (request.method === 'HEAD') return answer(response, 200, { ...headers, 'Content-Length': size });
+  if (request.method === 'HEAD') {
+    // Who asks may be about to push a manifest that names it, and to leave the blob out because it is here.
+    const { lease } = registry.policy;
+    if (blob && blob.leaseEnd !== null && blob.leaseEnd < Date.now() + lease / 2)
+      if (!(await registry.metadata.extendLease(repository, digest, Date.now() + lease)))
+        throw new Refusal('BLOB_UNKNOWN', { detail: { digest } });
+    return answer(response, 200, { ...headers, 'Content-Length': size });
+  }
 
   const range = ifRange === undefined || ifRange === etag ? byteRange(request.headers.range, size) : undefined;
   if (range === 'outside')

@@ -549,6 +549,22 @@ const ROWS: readonly Row[] = [
     lacks: ['link'],
     json: { repositories: [] },
   },
+  {
+    name: 'a search',
+    ask: 'GET /v1/search?q=Team&n=25',
+    status: 200,
+    json: {
+      num_results: 1,
+      query: 'team',
+      results: [{ name: 'team/app', description: '', star_count: 0, is_official: false, is_automated: false }],
+    },
+  },
+  {
+    name: 'a search for nothing that is there',
+    ask: 'GET /v1/search?q=x_y',
+    status: 200,
+    json: { num_results: 0, query: 'x_y', results: [] },
+  },
   refused('repositories by no number', 'GET /v2/_catalog?n=x', 400, 'PAGINATION_NUMBER_INVALID'),
   refused('a reference that is no digest', 'GET /v2/team/app/referrers/v1', 400, 'DIGEST_INVALID'),
   {

@@ -7,6 +7,7 @@ import type { Registry } from '../registry.ts';
 import { answerJson, cutPage, type Exchange, pageOf, type RepositoryExchange } from './exchange.ts';
 
 const MOST_NAMES = 10_000;
+const MOST_FOUND = 100;
 const MOST_REFERRERS = 1_000;
 
 /** Tags in the order of their bytes. https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-tags */
@@ -24,6 +25,22 @@ export async function listRepositories(registry: Registry, { query, response, gr
   const names = await registry.metadata.listRepositories({ ...page, limit: page.limit + 1 });
   const { shown, headers } = cutPage('/v2/_catalog', page, names, (name) => name);
   answerJson(response, 200, { repositories: shown.filter((name) => grant.mayPull(name)) }, headers);
+}
+
+/** Repositories whose names contain a word, in the form that `docker search` asks for. */
+export async function searchRepositories(registry: Registry, { query, response, grant }: Exchange): Promise<void> {
+  const term = (query.get('q') ?? '').toLowerCase().slice(0, 255);
+  const { limit } = pageOf(query, MOST_FOUND);
+  const names = await registry.metadata.listRepositories({ last: '', limit: MOST_NAMES }, term);
+  const found = names.filter((name) => grant.mayPull(name)).slice(0, limit);
+  const results = found.map((name) => ({
+    name,
+    description: '',
+    star_count: 0,
+    is_official: false,
+    is_automated: false,
+  }));
+  answerJson(response, 200, { num_results: results.length, query: term, results });
 }
 
 /** What refers to a digest. https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-referrers */

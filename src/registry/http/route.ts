@@ -3,7 +3,7 @@ import { Refusal } from '../codes.ts';
 /** What the path of a request names. https://github.com/opencontainers/distribution-spec/blob/main/spec.md#endpoints */
 export type Place =
   | { readonly kind: 'base' }
-  | { readonly kind: 'catalog' }
+  | { readonly kind: 'catalog' | 'search' | 'ping' }
   | { readonly kind: 'manifest' | 'blob' | 'referrers' | 'upload'; readonly name: string; readonly reference: string }
   | { readonly kind: 'uploads' | 'tags'; readonly name: string };
 
@@ -13,6 +13,8 @@ const UPLOADS = '/blobs/uploads/';
 export function placeOf(path: string): Place | undefined {
   if (path === '/v2/' || path === '/v2') return { kind: 'base' };
   if (path === '/v2/_catalog') return { kind: 'catalog' };
+  if (path === '/v1/search') return { kind: 'search' };
+  if (path === '/v1/_ping') return { kind: 'ping' };
   if (!path.startsWith('/v2/')) return undefined;
   // The last word with a meaning counts: repositories may be called "blobs" too.
   const text = path.includes('%') ? decoded(path) : path;

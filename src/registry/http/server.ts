@@ -9,7 +9,7 @@ import { answerFailure } from './answer-failure.ts';
 import { deleteBlob, getBlob } from './blobs.ts';
 import { answerJson, type Exchange, type RepositoryExchange } from './exchange.ts';
 import { listenOn } from './listen.ts';
-import { listReferrers, listRepositories, listTags } from './lists.ts';
+import { listReferrers, listRepositories, listTags, searchRepositories } from './lists.ts';
 import { deleteManifest, getManifest, putManifest } from './manifests.ts';
 import type { Observer } from './observer.ts';
 import { type Place, placeOf } from './route.ts';
@@ -27,7 +27,7 @@ export interface ServerOptions {
 type Handler = (registry: Registry, exchange: RepositoryExchange) => Promise<void>;
 type Methods = Readonly<Record<string, readonly [RepositoryAction, Handler]>>;
 
-const ROUTES: Readonly<Record<Exclude<Place['kind'], 'base' | 'catalog'>, Methods>> = {
+const ROUTES: Readonly<Record<Exclude<Place['kind'], 'base' | 'catalog' | 'search' | 'ping'>, Methods>> = {
   manifest: {
     GET: ['pull', getManifest],
     HEAD: ['pull', getManifest],
@@ -125,10 +125,14 @@ export class RegistryServer implements AsyncDisposable {
         if (!isRead) throw wrongMethod('GET, HEAD');
         await admit({ kind: 'any' });
         return answerJson(response, 200, {});
+      case 'ping': // clients look here before they search
+        return answerJson(response, 200, true);
+      case 'search':
       case 'catalog': {
         if (!isRead) throw wrongMethod('GET, HEAD');
         const exchange: Exchange = { request, response, query, grant: await admit({ kind: 'catalog' }) };
-        return await listRepositories(registry, exchange);
+        const list = place.kind === 'search' ? searchRepositories : listRepositories;
+        return await list(registry, exchange);
       }
       default: {
         const methods = ROUTES[place.kind];

@@ -1,10 +1,10 @@
 import type { Database } from '../../lib/database.ts';
 import { Refusal } from '../codes.ts';
-import type { Blobs, StoredBlob } from '../metadata-store.ts';
+import type { Blobs, HeldBlob, StoredBlob } from '../metadata-store.ts';
 import type { RepositoryName } from '../names.ts';
 import { ensureRepository, repositoryId } from './repositories.ts';
 
-const FIND = `SELECT b.key AS key, b.size AS size
+const FIND = `SELECT b.key AS key, b.size AS size, rb.lease_end AS leaseEnd
   FROM repositories r CROSS JOIN blobs b JOIN repository_blobs rb ON rb.repository = r.id AND rb.blob = b.id
   WHERE r.name = ? AND b.digest = ? AND b.key IS NOT NULL`;
 
@@ -12,7 +12,12 @@ const FIND = `SELECT b.key AS key, b.size AS size
 export function sqliteBlobs(database: Database): Blobs {
   return {
     async findBlob(repository, digest) {
-      return database.get<StoredBlob>(FIND, repository, digest);
+      return database.get<HeldBlob>(FIND, repository, digest);
+    },
+    async extendLease(repository, digest, leaseEnd) {
+      const sql = `UPDATE repository_blobs SET lease_end = max(lease_end, ?)
+        WHERE repository = (SELECT id FROM repositories WHERE name = ?) AND blob = (SELECT id FROM blobs WHERE digest = ?)`;
+      return database.run(sql, leaseEnd, repository, digest) > 0;
     },
     async expectedSize(repository, digest) {
       const sql = `SELECT b.size AS size FROM repositories r CROSS JOIN blobs b

@@ -67,10 +67,10 @@ export function sqliteManifests(database: Database, durable: () => Promise<void>
       const sql = 'SELECT name FROM tags WHERE repository = ? AND name > ? ORDER BY name LIMIT ?';
       return database.all<{ name: string }>(sql, id, last, limit).map(({ name }) => name);
     },
-    async listRepositories({ last, limit }) {
-      const sql = `SELECT name FROM repositories r WHERE name > ? AND EXISTS (SELECT 1 FROM manifests WHERE repository = r.id)
-        ORDER BY name LIMIT ?`;
-      return database.all<{ name: string }>(sql, last, limit).map(({ name }) => name);
+    async listRepositories({ last, limit }, term = '') {
+      const sql = `SELECT name FROM repositories r WHERE name > ? AND instr(name, ?) > 0
+        AND EXISTS (SELECT 1 FROM manifests WHERE repository = r.id) ORDER BY name LIMIT ?`;
+      return database.all<{ name: string }>(sql, last, term, limit).map(({ name }) => name);
     },
     async listReferrers(repository, digest, artifactType, { last, limit }) {
       const sql = `SELECT m.media_type AS mediaType, m.digest AS digest, length(m.bytes) AS size,
