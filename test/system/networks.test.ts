@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, afterEach, before, test } from 'node:test';
-import { importBusybox, run, startHost, type TestHost } from './harness.ts';
+import { importBusybox, run, startHost, type TestHost, until } from './harness.ts';
 
 let host: TestHost;
 before(async () => {
@@ -190,4 +190,16 @@ test('several networks from the start, links, and networks that do not go togeth
     refused.stderr,
     /container sharing network namespace with another container or host cannot be connected/,
   );
+});
+
+test('a host that is killed finds its networks again, and nothing of the old ones is left', async () => {
+  const id = await host.ok(['network', 'create', '--subnet', '10.223.9.0/24', 'kept']);
+  await serve('db', '--network', 'kept', '-p', '127.0.0.1::80', '--restart', 'always');
+  await serve('web', '--network', 'kept');
+  await host.stop('SIGKILL');
+  await host.restart();
+  assert.equal(await host.inspect('kept', '{{.Id}} {{(index .IPAM.Config 0).Subnet}}'), `${id} 10.223.9.0/24`);
+  assert.equal(await host.inspect('web', '{{.State.Status}} {{.State.ExitCode}}'), 'exited 255');
+  await host.ok(['start', 'web']);
+  await until(async () => (await ask('web', 'db')).stdout === 'db\n');
 });

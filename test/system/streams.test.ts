@@ -1,0 +1,76 @@
+/** Much data through attach and logs, slow clients and clients that go away. STRAKE_TEST_MIB says how much, in MiB. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { importBusybox, run, STRAKE, startHost, type TestHost } from './harness.ts';
+
+const MIB = Number(process.env['STRAKE_TEST_MIB'] ?? 48);
+let host: TestHost;
+before(async () => {
+  host = await startHost();
+  await importBusybox(host);
+});
+after(() => host[Symbol.asyncDispose]());
+
+/** The digest of what a shell pipeline prints; `$STRAKE` and `$DOCKER` are the clients. */
+async function digest(pipeline: string): Promise<string> {
+  const env = {
+    STRAKE,
+    DOCKER: `docker -H unix://${host.socket}`,
+    DOCKER_HOST: `unix://${host.socket}`,
+    STRAKE_HOST: '',
+  };
+  const { code, stdout, stderr } = await run('bash', ['-o', 'pipefail', '-c', `${pipeline} | sha256sum`], { env });
+  assert.equal(code, 0, stderr);
+  return stdout.slice(0, 64);
+}
+
+for (const client of ['$STRAKE', '$DOCKER']) {
+  test(`${client}: ${MIB} MiB in and out again`, async () => {
+    const data = join(host.folder, 'bytes');
+    await run('dd', ['if=/dev/urandom', `of=${data}`, 'bs=1M', `count=${MIB}`]);
+    assert.equal(await digest(`${client} run -i --rm busybox cat < ${data}`), await digest(`cat ${data}`));
+  });
+}
+
+test(`${MIB} MiB of lines in the log, none lost, and followed to the end`, async () => {
+  const lines = MIB * 10_000;
+  const tail = 'x'.repeat(95);
+  const written = `seq ${lines} | sed s/$/${tail}/`;
+  const expected = await digest(written);
+  await host.ok(['run', '-d', '--name', 'lines', 'busybox', 'sh', '-c', written]);
+  assert.equal(await digest('$STRAKE logs -f lines'), expected);
+  assert.equal(await host.ok(['wait', 'lines']), '0');
+  assert.equal(await digest('$DOCKER logs lines'), expected);
+  assert.equal(await host.ok(['logs', '--tail', '2', 'lines']), `${lines - 1}${tail}\n${lines}${tail}`);
+  await host.ok(['rm', 'lines']);
+});
+
+test('a client that pauses loses nothing', async () => {
+  const lines = 1_000_000;
+  const expected = await digest(`seq ${lines}`);
+  assert.equal(await digest(`$STRAKE run --rm busybox seq ${lines} | (sleep 2; cat)`), expected);
+});
+
+test('a client that goes away does not end its container, one that comes gets the rest', async () => {
+  const env = { ...process.env, DOCKER_HOST: `unix://${host.socket}`, STRAKE_HOST: '' };
+  const script = 'for i in 1 2 3 4 5 6; do echo $i; seq 10000; sleep 0.3; done; echo end';
+  const child = spawn(STRAKE, ['run', '--name', 'left', 'busybox', 'sh', '-c', script], {
+    env,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  await once(child.stdout, 'data');
+  const gone = once(child, 'close');
+  child.kill('SIGKILL');
+  await gone;
+  await sleep(100);
+  assert.equal(await host.inspect('left', '{{.State.Running}}'), 'true');
+  const rest = await host.ok(['attach', 'left']);
+  assert.match(rest, /end$/);
+  assert.equal(await host.ok(['wait', 'left']), '0');
+  assert.equal((await host.ok(['logs', 'left'])).split('\n').length, 60_007);
+  await host.ok(['rm', 'left']);
+});
