@@ -23,7 +23,7 @@ import { isFailure, systemCode } from '../lib/error.ts';
 import type { LayerEntry } from '../tar/layer-entry.ts';
 import { compareEntries } from '../tar/layer-entry.ts';
 import { readLayerIndex } from '../tar/layer-index.ts';
-import { packLayer } from '../tar/pack-layer.ts';
+import { packPieces } from '../tar/pack-layer.ts';
 import { paxEntry, type RawHeader, rawEntry, rawTar } from '../tar/tar-fixture.ts';
 import { OPAQUE_VALUE, OPAQUE_XATTR } from '../tar/whiteout.ts';
 import { OVERWRITTEN_LIMIT } from './file-contents.ts';
@@ -42,9 +42,7 @@ const freshLayer = (): string => {
 };
 
 async function pack(layer: string): Promise<Buffer> {
-  const parts: Buffer[] = [];
-  for await (const part of packLayer(join(layer, 'index'), join(layer, 'diff'), { signal })) parts.push(part);
-  return Buffer.concat(parts);
+  return Buffer.concat([...packPieces(join(layer, 'index'), join(layer, 'diff'))]);
 }
 
 const verify = (layer: string): TreeDifference[] =>

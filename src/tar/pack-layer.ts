@@ -1,5 +1,4 @@
 import { closeSync, constants, openSync, readSync } from 'node:fs';
-import { Readable } from 'node:stream';
 import { Failure } from '../lib/error.ts';
 import { damagedIndex } from './byte-codec.ts';
 import { GatherBuffer, RESERVE_LIMIT } from './gather-buffer.ts';
@@ -11,18 +10,9 @@ import { TarWriter } from './tar-writer.ts';
 
 /**
  * The uncompressed tar of a layer, byte for byte the one that its diffID names, from its index file and the folder with
- * its tree. Reads in memory of a few MiB whatever the layer's size. A file that is gone or has another length than its
- * row is a Failure of kind `data-loss`.
+ * its tree: in pieces of up to 1 MiB, each alone in its memory. Blocks: meant for a worker thread. A file that is gone or
+ * has another length than its row is a Failure of kind `data-loss`.
  */
-export function packLayer(indexPath: string, tree: string, options: { signal: AbortSignal }): Readable {
-  return Readable.from(packPieces(indexPath, tree), {
-    objectMode: false,
-    highWaterMark: RESERVE_LIMIT,
-    signal: options.signal,
-  });
-}
-
-/** The same for a worker thread: synchronous, in pieces of up to 1 MiB, each alone in its memory. */
 export function* packPieces(indexPath: string, tree: string): Generator<Buffer> {
   const { entries, isCanonical } = readLayerIndex(indexPath);
   if (isCanonical) return yield* packEntries(entries.map((entry) => ({ entry, tree })));

@@ -4,15 +4,16 @@ import type { Container } from '../../container/container.ts';
 import type { Containers } from '../../container/containers.ts';
 import { findMountTargets } from '../../container/mount-targets.ts';
 import { isAlive } from '../../container/record.ts';
+import { useUpBytes } from '../../lib/lend-bytes.ts';
 import { makeScratchFolder } from '../../lib/scratch.ts';
 import type { WorkerPool } from '../../lib/worker-pool.ts';
 import type { DiffId, ImageId } from '../../oci/digest.ts';
 import { encodeConfig, type HistoryEntry, type ImageConfig, type RunConfig } from '../../oci/image-config.ts';
 import { familiarReference, type Reference, withDefaultTag } from '../../oci/reference.ts';
 import type { ScanRequest } from '../../snapshot/scan-tree.ts';
+import { streamLayer } from '../../snapshot/stream-layer.ts';
 import type { LayerFacts } from '../../store/layers.ts';
 import { readLayerIndex, writeLayerIndex } from '../../tar/layer-index.ts';
-import { packLayer } from '../../tar/pack-layer.ts';
 import type { ContainerConfig } from '../../wire/container.ts';
 import type { ImageNeeds } from '../images/image-needs.ts';
 import { checkTarget, giveName } from '../images/tag-image.ts';
@@ -114,7 +115,8 @@ export async function receiveChanges(
   const rows = readLayerIndex(request.index).entries.filter(({ path }) => !own.has(`/${path}`));
   if (rows.length === 0) return undefined;
   writeLayerIndex(request.index, rows);
-  return (await needs.receiveLayer(packLayer(request.index, tree, { signal }), { signal })).diffId;
+  const tar = useUpBytes(streamLayer(needs.workers, { ...request, form: 'tar' }, { signal }));
+  return (await needs.receiveLayer(tar, { signal })).diffId;
 }
 
 /** What of a container's config belongs to an image. */
