@@ -19,7 +19,7 @@ export const builderPrune = defineCommand({
     reservedSpace: bytes('Bytes that always stay'),
   },
   async run(session, { flags }) {
-    const what = flags.all ? 'all build cache' : 'build cache that no image has';
+    const what = flags.all ? 'all build cache' : 'all dangling build cache';
     if (!flags.force && !(await confirm(session, `WARNING! This will remove ${what}.`))) return 0;
     const client = await session.client();
     const query = {

@@ -23,6 +23,9 @@ export interface CacheMountNeeds {
   readonly cache: BuildCache;
 }
 
+/** Characters of a name: a path is no longer. */
+const NAME_LIMIT = 4096;
+
 interface CallOptions {
   readonly signal: AbortSignal;
 }
@@ -74,8 +77,12 @@ export class CacheMountCases {
   /** Puts the files of a tar in the place of what is in it; makes one of this name when there is none. */
   async import(ref: string, body: Readable, { signal }: CallOptions): Promise<CacheMountRow> {
     const { store, receivers } = this.#needs;
-    if (ref === '' || ref.includes('\0'))
-      throw new Failure('invalid', 'CACHE_MOUNT_NAME', `invalid name of a cache mount: ${JSON.stringify(ref)}`);
+    if (ref === '' || ref.length > NAME_LIMIT || ref.includes('\0'))
+      throw new Failure(
+        'invalid',
+        'CACHE_MOUNT_NAME',
+        `invalid name of a cache mount: ${JSON.stringify(ref.slice(0, 80))}`,
+      );
     const known = this.#candidates(ref)[0];
     const mount = known ?? { name: cacheMountName(ref), id: ref, target: '', sharing: 'shared' };
     await using scope = new Scope();
