@@ -45,6 +45,8 @@ async function serve(options: RegistryOptions): Promise<void> {
   const tls = options.tls && { cert: readText(options.tls.cert), key: readText(options.tls.key) };
   const observers = await observersOf(options, scope, log);
   const server = scope.use(new RegistryServer({ registry, access: accessOf(options, scope, log), tls, observers }));
+  if (options.htpasswd === undefined && !/^(127\.|::1$|localhost$)/.test(options.host))
+    log.warn('everybody who reaches this address may do everything: --htpasswd names users');
   log.info('listening', { address: await server.listen(options.host, options.port) });
   log.info('stopping', { reason: await stopped });
 }
@@ -91,8 +93,13 @@ function accessOf(options: RegistryOptions, scope: Scope, log: Log): Access {
     users: usersOf(htpasswd, checks, log),
     rights: () => rules?.().value ?? equal,
     tokens: rules || anonymousRead ? new Tokens(tokenKey(join(data, 'token.key'))) : undefined,
-    baseUrl: (host) => publicUrl ?? `${scheme}://${host ?? `${options.host}:${options.port}`}`,
+    baseUrl: (host) => publicUrl ?? `${scheme}://${isHost(host) ? host : `${options.host}:${options.port}`}`,
   });
+}
+
+/** What a client calls us is repeated to it in a header. */
+function isHost(host: string | undefined): host is string {
+  return host !== undefined && /^[\w.:[\]-]+$/.test(host);
 }
 
 function readText(path: string): string {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHmac, randomBytes } from 'node:crypto';
 import { utimesSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { hashSync } from 'bcryptjs';
@@ -163,6 +164,19 @@ test('token: the challenge names the place, the service and the scope', async ()
     headers['www-authenticate'],
     `Bearer realm="http://${withTokens.address}/token",service="strake-registry",scope="repository:team/app:pull,push"`,
   );
+});
+
+test('a name of the host that fits in no header ends the connection and nothing else', async () => {
+  const [host = '', port = ''] = withTokens.address.split(':');
+  await new Promise<void>((resolve, reject) => {
+    const socket = connect(Number(port), host, () =>
+      socket.write('GET /v2/ HTTP/1.1\r\nHost: a\x80\u00ff"b\r\n\r\n', 'latin1'),
+    );
+    socket.on('data', () => socket.destroy());
+    socket.on('close', () => resolve());
+    socket.on('error', reject);
+  });
+  assert.equal((await withTokens.send('GET', '/v2/')).status, 401);
 });
 
 test('token: wrong passwords, other forms, other methods', async () => {

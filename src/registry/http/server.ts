@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
+import { messageOf } from '../../lib/error.ts';
 import type { Access, Need, RepositoryAction } from '../access.ts';
 import { Refusal } from '../codes.ts';
 import { parseRepositoryName } from '../names.ts';
@@ -87,7 +88,12 @@ export class RegistryServer implements AsyncDisposable {
     try {
       await this.#route(request, response, seen);
     } catch (error) {
-      answerFailure(response, error, registry.log);
+      try {
+        answerFailure(response, error, registry.log);
+      } catch (problem) {
+        registry.log.error('cannot answer', { error: messageOf(problem) });
+        response.destroy();
+      }
     }
   }
 
