@@ -185,6 +185,8 @@ test('trap 7: lists come repeated, JSON values may be null', async () => {
       cgroupParent: '',
     },
     explain: false,
+    inlineCache: false,
+    verify: false,
   });
   assert.deepEqual(registries, ['r:5000']);
   await host.call('POST', '/build', { headers: { 'X-Registry-Config': 'bnVsbA==' } });

@@ -8,7 +8,7 @@ import { type CacheKey, cacheKey, FILES } from './cache-key.ts';
 import { nop } from './config-change.ts';
 import type { BuildContext } from './context/build-context.ts';
 import type { CopyInputs } from './context/copy-inputs.ts';
-import type { CopyJob, CopyRequest, CopySource, SourcePlace } from './copy/copy-request.ts';
+import { type CopyJob, type CopyRequest, type CopySource, PLAIN_COPY, type SourcePlace } from './copy/copy-request.ts';
 import { prepareCopy } from './copy/prepare-copy.ts';
 import { isGitUrl, parseGitUrl } from './git/git-source.ts';
 import type { BuildSession } from './session.ts';
@@ -46,7 +46,9 @@ export async function copyContext(
   context: BuildContext,
   place: CopyPlace,
 ): Promise<StepResult> {
-  return copy(session, state, { ...EVERYTHING, from: { kind: 'context', context } }, place);
+  const from = { kind: 'context', context } as const;
+  const everything = { instruction: 'COPY', sources: [{ kind: 'path', path: '.' }], destination: '/', from } as const;
+  return copy(session, state, { ...PLAIN_COPY, ...everything }, place);
 }
 
 interface CopyPlace {
@@ -56,19 +58,6 @@ interface CopyPlace {
   /** `--link`: the layer is the same on every base, so that a change below copies nothing again. */
   readonly isLinked?: boolean;
 }
-
-const EVERYTHING: Omit<CopyRequest, 'from'> = {
-  instruction: 'COPY',
-  sources: [{ kind: 'path', path: '.' }],
-  destination: '/',
-  workdir: '/',
-  chown: undefined,
-  chmod: undefined,
-  excludes: [],
-  parents: false,
-  unpack: false,
-  base: [],
-};
 
 async function copy(
   session: BuildSession,

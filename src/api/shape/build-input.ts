@@ -11,10 +11,11 @@ import {
 import type { BuildRequest } from '../backend.ts';
 import { type Check, flag, map, object, text } from '../check.ts';
 import type { Exchange } from '../exchange.ts';
+import { headerJson, invalidHeader, placeOffer } from './header-json.ts';
 
 /** What a client lends to a build: its secrets, and agents if it is a process of this machine. */
 export function readLent(exchange: Exchange): BuildRequest['lent'] {
-  const agents = json(exchange, AGENTS_HEADER, map(text)) ?? {};
+  const agents = headerJson(exchange, AGENTS_HEADER, map(text)) ?? {};
   const [first] = Object.keys(agents);
   const user = first === undefined ? undefined : exchange.peerUser();
   if (first !== undefined && user === undefined)
@@ -29,12 +30,12 @@ export function readLent(exchange: Exchange): BuildRequest['lent'] {
 
 /** The folder that a client offers as the build's context. */
 export function readContextOffer(exchange: Exchange): ContextOffer | undefined {
-  return json(exchange, CONTEXT_HEADER, contextOffer);
+  return headerJson(exchange, CONTEXT_HEADER, placeOffer);
 }
 
 /** The contexts of `--build-context`. */
 export function readNamedContexts(exchange: Exchange): ContextsOffer {
-  const { named = {}, packed = false } = json(exchange, CONTEXTS_HEADER, contextsOffer) ?? {};
+  const { named = {}, packed = false } = headerJson(exchange, CONTEXTS_HEADER, contextsOffer) ?? {};
   return { named, packed };
 }
 
@@ -45,7 +46,7 @@ function readSecrets(header: string | undefined): Map<string, Buffer> {
     const id = decodeId(pair.slice(0, Math.max(equals, 0)));
     const content = Buffer.from(pair.slice(equals + 1), 'base64');
     // The message must not show what came: it may be the secret.
-    if (equals < 0 || id === '') throw invalid(SECRETS_HEADER, 'expected id=<base64>, joined by commas');
+    if (equals < 0 || id === '') throw invalidHeader(SECRETS_HEADER, 'expected id=<base64>, joined by commas');
     if (content.length > SECRET_LIMIT)
       throw new Failure('invalid', 'SECRET_TOO_LARGE', `secret ${id} too big. max size ${SECRET_LIMIT}`);
     secrets.set(id, content);
@@ -61,29 +62,7 @@ function decodeId(text: string): string {
   }
 }
 
-/** A header that holds base64 of JSON. */
-function json<T>(exchange: Exchange, header: string, check: Check<T>): T | undefined {
-  const value = exchange.header(header);
-  if (value === undefined) return undefined;
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(Buffer.from(value, 'base64').toString('utf8'));
-  } catch {
-    throw invalid(header, 'expected base64 of JSON');
-  }
-  return check(parsed, header);
-}
-
-const offerFields = object({ path: text, device: text, inode: text });
-
-const contextOffer: Check<ContextOffer> = (value, at) => {
-  const { path = '', device = '', inode = '' } = offerFields(value, at);
-  if (!path.startsWith('/') || !/^[0-9]+$/.test(device) || !/^[0-9]+$/.test(inode))
-    throw invalid(at, 'expected an absolute path, a device and an inode number');
-  return { path, device, inode };
-};
-
-const namedFields = object({ kind: text, offer: contextOffer, folder: text, reference: text, url: text });
+const namedFields = object({ kind: text, offer: placeOffer, folder: text, reference: text, url: text });
 
 const namedContext: Check<NamedContext> = (value, at) => {
   const { kind, offer, folder, reference, url } = namedFields(value, at);
@@ -91,11 +70,7 @@ const namedContext: Check<NamedContext> = (value, at) => {
   if (kind === 'packed' && folder !== undefined && /^[0-9]+$/.test(folder)) return { kind, folder };
   if (kind === 'image' && reference !== undefined) return { kind, reference };
   if (kind === 'remote' && url !== undefined) return { kind, url };
-  throw invalid(at, 'expected a folder, packed, image or remote context');
+  throw invalidHeader(at, 'expected a folder, packed, image or remote context');
 };
 
 const contextsOffer = object({ named: map(namedContext), packed: flag });
-
-function invalid(header: string, what: string): Failure {
-  return new Failure('invalid', 'BUILD_HEADER', `invalid header ${header}: ${what}`);
-}

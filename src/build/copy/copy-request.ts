@@ -31,6 +31,17 @@ export interface CopyRequest {
   readonly isWritable?: boolean;
 }
 
+/** A copy of files as they are, to a place in the root, onto nothing. */
+export const PLAIN_COPY: Omit<CopyRequest, 'instruction' | 'sources' | 'destination' | 'from'> = {
+  workdir: '/',
+  chown: undefined,
+  chmod: undefined,
+  excludes: [],
+  parents: false,
+  unpack: false,
+  base: [],
+};
+
 export type SourcePlace =
   | { readonly kind: 'context'; readonly context: BuildContext }
   /** Another stage or image: folders of its layers, bottom first, each with `diff` and `index`. */

@@ -4,7 +4,7 @@ import type { Mount } from '../../dockerfile/mount.ts';
 import { mountOverlay, unmount } from '../../host/mount.ts';
 import type { Scope } from '../../lib/scope.ts';
 import { makeScratchFolder } from '../../lib/scratch.ts';
-import type { CopyJob } from '../copy/copy-request.ts';
+import { type CopyJob, PLAIN_COPY } from '../copy/copy-request.ts';
 import { prepareCopy } from '../copy/prepare-copy.ts';
 import type { BuildSession } from '../session.ts';
 import { placeOf } from '../source-place.ts';
@@ -48,14 +48,8 @@ export async function mountJob(
       instruction: 'RUN --mount',
       sources: [{ kind: 'path', path: mount.source === '' ? '.' : mount.source }],
       destination: '/mount',
-      workdir: '/',
       from,
-      chown: undefined,
-      chmod: undefined,
-      excludes: [],
-      parents: false,
-      unpack: false,
-      base: [],
+      ...PLAIN_COPY,
       ...options,
     },
     { pool: session.workers, scratch: session.store.scratch, signal: session.signal },
