@@ -32,6 +32,7 @@ export async function runStep(
   const argv = commandOf(instruction, state);
   const args = scope.buildArguments();
   const network = instruction.network === 'default' ? (session.options.networkMode ?? 'default') : instruction.network;
+  const hostname = session.options.buildArgs['BUILDKIT_SANDBOX_HOSTNAME'] ?? undefined;
   const key = cacheKey(instruction.original, {
     base: state.result,
     instruction: 'RUN',
@@ -42,6 +43,7 @@ export async function runStep(
     workdir: state.config.WorkingDir ?? '/',
     ...mounts.key,
     network,
+    hostname,
     security: instruction.security === 'sandbox' ? undefined : instruction.security,
     hosts: session.options.extraHosts.length === 0 ? undefined : session.options.extraHosts.join(' '),
     platform: formatPlatform(session.platform),
@@ -76,7 +78,7 @@ export async function runStep(
       ...program,
       ...opened,
       folders: Object.keys(state.config.Volumes ?? {}),
-      hostname: session.options.buildArgs['BUILDKIT_SANDBOX_HOSTNAME'] ?? undefined,
+      hostname,
       resources: session.options.resources,
       onStart: (container) => void emit({ type: 'step-container', step, container }),
       onOutput: output.write,

@@ -24,8 +24,8 @@ export async function prepareBases(folder: string, { command }: TriedBuilder): P
 export async function tryRow(folder: string, row: CacheRow, builder: TriedBuilder): Promise<'hit' | 'miss'> {
   const context = makeContext(folder, { ...FILES, ...row.files, Dockerfile: row.dockerfile });
   const build = async (flags: readonly string[] = []) => {
-    await builder.command(['build', '-q', '-t', 'row', ...flags, context]);
-    return await topLayer(builder.socket);
+    const image = await builder.command(['build', '-q', ...flags, context]);
+    return await topLayer(builder.socket, image);
   };
   const before = await build(row.flags);
   row.change.context?.(context);
@@ -33,8 +33,8 @@ export async function tryRow(folder: string, row: CacheRow, builder: TriedBuilde
   return (await build(row.change.flags ?? row.flags)) === before ? 'hit' : 'miss';
 }
 
-async function topLayer(socket: string): Promise<string> {
-  const { stdout } = await run('curl', ['-fsS', '--unix-socket', socket, 'http://host/v1.41/images/row/json']);
+async function topLayer(socket: string, id: string): Promise<string> {
+  const { stdout } = await run('curl', ['-fsS', '--unix-socket', socket, `http://host/v1.41/images/${id}/json`]);
   const image: { RootFS: { Layers: string[] } } = JSON.parse(stdout); // the API's promise
   const top = image.RootFS.Layers.at(-1);
   assert.ok(top);

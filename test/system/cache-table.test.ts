@@ -1,6 +1,6 @@
 /** Hits and misses of the build cache, as BuildKit decides them but for stale content; scripts/compare-cache.ts shows both. */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { cacheTable } from './cache-table.ts';
 import { prepareBases, tryRow } from './cache-table-run.ts';
 import { importBusybox, startHost, type TestHost } from './harness.ts';
@@ -16,7 +16,9 @@ before(async () => {
 });
 after(async () => await host[Symbol.asyncDispose]());
 
-for (const row of cacheTable)
-  test(`${row.expect}: ${row.name}`, async () => {
-    assert.equal(await tryRow(host.folder, row, builder()), row.expect);
-  });
+describe('hits and misses', { concurrency: 2 }, () => {
+  for (const row of cacheTable)
+    test(`${row.expect}: ${row.name}`, async () => {
+      assert.equal(await tryRow(host.folder, row, builder()), row.expect);
+    });
+});

@@ -138,6 +138,7 @@ export const cacheTable: readonly CacheRow[] = [
   flags('a declared ARG gets a value', 'ARG A', [], ['--build-arg=A=1'], 'miss'),
   flags('value of an ARG that is not declared', '', ['--build-arg=A=1'], ['--build-arg=A=2'], 'hit'),
   flags('value of a proxy ARG', '', ['--build-arg=HTTP_PROXY=http://a'], ['--build-arg=HTTP_PROXY=http://b'], 'hit'),
+  flags('BUILDKIT_SANDBOX_HOSTNAME', '', [], ['--build-arg=BUILDKIT_SANDBOX_HOSTNAME=a'], 'miss', { isNew: true }),
   flags('--label', '', ['--label=a=1'], ['--label=a=2'], 'hit'),
   flags('--add-host', '', [], ['--add-host=a:10.0.0.1'], 'miss'),
   flags('--no-cache', '', [], ['--no-cache'], 'miss'),
