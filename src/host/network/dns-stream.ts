@@ -1,7 +1,5 @@
-import type { Readable } from 'node:stream';
-
 /** Reads DNS messages off a TCP connection, where each has its length before it (RFC 1035, section 4.2.2). */
-export async function* readDnsMessages(stream: Readable): AsyncGenerator<Buffer> {
+export async function* readDnsMessages(stream: AsyncIterable<Buffer> | Iterable<Buffer>): AsyncGenerator<Buffer> {
   let pending = Buffer.alloc(0);
   for await (const chunk of stream) {
     pending = Buffer.concat([pending, chunk]);

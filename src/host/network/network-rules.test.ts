@@ -7,8 +7,10 @@ import {
   findIptablesHooks,
   iptablesHooks,
   renderIptables,
+  renderIptablesNames,
   renderIptablesRemoval,
   renderNft,
+  renderNftNames,
   renderNftRemoval,
 } from './firewall-rules.ts';
 import { formatIpv4, formatSubnet, overlaps, parseIpv4, parseSubnet } from './ipv4.ts';
@@ -135,6 +137,32 @@ test('nft loads our table and takes it away', { skip: skipNft() }, () => {
   nft(renderNftRemoval('0000test'));
   assert.match(listed, /udp dport 5353 dnat to 172\.30\.0\.2:53/);
   assert.doesNotMatch(execFileSync('nft', ['list', 'tables']).toString(), /0000test/);
+});
+
+test('questions of a namespace are led to its name server, by either program', { skip: skipNft() }, () => {
+  const ports = { udp: 1053, tcp: 1054 };
+  const inside = (script: string, input: string) =>
+    execFileSync('unshare', ['-n', 'sh', '-c', script], { input }).toString();
+  const nft = inside('nft -f - && nft list ruleset', renderNftNames(ports));
+  const iptables = inside('iptables-restore -n && iptables-save -t nat', renderIptablesNames(ports));
+  assert.match(nft, /ip daddr 127\.0\.0\.11 udp dport 53 dnat to 127\.0\.0\.11:1053/);
+  assert.match(nft, /tcp dport 53 dnat to 127\.0\.0\.11:1054/);
+  assert.match(
+    iptables,
+    /-A OUTPUT -d 127\.0\.0\.11\/32 -p udp .*--dport 53 -j DNAT --to-destination 127\.0\.0\.11:1053/,
+  );
+});
+
+test('addresses of a range, and those that others have', () => {
+  const range = parseSubnet('10.1.2.128/30');
+  const reserved = [parseIpv4('10.1.2.129') ?? 0];
+  const pool = new AddressPool(parseSubnet('10.1.2.0/24'), parseIpv4('10.1.2.1') ?? 0, { range, reserved });
+  const taken = [pool.take(), pool.take(), pool.take()].map(formatIpv4);
+  assert.deepEqual(taken, ['10.1.2.128', '10.1.2.130', '10.1.2.131']);
+  assert.throws(() => pool.take(), { code: 'ADDRESSES_EXHAUSTED' });
+  assert.equal(formatIpv4(pool.take(parseIpv4('10.1.2.9'))), '10.1.2.9', 'a stated one may be elsewhere in the subnet');
+  pool.giveBack(parseIpv4('10.1.2.130') ?? 0);
+  assert.equal(formatIpv4(pool.take()), '10.1.2.130');
 });
 
 test('resolver settings of a container', async (t) => {

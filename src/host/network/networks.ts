@@ -3,28 +3,21 @@ import { existsSync, mkdirSync, realpathSync, rmSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { cancelled, Failure, isFailure } from '../../lib/error.ts';
 import type { Log } from '../../lib/log.ts';
-import type { EndpointConfig, NetworkSettings, PortBinding } from '../../wire/container.ts';
+import type { EndpointConfig, NetworkSettings } from '../../wire/container.ts';
 import type { NetworkCreateBody, NetworkInspect } from '../../wire/network.ts';
 import { macOf } from './bridge.ts';
-import { type ContainerLink, hasNames, namedResolver, nameSource, namesOf } from './endpoint-names.ts';
+import { type ContainerLink, hasNames, nameSource } from './endpoint-names.ts';
 import { Firewall } from './firewall.ts';
-import { formatIpv4 } from './ipv4.ts';
 import { checkedMac, checkJoin, wantedAddress } from './join-rules.ts';
+import { attachmentOf, type Joined, linkOf, type Member, onHost, planOf, routerOf } from './member.ts';
 import { serveNames } from './name-server.ts';
-import { Namespaces, type NetworkNamespace } from './namespaces.ts';
+import { Namespaces } from './namespaces.ts';
 import { type Network, NetworkRegistry } from './network-registry.ts';
-import { type EndpointPlan, type NetworkTaskRunner, runNetworkTask } from './network-tasks.ts';
-import { type Endpoint, endpointSettings, inspectNetwork, networkSettings } from './network-views.ts';
+import { type NetworkTaskRunner, runNetworkTask } from './network-tasks.ts';
+import { type Endpoint, inspectNetwork, networkSettings } from './network-views.ts';
 import { type PortWishes, planPorts } from './port-plan.ts';
 import { Ports, type PublishedPorts } from './ports.ts';
-import {
-  bridgedResolver,
-  type DnsWishes,
-  hostResolver,
-  type Resolver,
-  renderResolvConf,
-  statedOrHost,
-} from './resolv.ts';
+import { type DnsWishes, hostResolver, statedOrHost } from './resolv.ts';
 import { Retirement } from './retirement.ts';
 
 export interface AttachRequest {
@@ -63,27 +56,6 @@ export interface NetworksOptions {
   /** A worker pool that serves `networkTasks`; one of its own, so that no long task delays a container. */
   readonly tasks: NetworkTaskRunner;
   readonly log: Log;
-}
-
-/** A container on its networks. */
-interface Member {
-  readonly id: string;
-  readonly request: AttachRequest;
-  readonly host: Resolver;
-  readonly sandboxId: string;
-  /** By the order of its interfaces. */
-  readonly joined: Joined[];
-  namespace: NetworkNamespace | undefined;
-  ports: (PublishedPorts & { readonly on: Joined }) | undefined;
-  names: AsyncDisposable | undefined;
-  /** Shared with another container. */
-  shared: Attachment | undefined;
-}
-
-interface Joined {
-  readonly network: Network;
-  readonly endpoint: Endpoint;
-  readonly slot: number;
 }
 
 /**
@@ -144,7 +116,7 @@ export class Networks implements AsyncDisposable {
       throw error;
     }
     this.#members.set(containerId, member);
-    return this.#describe(member);
+    return attachmentOf(member);
   }
 
   /**
@@ -171,7 +143,7 @@ export class Networks implements AsyncDisposable {
     if (!namespace)
       throw new Failure('conflict', 'NETWORK_SHARED', `container ${containerId} has no network of its own`);
     const joined = await this.#reserve(member, network, config, options.signal);
-    const plan = this.#planOf(member, joined);
+    const plan = planOf(member, joined);
     try {
       if (plan) await this.#namespaces.plug(namespace, plan);
       await this.#serve(member);
@@ -179,7 +151,7 @@ export class Networks implements AsyncDisposable {
       await this.#quit(member, joined);
       throw error;
     }
-    return this.#describe(member);
+    return attachmentOf(member);
   }
 
   /** Takes a running container off a network. Ports that were published there go to the next one, if there is one. */
@@ -195,7 +167,7 @@ export class Networks implements AsyncDisposable {
       );
     await this.#quit(member, joined);
     await this.#serve(member);
-    return this.#describe(member);
+    return attachmentOf(member);
   }
 
   /** A container is found under a new name from now on. */
@@ -203,7 +175,7 @@ export class Networks implements AsyncDisposable {
     const member = this.#members.get(containerId);
     if (!member) return undefined;
     for (const { endpoint } of member.joined) endpoint.containerName = name;
-    return this.#describe(member);
+    return attachmentOf(member);
   }
 
   list(): NetworkInspect[] {
@@ -252,7 +224,7 @@ export class Networks implements AsyncDisposable {
 
   #shared(target: string): Attachment {
     const other = this.#members.get(target);
-    if (other) return { ...this.#describe(other), settings: networkSettings(undefined, {}, {}) };
+    if (other) return { ...attachmentOf(other), settings: networkSettings(undefined, {}, {}) };
     throw new Failure('conflict', 'NOT_ATTACHED', `cannot join network of a non running container: ${target}`);
   }
 
@@ -266,7 +238,7 @@ export class Networks implements AsyncDisposable {
     }
     this.#checkLinks(member);
     if (onHost(member)) return;
-    const plans = member.joined.flatMap((joined) => this.#planOf(member, joined) ?? []);
+    const plans = member.joined.flatMap((joined) => planOf(member, joined) ?? []);
     member.namespace = await this.#namespaces.open(plans);
     await this.#serve(member);
   }
@@ -315,21 +287,6 @@ export class Networks implements AsyncDisposable {
     member.joined.push(joined);
     network.endpoints.set(member.id, endpoint);
     return joined;
-  }
-
-  #planOf(member: Member, { endpoint, slot }: Joined): EndpointPlan | undefined {
-    const { place, id } = endpoint;
-    if (!place) return undefined;
-    return {
-      link: linkOf(id),
-      bridge: place.bridge.index,
-      mtu: place.bridge.mtu,
-      slot,
-      address: place.address,
-      prefix: place.bridge.subnet.prefix,
-      mac: place.mac,
-      gateway: routerOf(member)?.endpoint === endpoint ? place.bridge.gateway : undefined,
-    };
   }
 
   /** What hangs on the networks that the container is on: its ports, and its name server. */
@@ -386,7 +343,7 @@ export class Networks implements AsyncDisposable {
     if (member.ports?.on === joined) await this.#unpublish(member);
     if (!endpoint.place || !member.namespace) return;
     const router = routerOf(member);
-    const next = router && this.#planOf(member, router);
+    const next = router && planOf(member, router);
     await this.#namespaces.unplug(member.namespace, linkOf(endpoint.id), next);
     endpoint.place.bridge.addresses.giveBack(endpoint.place.address);
   }
@@ -401,55 +358,9 @@ export class Networks implements AsyncDisposable {
     await Promise.all([this.#unpublish(member), names?.[Symbol.asyncDispose]()]);
   }
 
-  #describe(member: Member): Attachment {
-    if (member.shared) return member.shared;
-    const { request, host, namespace, joined } = member;
-    const networks = joined.map(({ network, endpoint }) => {
-      const names = hasNames(network) ? namesOf(member.id, endpoint) : [];
-      return [network.record.name, endpointSettings(endpoint, names)] as const;
-    });
-    const sandbox = namespace && { id: member.sandboxId, path: namespace.path };
-    const settings = networkSettings(sandbox, Object.fromEntries(networks), portsOf(member));
-    const named = member.names ? namedResolver : bridgedResolver;
-    const resolver = (namespace ? named : statedOrHost)(host, request.dns);
-    const linked = linkedHosts(member);
-    return { namespacePath: namespace?.path, settings, resolvConf: renderResolvConf(resolver), linked };
-  }
-
   #markUse(): void {
     writeFileSync(this.#mark, '');
   }
-}
-
-/** The network of the default route and of the published ports: the first that leads outside. */
-function routerOf(member: Member): Joined | undefined {
-  return member.joined.find(({ endpoint }) => endpoint.place && !endpoint.network.internal);
-}
-
-function onHost(member: Member): boolean {
-  return member.joined.some(({ network }) => network.record.driver === 'host');
-}
-
-/** Links to containers on the default bridge, which is without names. */
-function linkedHosts({ joined, request }: Member): Attachment['linked'] {
-  const bridge = joined.find(({ network, endpoint }) => endpoint.place && !hasNames(network))?.network;
-  return request.links.flatMap(({ container, alias }) => {
-    const other = bridge?.endpoints.get(container);
-    if (!other?.place) return [];
-    const names = [alias, container.slice(0, 12), other.containerName];
-    return [{ address: formatIpv4(other.place.address), names: [...new Set(names)] }];
-  });
-}
-
-function portsOf(member: Member): Record<string, PortBinding[] | null> {
-  if (!member.joined.some(({ endpoint }) => endpoint.place)) return {};
-  const { unpublished } = planPorts(member.request.ports);
-  return { ...Object.fromEntries(unpublished.map((key) => [key, null])), ...member.ports?.bindings };
-}
-
-/** Name of the host's end of an interface. */
-function linkOf(endpointId: string): string {
-  return `sk${endpointId.slice(0, 10)}`;
 }
 
 function randomId(): string {

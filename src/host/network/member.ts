@@ -1,0 +1,95 @@
+import type { PortBinding } from '../../wire/container.ts';
+import { hasNames, namedResolver, namesOf } from './endpoint-names.ts';
+import { formatIpv4 } from './ipv4.ts';
+import type { NetworkNamespace } from './namespaces.ts';
+import type { Network } from './network-registry.ts';
+import type { EndpointPlan } from './network-tasks.ts';
+import { type Endpoint, endpointSettings, networkSettings } from './network-views.ts';
+import type { Attachment, AttachRequest } from './networks.ts';
+import { planPorts } from './port-plan.ts';
+import type { PublishedPorts } from './ports.ts';
+import { bridgedResolver, type Resolver, renderResolvConf, statedOrHost } from './resolv.ts';
+
+/** A container on its networks. */
+export interface Member {
+  readonly id: string;
+  readonly request: AttachRequest;
+  readonly host: Resolver;
+  readonly sandboxId: string;
+  /** By the order of its interfaces. */
+  readonly joined: Joined[];
+  namespace: NetworkNamespace | undefined;
+  ports: (PublishedPorts & { readonly on: Joined }) | undefined;
+  names: AsyncDisposable | undefined;
+  /** Shared with another container. */
+  shared: Attachment | undefined;
+}
+
+export interface Joined {
+  readonly network: Network;
+  readonly endpoint: Endpoint;
+  readonly slot: number;
+}
+
+/** What a container has of its networks now. */
+export function attachmentOf(member: Member): Attachment {
+  if (member.shared) return member.shared;
+  const { request, host, namespace, joined } = member;
+  const networks = joined.map(({ network, endpoint }) => {
+    const names = hasNames(network) ? namesOf(member.id, endpoint) : [];
+    return [network.record.name, endpointSettings(endpoint, names)] as const;
+  });
+  const sandbox = namespace && { id: member.sandboxId, path: namespace.path };
+  const settings = networkSettings(sandbox, Object.fromEntries(networks), portsOf(member));
+  const named = member.names ? namedResolver : bridgedResolver;
+  const resolver = (namespace ? named : statedOrHost)(host, request.dns);
+  const linked = linkedHosts(member);
+  return { namespacePath: namespace?.path, settings, resolvConf: renderResolvConf(resolver), linked };
+}
+
+/** The interface on a network; undefined where there is none. */
+export function planOf(member: Member, { endpoint, slot }: Joined): EndpointPlan | undefined {
+  const { place, id } = endpoint;
+  if (!place) return undefined;
+  return {
+    link: linkOf(id),
+    bridge: place.bridge.index,
+    mtu: place.bridge.mtu,
+    slot,
+    address: place.address,
+    prefix: place.bridge.subnet.prefix,
+    mac: place.mac,
+    gateway: routerOf(member)?.endpoint === endpoint ? place.bridge.gateway : undefined,
+  };
+}
+
+/** The network of the default route and of the published ports: the first that leads outside. */
+export function routerOf(member: Member): Joined | undefined {
+  return member.joined.find(({ endpoint }) => endpoint.place && !endpoint.network.internal);
+}
+
+export function onHost(member: Member): boolean {
+  return member.joined.some(({ network }) => network.record.driver === 'host');
+}
+
+/** Links to containers on the default bridge, which is without names. */
+function linkedHosts({ joined, request }: Member): Attachment['linked'] {
+  const bridge = joined.find(({ network, endpoint }) => endpoint.place && !hasNames(network))?.network;
+  return request.links.flatMap(({ container, alias }) => {
+    const other = bridge?.endpoints.get(container);
+    if (!other?.place) return [];
+    const names = [alias, container.slice(0, 12), other.containerName];
+    return [{ address: formatIpv4(other.place.address), names: [...new Set(names)] }];
+  });
+}
+
+function portsOf(member: Member): Record<string, PortBinding[] | null> {
+  if (!member.joined.some(({ endpoint }) => endpoint.place)) return {};
+  const { unpublished } = planPorts(member.request.ports);
+  return { ...Object.fromEntries(unpublished.map((key) => [key, null])), ...member.ports?.bindings };
+}
+
+/** Name of the host's end of an interface. */
+export function linkOf(endpointId: string): string {
+  return `sk${endpointId.slice(0, 10)}`;
+}
