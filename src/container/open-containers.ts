@@ -31,7 +31,8 @@ export async function openContainers(
     runtime: needs.runtime,
     cgroups: needs.cgroups,
     groups: known.map((container) => container.cgroupsPath),
-    folders: [realpathSync(join(store.root, 'active'))],
+    // Mounts of build steps lay in the scratch folder, which is in the trash by now.
+    folders: ['active', 'trash'].map((name) => realpathSync(join(store.root, name))),
     log,
     signal: options.signal,
   });

@@ -153,7 +153,7 @@ export async function openEngine(options: EngineOptions) {
     vertices: new Vertices(steps),
     steps,
     takeCache: (request) => cacheTransfer.take(request),
-    memory: run,
+    memory: parts.runFolder,
     insecureBuilds: options.insecureBuilds,
     images: (auth) => imageSource(store, transfers, auth),
     runner: runExecutor(containers, events),

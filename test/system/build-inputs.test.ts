@@ -484,3 +484,24 @@ for (const signal of ['SIGINT', 'SIGKILL'] as const)
     assert.deepEqual(mountsUnder(host.dataRoot), []);
     assertOk(await build('FROM busybox\nRUN --mount=type=cache,target=/gone,sharing=locked true\n'));
   });
+
+test('what a host that is killed leaves of mounts and secrets, the next one clears up', async () => {
+  await using killed = await startHost();
+  await importBusybox(killed);
+  const context = makeContext(killed.folder, {
+    Dockerfile:
+      'FROM busybox\nRUN --mount=type=secret,id=s --mount=type=bind,target=/x,rw cat /run/secrets/s && sleep 1000\n',
+  });
+  const env = { ...process.env, DOCKER_HOST: `unix://${killed.socket}`, STRAKE_HOST: '', MINE: `${SECRET}-2` };
+  const client = spawn(STRAKE, ['build', '--secret', 'id=s,env=MINE', context], { env, stdio: 'pipe' });
+  let told = '';
+  client.stdout.on('data', (chunk) => {
+    told += chunk;
+  });
+  await until(() => told.includes(SECRET), 30);
+  await killed.stop('SIGKILL');
+  await killed.restart();
+  assert.deepEqual(mountsUnder(killed.dataRoot), []);
+  assert.deepEqual(filesWith('/run/strake', `${SECRET}-2`), []);
+  assert.deepEqual(filesWith(killed.dataRoot, `${SECRET}-2`), []);
+});
