@@ -229,11 +229,13 @@ export function kernelLeftovers(dataRoot: string): string[] {
   const networks = join(dataRoot, 'network');
   if (existsSync(networks)) {
     const tag = sha256(realpathSync(networks)).slice(0, 8);
-    const group = Number.parseInt(tag, 16) >>> 1 || 1;
-    const links = spawnSync('ip', ['-o', 'link', 'show', 'group', String(group)], { encoding: 'utf8' });
+    const group = (Number.parseInt(tag, 16) >>> 1) & ~1 || 2; // and the one after it, of interfaces that go
+    for (const number of [group, group + 1]) {
+      const links = spawnSync('ip', ['-o', 'link', 'show', 'group', String(number)], { encoding: 'utf8' });
+      found.push(...links.stdout.split('\n').filter(Boolean));
+    }
     const rules = spawnSync('iptables-save', { encoding: 'utf8' });
     assert.equal(rules.status, 0, rules.stderr);
-    found.push(...links.stdout.split('\n').filter(Boolean));
     found.push(...rules.stdout.split('\n').filter((line) => line.includes(tag)));
   }
   const run = `/run/strake/${sha256(dataRoot).slice(0, 12)}`;
