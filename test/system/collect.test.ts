@@ -1,6 +1,6 @@
 /** Removing and collecting beside work that makes images: what is needed stays, what nothing needs goes, the store is sound. */
 import assert from 'node:assert/strict';
-import { readdirSync, statfsSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -86,7 +86,7 @@ test('what nothing needs is gone from the disk', async () => {
   assert.equal(readdirSync(join(host.dataRoot, 'layers')).length, 1);
 });
 
-test('killed while it removes and while it commits: what was confirmed is there, the rest is whole or gone', async () => {
+test('killed while it removes, commits, loads and saves: what was confirmed is there, the rest is whole or gone', async () => {
   await host.ok([
     'run',
     '--name',
@@ -96,17 +96,25 @@ test('killed while it removes and while it commits: what was confirmed is there,
     '-c',
     'mkdir /d; for i in $(seq 500); do echo $i > /d/$i; done',
   ]);
-  for (const delay of [0, 60, 250]) {
+  const archives = join(host.folder, 'archives');
+  mkdirSync(archives);
+  for (const delay of [20, 150]) {
     for (let i = 0; i < 3; i++) await host.build(`doomed:${i}`, `FROM busybox\nRUN echo ${delay} ${i} > /file\n`);
     const confirmed = await host.ok(['commit', 'writer', 'kept']);
+    await host.ok(['save', '-o', join(archives, 'whole.tar'), 'kept']);
     const works: Promise<Result>[] = [
       host.strake(['commit', 'writer', 'perhaps']),
       host.strake(['rmi', '-f', 'doomed:0', 'doomed:1', 'doomed:2']),
       host.strake(['builder', 'prune', '-af']),
+      host.strake(['load', '-q', '-i', join(archives, 'whole.tar')]),
+      host.strake(['save', '-o', join(archives, 'cut.tar'), 'kept']),
     ];
     await sleep(delay);
     await host.stop('SIGKILL');
-    const [commit, removal] = await Promise.all(works);
+    const [commit, removal, , , save] = await Promise.all(works);
+    const made = save?.code === 0 ? ['cut.tar', 'whole.tar'] : ['whole.tar'];
+    assert.deepEqual(readdirSync(archives), made, 'a part of an archive was left');
+    rmSync(join(archives, 'cut.tar'), { force: true });
     await host.restart();
     await expectSound();
     assert.equal(await host.inspect('kept', '{{.Id}}'), confirmed);
