@@ -87,7 +87,6 @@ export const containerRoutes: readonly Route<ContainerBackend>[] = [
       exchange.empty(204);
     },
   },
-  { method: 'POST', path: '/containers/{id}/wait', handle: wait },
   {
     method: 'POST',
     path: '/containers/{id}/update',
@@ -96,6 +95,7 @@ export const containerRoutes: readonly Route<ContainerBackend>[] = [
       exchange.answer(200, { Warnings: await containers.update(exchange.param('id'), changes, exchange) });
     },
   },
+  { method: 'POST', path: '/containers/{id}/wait', handle: wait },
   { method: 'POST', path: '/containers/{id}/attach', hijack: true, handle: attach },
   {
     method: 'POST',
