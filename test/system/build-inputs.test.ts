@@ -1,7 +1,7 @@
 /** What a build gets besides its context: secrets, agents, other contexts, caches; and how it is told to go about it. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -137,6 +137,7 @@ RUN --mount=type=ssh,id=none test -z "$SSH_AUTH_SOCK"
   } finally {
     agent.kill();
     await until(() => agent.exitCode !== null || agent.signalCode !== null);
+    rmSync(folder, { recursive: true });
   }
 });
 
