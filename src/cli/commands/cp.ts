@@ -6,7 +6,7 @@ import { copyToContainer } from '../copy/to-container.ts';
 import { toggle } from '../flags/flag.ts';
 
 export const cp = defineCommand({
-  short: 'Copy files and folders between a container and this machine; - is a tar on stdin or stdout',
+  short: 'Copy files between a container and this machine, or a tar',
   usage: 'CONTAINER:SRC_PATH DEST_PATH|-\n        strake cp [OPTIONS] SRC_PATH|- CONTAINER:DEST_PATH',
   count: [2, 2],
   aliases: ['container cp', 'cp'],
