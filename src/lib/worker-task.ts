@@ -60,7 +60,8 @@ class GarbageCollector {
     if (!gc) return;
     const collect = () => {
       const { used_heap_size: heap, external_memory: external } = getHeapStatistics();
-      if (heap + external > SMALL_HEAP) gc();
+      // The last resort gives the memory back too, instead of keeping it for what comes.
+      if (heap + external > SMALL_HEAP) gc({ type: 'major', execution: 'sync', flavor: 'last-resort' });
     };
     this.#timer = setTimeout(collect, IDLE_MS).unref();
   }
