@@ -41,6 +41,8 @@ try {
   await build({
     ...shared,
     entryPoints: { command: 'src/bin/strake.ts' },
+    minifyWhitespace: true,
+    minifySyntax: true,
     format: 'cjs',
     outExtension: { '.js': '.cjs' },
     banner: { js: "const import_meta_url = require('node:url').pathToFileURL(__filename).href;" },
