@@ -31,7 +31,7 @@ export const archiveScenarios: readonly Scenario[] = [
   },
   {
     name: 'commit of 3 files of 20,000',
-    rounds: 3,
+    rounds: 1,
     prepare(context, seed) {
       const bytes = noise(MIB, seed);
       for (let i = 0; i < 20_000; i++) {
