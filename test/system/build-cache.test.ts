@@ -4,17 +4,13 @@ import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSy
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { startRegistry } from './docker-registry.ts';
-import { importBusybox, makeContext, run, startHost, type TestHost } from './harness.ts';
+import { makeContext, run, startTwoHosts, type TestHost } from './harness.ts';
 
 let host: TestHost;
 let other: TestHost;
 
 before(async () => {
-  [host, other] = await Promise.all([startHost(), startHost()]);
-  await importBusybox(host);
-  const tar = join(host.folder, 'busybox-image.tar');
-  await host.ok(['save', '-o', tar, 'busybox']);
-  await other.ok(['load', '-i', tar]);
+  [host, other] = await startTwoHosts();
 });
 after(async () => {
   await host[Symbol.asyncDispose]();

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { importBusybox, makeContext, startHost, type TestHost } from './harness.ts';
+import { makeContext, startTwoHosts, type TestHost } from './harness.ts';
 
 const EPOCH = 1_600_000_000;
 const DATE = '2020-09-13T12:26:40Z';
@@ -11,11 +11,7 @@ let host: TestHost;
 let other: TestHost;
 
 before(async () => {
-  [host, other] = await Promise.all([startHost(), startHost()]);
-  await importBusybox(host);
-  const tar = join(host.folder, 'busybox-image.tar');
-  await host.ok(['save', '-o', tar, 'busybox']);
-  await other.ok(['load', '-i', tar]);
+  [host, other] = await startTwoHosts();
 });
 after(async () => {
   await host[Symbol.asyncDispose]();

@@ -296,6 +296,16 @@ export function makeContext(folder: string, files: Files): string {
 
 const isProgram = (content: string | Buffer) => /^(?:\x7fELF|#!)/.test(Buffer.from(content).toString('latin1', 0, 4));
 
+/** Two hosts with the very same busybox image. */
+export async function startTwoHosts(): Promise<[TestHost, TestHost]> {
+  const [host, other] = await Promise.all([startHost(), startHost()]);
+  await importBusybox(host);
+  const tar = join(host.folder, 'busybox-image.tar');
+  await host.ok(['save', '-o', tar, 'busybox']);
+  await other.ok(['load', '-i', tar]);
+  return [host, other];
+}
+
 /** Imports a root of one static busybox with its links as `busybox`. */
 export async function importBusybox(host: TestHost): Promise<void> {
   const root = join(mkdtempSync(join(host.folder, 'busybox-')), 'root');
