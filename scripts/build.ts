@@ -1,9 +1,10 @@
 /** Bundles the command, the host and the worker script into dist/, all in one folder so that workers find each other. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { OFTEN_CALLED } from '../src/bin/compiled-command.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const dist = join(root, 'dist');
@@ -40,27 +41,27 @@ try {
   // of Node that it needs, is loaded only when the command that uses it is called.
   await build({
     ...shared,
-    entryPoints: { command: 'src/bin/strake.ts' },
+    entryPoints: ['src/bin/command.ts', 'src/bin/strake.ts'],
     minifyWhitespace: true,
     minifySyntax: true,
     format: 'cjs',
     outExtension: { '.js': '.cjs' },
     banner: { js: "const import_meta_url = require('node:url').pathToFileURL(__filename).href;" },
-    define: { 'import.meta.url': 'import_meta_url' },
+    define: { 'import.meta.url': 'import_meta_url', 'import.meta.dirname': '__dirname' },
   });
-  // Compiled code is kept in dist/cache: that halves what the command's own code costs at every start.
-  writeFileSync(
-    join(aside, 'new', 'strake.cjs'),
-    "require('node:module').enableCompileCache(require('node:path').join(__dirname, 'cache'));\nrequire('./command.cjs');\n",
-  );
+  const command = readFileSync(join(aside, 'new', 'command.cjs'));
+  if (command.some((byte) => byte > 127)) throw new Error('command.cjs must be ASCII: see src/bin/compiled-command.ts');
+  for (const word of [...OFTEN_CALLED, 'other']) {
+    const script = join(root, 'scripts/keep-code.ts');
+    const { status, stderr } = spawnSync(process.execPath, [script, join(aside, 'new'), word]);
+    if (status !== 0) throw new Error(`the code of ${word} could not be kept: ${stderr}`);
+  }
   try {
     renameSync(dist, join(aside, 'old'));
   } catch {
     // the first build
   }
   renameSync(join(aside, 'new'), dist);
-  // One run fills the cache. Nobody listens at this address, and no host is ever started for it.
-  spawnSync(process.execPath, [join(dist, 'strake.cjs'), '-H', 'tcp://127.0.0.1:1', 'images']);
 } finally {
   rmSync(aside, { recursive: true, force: true });
 }

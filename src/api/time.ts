@@ -29,9 +29,9 @@ export function parseTime(value: string, now: number): number | undefined {
 
 /** Milliseconds of a duration as Go writes it (`1h30m`, `1.5s`), or undefined. */
 function parseDuration(value: string): number | undefined {
-  if (!/^([0-9]+(\.[0-9]+)?(h|ms|m|us|µs|ns|s))+$/.test(value)) return undefined;
+  if (!/^([0-9]+(\.[0-9]+)?(h|ms|m|us|\u00b5s|ns|s))+$/.test(value)) return undefined;
   let total = 0;
-  for (const [, number, , unit = ''] of value.matchAll(/([0-9]+(\.[0-9]+)?)(h|ms|m|us|µs|ns|s)/g))
+  for (const [, number, , unit = ''] of value.matchAll(/([0-9]+(\.[0-9]+)?)(h|ms|m|us|\u00b5s|ns|s)/g))
     total += Number(number) * (UNITS[unit] ?? 0);
   return total;
 }

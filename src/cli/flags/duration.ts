@@ -16,7 +16,7 @@ export function parseGoDuration(value: string): number {
   const unsigned = value.replace(/^[+-]/, '');
   const sign = value.startsWith('-') ? -1 : 1;
   if (unsigned === '0') return 0;
-  if (!/^((\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h))+$/.test(unsigned)) {
+  if (!/^((\d+\.?\d*|\.\d+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h))+$/.test(unsigned)) {
     const missing = /^(\d+\.?\d*|\.\d+)$/.test(unsigned);
     throw new Failure(
       'invalid',
@@ -25,7 +25,7 @@ export function parseGoDuration(value: string): number {
     );
   }
   let total = 0;
-  for (const [, number, unit] of unsigned.matchAll(/(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)/g))
+  for (const [, number, unit] of unsigned.matchAll(/(\d+\.?\d*|\.\d+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h)/g))
     total += Number(number) * (NANOSECONDS[unit ?? ''] ?? 0);
   return sign * Math.round(total);
 }

@@ -8,7 +8,7 @@ import { parseGoDuration } from './duration.ts';
 export function timestampQuery(text: string, now = Date.now()): string | undefined {
   if (text === '') return undefined;
   if (/^\d+(\.\d+)?$/.test(text)) return text;
-  if (/^-?[\d.]+[a-zµμ]/.test(text) && !text.includes('T')) {
+  if (/^-?[\d.]+[a-z\u00b5\u03bc]/.test(text) && !text.includes('T')) {
     const milliseconds = now - parseGoDuration(text) / 1e6;
     return format(milliseconds);
   }

@@ -1,0 +1,46 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { constants, Script } from 'node:vm';
+
+type CommandModule = typeof import('./command.ts');
+
+/** Commands whose code is kept apart, so that their start does not read that of others. */
+export const OFTEN_CALLED = ['run', 'exec', 'build', 'images', 'ps'] as const;
+
+export interface CompiledCommand {
+  readonly command: CommandModule;
+  /** Keeps the code of all functions that were called until now for the next `loadCommand` of the same command line. */
+  keepCode(): void;
+}
+
+/**
+ * Loads the bundled command of `folder` with the compiled code that the build kept for command lines like `argv`. Node's
+ * own compile cache keeps only what runs while a module loads; compiling the functions that are called later would be a
+ * fifth of a command's start. Code of another Node is refused by V8, and the script is compiled as always. The script is
+ * ASCII: it is read without decoding.
+ */
+export function loadCommand(folder: string, argv: readonly string[]): CompiledCommand {
+  const filename = join(folder, 'command.cjs');
+  const codeFile = join(folder, `command-${OFTEN_CALLED.find((word) => argv.includes(word)) ?? 'other'}.code`);
+  const script = new Script(`(function(exports,require,module,__filename){${readFileSync(filename, 'latin1')}\n})`, {
+    filename,
+    cachedData: readCode(codeFile),
+    importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+  });
+  const module: { exports: unknown } = { exports: {} };
+  script.runInThisContext()(module.exports, createRequire(filename), module, filename);
+  // The bundle is made of this very module.
+  return {
+    command: module.exports as CommandModule,
+    keepCode: () => writeFileSync(codeFile, script.createCachedData()),
+  };
+}
+
+function readCode(path: string): Buffer | undefined {
+  try {
+    return readFileSync(path);
+  } catch {
+    return undefined; // not made yet
+  }
+}
