@@ -132,7 +132,7 @@ function numberSteps(session: BuildSession): {
 async function labelStep(session: BuildSession, state: StageState, step: number): Promise<StageState> {
   await session.emit({ type: 'step-start', step, at: Date.now() });
   const { config, summary } = addLabels(state.config, Object.entries(session.options.labels));
-  const labelled = advance(session, state, { config, createdBy: nop(summary) });
+  const labelled = advance(session, state, { config, createdBy: nop(summary, config) });
   const image = await labelled.image;
   if (image.known) await session.emit({ type: 'step-cached', step });
   await session.emit({ type: 'step-done', step, image: image.id, at: Date.now() });

@@ -10,6 +10,8 @@ export interface ConfigChange {
   readonly summary: string;
 }
 
+export const DEFAULT_SHELL: readonly string[] = ['/bin/sh', '-c'];
+
 export type Pair = readonly [name: string, value: string];
 
 export function setEnv(config: RunConfig, pairs: readonly Pair[]): ConfigChange {
@@ -84,9 +86,9 @@ export function withVariable(env: readonly string[], name: string, value: string
   return at < 0 ? [...env, `${name}=${value}`] : env.with(at, `${name}=${value}`);
 }
 
-/** How Docker's history marks a step that runs no command. */
-export function nop(summary: string): string {
-  return `/bin/sh -c #(nop) ${summary}`;
+/** How Docker's history marks a step that runs no command: `config` is that of its image, with the shell in force. */
+export function nop(summary: string, config: RunConfig): string {
+  return `${(config.Shell ?? DEFAULT_SHELL).join(' ')} #(nop) ${summary}`;
 }
 
 function formatPairs(pairs: readonly Pair[]): string {

@@ -88,7 +88,7 @@ async function copy(
   session.trace.solved(step, keyOf(solved.inputs), vertex);
   const flags = request.chown === undefined ? '' : `--chown=${request.chown} `;
   const what = `${vertex.inputs.kind}:${hexOf(vertex.inputs.digest)}`;
-  return { createdBy: nop(`${request.instruction} ${flags}${what} in ${request.destination} `), vertex };
+  return { createdBy: nop(`${request.instruction} ${flags}${what} in ${request.destination} `, state.config), vertex };
 }
 
 /** Which archives are unpacked, as a component of the key. */

@@ -20,12 +20,14 @@ import type {
 import { parsePorts } from '../dockerfile/ports.ts';
 import type { Expansion } from '../dockerfile/word.ts';
 import { Failure } from '../lib/error.ts';
+import { signalNumber } from '../lib/signal-number.ts';
 import type { Healthcheck, RunConfig } from '../oci/image-config.ts';
 import {
   addLabels,
   addTrigger,
   addVolumes,
   type ConfigChange,
+  DEFAULT_SHELL,
   expose,
   setCmd,
   setEntrypoint,
@@ -59,8 +61,6 @@ export interface MetadataContext {
   readonly cmdIsInherited: boolean;
 }
 
-export const DEFAULT_SHELL: readonly string[] = ['/bin/sh', '-c'];
-
 export function isMetadata(instruction: Instruction): instruction is MetadataInstruction {
   return !['FROM', 'RUN', 'COPY', 'ADD', 'ARG'].includes(instruction.kind);
 }
@@ -92,11 +92,14 @@ export function applyMetadata(
         instruction.paths.map(text).map((path) => nonEmpty(path, 'VOLUME specified can not be an empty string')),
       );
     case 'USER':
-      return setUser(config, nonEmpty(text(instruction.user), 'USER requires a user name or ID'));
+      return setUser(config, text(instruction.user));
     case 'WORKDIR':
       return setWorkdir(config, absoluteWorkdir(config, nonEmpty(text(instruction.path), 'WORKDIR requires a path')));
-    case 'STOPSIGNAL':
-      return setStopSignal(config, text(instruction.signal));
+    case 'STOPSIGNAL': {
+      const signal = text(instruction.signal);
+      signalNumber(signal);
+      return setStopSignal(config, signal);
+    }
     case 'SHELL':
       return setShell(config, instruction.shell);
     case 'HEALTHCHECK':

@@ -8,8 +8,9 @@ import { Scope } from '../lib/scope.ts';
 import { type ImageId, shortId } from '../oci/digest.ts';
 import { formatPlatform } from '../oci/platform.ts';
 import { cacheKey, variableComponents } from './cache-key.ts';
-import { DEFAULT_SHELL } from './metadata.ts';
+import { DEFAULT_SHELL } from './config-change.ts';
 import { planMounts } from './mounts/run-mounts.ts';
+import { isLoneHeredoc, scriptOf } from './mounts/script-mount.ts';
 import type { BuildSession } from './session.ts';
 import { solveVertex } from './solve-vertex.ts';
 import { sourceDateComponent } from './source-date.ts';
@@ -127,14 +128,16 @@ function runFailed(
   });
 }
 
-/** Argument vector. Heredocs go to the shell as they are written; a lone one is the script itself. */
+/** Argument vector. Heredocs go to the shell as they are written; a lone one is the script itself, or a file when it names its interpreter. */
 function commandOf(instruction: RunInstruction, state: StageState): string[] {
   const { command, heredocs } = instruction;
   if (command.form === 'exec') return [...command.argv];
   const shell = state.config.Shell ?? DEFAULT_SHELL;
   const [only, second] = heredocs;
   if (!only) return [...shell, command.text];
-  if (!second && /^\d*<<-?\s*["']?[A-Za-z0-9_.]+["']?$/.test(command.text.trim())) return [...shell, heredocText(only)];
+  const script = scriptOf(instruction);
+  if (script) return [...shell, script.path];
+  if (!second && isLoneHeredoc(command.text)) return [...shell, heredocText(only)];
   const bodies = heredocs.map((heredoc) => `${heredoc.content}${heredoc.name}`).join('\n');
   return [...shell, `${command.text}\n${bodies}`];
 }

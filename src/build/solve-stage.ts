@@ -96,7 +96,7 @@ async function solveStep(
     case 'ADD':
       return copyStep(session, stage, state, scope, instruction, { step, solved: steps.solved });
     case 'ARG':
-      return { createdBy: nop(` ARG ${declare(scope, instruction)}`) };
+      return { createdBy: nop(` ARG ${declare(scope, instruction)}`, state.config) };
     case 'WORKDIR': {
       const change = metadata(state, scope, instruction);
       return { ...change, ...(await workdirStep(session, state, change.config.WorkingDir ?? '/', step)) };
@@ -115,7 +115,7 @@ function metadata(state: StageState, scope: StageScope, instruction: MetadataIns
   if (instruction.kind === 'ENV') for (const entry of config.Env ?? []) setFrom(scope, entry);
   return {
     config,
-    createdBy: nop(summary),
+    createdBy: nop(summary, config),
     ...(instruction.kind === 'MAINTAINER' ? { author: instruction.maintainer } : {}),
     ...(instruction.kind === 'CMD' ? { cmdIsInherited: false } : {}),
   };

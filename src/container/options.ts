@@ -3,6 +3,7 @@ import { containerCapabilities } from '../host/capabilities.ts';
 import type { Cgroups } from '../host/cgroup.ts';
 import { DEFAULT_MASKED_PATHS, DEFAULT_READONLY_PATHS, type Resources } from '../host/spec.ts';
 import { Failure } from '../lib/error.ts';
+import { signalNumber } from '../lib/signal-number.ts';
 import type { Healthcheck } from '../oci/image-config.ts';
 import type { ContainerConfig, HostConfig } from '../wire/container.ts';
 import { blockIoOf, supportedWeights } from './block-io.ts';
@@ -10,7 +11,6 @@ import { checkCpuSet } from './cpu-set.ts';
 import { parseDeviceRule } from './device-rules.ts';
 import { logLimits } from './log-options.ts';
 import { securityOf } from './security.ts';
-import { signalNumber } from './signals.ts';
 
 export const DEFAULT_SHM_SIZE = 64 << 20;
 const MINIMUM_MEMORY = 6 << 20;

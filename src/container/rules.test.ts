@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { detectCgroups } from '../host/cgroup.ts';
 import { makeScratchFolder } from '../lib/scratch.ts';
+import { signalNumber } from '../lib/signal-number.ts';
 import type { RunConfig } from '../oci/image-config.ts';
 import type { ContainerConfig, HostConfig } from '../wire/container.ts';
 import { argumentsOf, mergeConfig } from './config.ts';
@@ -15,7 +16,6 @@ import { checkName, randomName } from './names.ts';
 import { normaliseHostConfig, resourcesOf } from './options.ts';
 import { restartDelay } from './restart-policy.ts';
 import { securityOf } from './security.ts';
-import { signalNumber } from './signals.ts';
 import { resolveUser } from './user.ts';
 
 const NONE = 'No command specified';

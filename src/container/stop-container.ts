@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '../lib/error.ts';
+import { signalNumber } from '../lib/signal-number.ts';
 import type { Container } from './container.ts';
 import { type LifecycleNeeds, signalContainer } from './lifecycle.ts';
 import { isAlive } from './record.ts';
-import { signalNumber } from './signals.ts';
 
 export interface StopOptions {
   /** Until SIGKILL; undefined is the container's own, -1 never. */

@@ -65,21 +65,27 @@ export function kindInside(root: string, path: string): 'folder' | 'other' | und
 }
 
 /**
- * Makes a folder or an empty file inside `root`, with the folders on the way to it (0755, root's); at the end of a link
- * that leads nowhere, what it names. Returns the paths made, outermost first: none when it was there. Throws ENOTDIR or
+ * Makes a folder or an empty file inside `root`, with the folders on the way to it (0755, `owner`'s, by default root's);
+ * at the end of a link that leads nowhere, what it names. Returns the paths made, outermost first: none when it was there. Throws ENOTDIR or
  * EEXIST when something else is in the way.
  */
-export function makeInside(root: string, path: string, kind: 'folder' | 'file', links = 8): string[] {
+export function makeInside(
+  root: string,
+  path: string,
+  kind: 'folder' | 'file',
+  { owner = { uid: 0, gid: 0 }, links = 8 }: { owner?: { uid: number; gid: number }; links?: number } = {},
+): string[] {
   if (kindInside(root, path) !== undefined) return [];
   const parent = posix.dirname(path);
-  const made = makeInside(root, parent, 'folder', links);
+  const made = makeInside(root, parent, 'folder', { owner, links });
   using folder = openInside(root, parent);
   const target = `${folder.path}/${posix.basename(path)}`;
   const link = links > 0 ? readLink(target) : undefined;
-  if (link !== undefined) return [...made, ...makeInside(root, posix.resolve(parent, link), kind, links - 1)];
+  if (link !== undefined)
+    return [...made, ...makeInside(root, posix.resolve(parent, link), kind, { owner, links: links - 1 })];
   if (kind === 'folder') mkdirSync(target, { mode: 0o755 });
   else writeFileSync(target, '', { flag: 'wx', mode: 0o755 });
-  chownSync(target, 0, 0);
+  chownSync(target, owner.uid, owner.gid);
   return [...made, path];
 }
 

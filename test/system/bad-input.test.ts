@@ -56,6 +56,12 @@ const SYNTAX: readonly [name: string, dockerfile: string, message: RegExp][] = [
     /on line 2: unterminated heredoc.*\(no line holds only EOF\)/s,
   ],
   ['a variable without its end', 'FROM busybox\nENV a=${b\n', /failed to process "\$\{b": syntax error: missing '\}'/],
+  [
+    'a folder in the place of a file',
+    'FROM busybox\nWORKDIR /etc/passwd\n',
+    /Cannot mkdir: \/etc\/passwd is not a directory/,
+  ],
+  ['a signal that is none', 'FROM busybox\nSTOPSIGNAL SIGNOPE\n', /Invalid signal: SIGNOPE\nat Dockerfile:2:/],
   ['a wrong port', 'FROM busybox\nEXPOSE foo\n', /invalid containerPort: foo/i],
   ['a wrong duration', 'FROM busybox\nHEALTHCHECK --interval=x CMD true\n', /on line 2: .*invalid duration "x"/],
   ['ONBUILD ONBUILD', 'FROM busybox\nONBUILD ONBUILD RUN x\n', /Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed/],

@@ -67,6 +67,8 @@ WORKDIR /a
 WORKDIR b
 USER app
 RUN id -un > /tmp/user && pwd > /tmp/dir
+WORKDIR /own/sub
+WORKDIR /a/b
 LABEL one="1" two=2
 EXPOSE 80 53/udp 7000-7001
 VOLUME ["/data"]
@@ -94,12 +96,21 @@ CMD echo $GREETING
   assert.deepEqual(config.Cmd, ['/bin/sh', '-ec', 'echo $GREETING']);
   assert.equal(await host.inspect('config', '{{.Author}}'), 'me <me@example.org>');
   assert.equal(await host.sh('config', 'cat /tmp/user /tmp/dir; id -u; pwd'), 'app\n/a/b\n1000\n/a/b');
+  assert.equal(await host.sh('config', 'stat -c %u:%g /a/b /own /own/sub'), '0:0\n1000:1000\n1000:1000');
+  const history = await host.ok(['history', '--no-trunc', '--format', '{{.CreatedBy}}', 'config']);
+  assert.match(
+    history,
+    /^\/bin\/sh -ec #\(nop\) {2}CMD .*\n\/bin\/sh -ec #\(nop\) {2}SHELL .*\n\/bin\/sh -c #\(nop\) {2}HEALTH/,
+  );
 });
 
 test('USER is inherited by child images; a numeric one needs no passwd entry; an unknown name is an error', async () => {
   await host.build('parent', 'FROM busybox\nUSER 1234:5678\n');
   await host.build('child', 'FROM parent\nCMD ["id"]\n');
   assert.match(await host.ok(['run', '--rm', 'child']), /^uid=1234 gid=5678/);
+  await host.build('none', 'FROM parent\nARG WHO\nUSER $WHO\nRUN id > /id\n');
+  assert.match(await host.sh('none', 'cat /id'), /^uid=0/);
+  await host.build('later', 'FROM busybox\nUSER ghost\nWORKDIR /made\n');
   const context = makeContext(host.folder, { Dockerfile: 'FROM busybox\nUSER ghost\nRUN true\n' });
   const result = await host.strake(['build', context]);
   assert.notEqual(result.code, 0);
@@ -202,9 +213,9 @@ test('.dockerignore with exceptions; the Dockerfile itself may be ignored', asyn
 test('D1: comments, continuations, escape directive, heredocs', async () => {
   await host.build(
     'syntax',
-    '# escape=`\n# a comment\nFROM busybox\nRUN echo one `\n  # inside\n  two > /out\nCOPY <<EOF /inline\nline $HOME_DIR\nEOF\nRUN <<EOF\necho from heredoc > /heredoc\nEOF\n',
+    '# escape=`\n# a comment\nFROM busybox\nRUN echo one `\n  # inside\n  two > /out\nCOPY <<EOF /inline\nline $HOME_DIR\nEOF\nRUN <<EOF\necho from heredoc > /heredoc\nEOF\nRUN <<-awk\n\t#!/bin/awk -f\n\tBEGIN { print "from $AWK" > "/awk" }\nawk\n',
   );
-  assert.equal(await host.sh('syntax', 'cat /out /inline /heredoc'), 'one two\nline \nfrom heredoc');
+  assert.equal(await host.sh('syntax', 'cat /out /inline /heredoc /awk'), 'one two\nline \nfrom heredoc\nfrom $AWK');
 });
 
 test('options: -f, stdin Dockerfile, stdin tar, -q, --iidfile, --label, many tags', async () => {

@@ -12,9 +12,10 @@ import type { StageState } from '../stage-state.ts';
 import { planAgent } from './agent-mount.ts';
 import { planBind } from './bind-mount.ts';
 import { planCache } from './cache-mount.ts';
+import { planScript, scriptOf } from './script-mount.ts';
 import { planSecret } from './secret-mount.ts';
 
-/** The `--mount`s of a RUN: what they add to its key, and what is mounted when it executes. */
+/** The `--mount`s of a RUN, and the script that it is: what they add to its key, and what is mounted when it executes. */
 export interface RunMounts extends AsyncDisposable {
   /** Components of the step's key. */
   readonly key: Readonly<Record<string, string>>;
@@ -28,7 +29,7 @@ export interface OpenedMounts {
   readonly secretEnv: readonly string[];
 }
 
-/** One `--mount`. */
+/** One of them. */
 export interface PlannedMount {
   /** Its target, else what it is. */
   readonly name: string;
@@ -68,6 +69,12 @@ export async function planMounts(
     const mount = resolveMount(flag, expand);
     const at = (path: string) => targetOf(path, state.config.WorkingDir, instruction);
     const one = await plan(place, mount, at, number);
+    key[`mount ${one.name}`] = one.key;
+    planned.push(one);
+  }
+  const script = scriptOf(instruction);
+  if (script) {
+    const one = planScript(session, script);
     key[`mount ${one.name}`] = one.key;
     planned.push(one);
   }

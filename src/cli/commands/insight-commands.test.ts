@@ -37,6 +37,8 @@ const INSTRUCTIONS: readonly [createdBy: string, text: string][] = [
   ['/bin/sh -c make  -j2', 'RUN make -j2'],
   ['/bin/sh -c #(nop)  ENV A=b', 'ENV A=b'],
   [`/bin/sh -c #(nop) COPY file:${'ab'.repeat(32)} in /f `, 'COPY file:abababababab in /f'],
+  ['/bin/bash -o pipefail -c #(nop) WORKDIR /w', 'WORKDIR /w'],
+  ['/bin/bash -o pipefail -c make | tee log', 'RUN make | tee log'],
   ['|1 A=b c /bin/sh -c make', 'RUN make'],
   ['/bin/bash -ec make', 'RUN make'],
   ['RUN /bin/sh -c make # buildkit', 'RUN make'],

@@ -8,8 +8,8 @@ import { printable } from '../../lib/error.ts';
 export function instructionText(createdBy: string): string {
   const line = printable(createdBy.replace(/\s+/g, ' ').trim());
   const plain = line.replace(/ # buildkit$/, '').replace(/\b(file|dir|multi):([0-9a-f]{12})[0-9a-f]{52}\b/g, '$1:$2');
-  const nop = /^\/bin\/sh -c #\(nop\) +(.*)$/.exec(plain);
+  const nop = /^\/\S+(?: \S+)*? #\(nop\) +(.*)$/.exec(plain);
   if (nop) return nop[1] ?? '';
-  const run = /^(?:RUN )?(?:\|\d+ .*?)?\/\S+ -\S+ (.*)$/.exec(plain);
+  const run = /^(?:RUN )?(?:\|\d+ .*?)?\/\S+(?: -o \S+| -\S+)+ (.*)$/.exec(plain);
   return run ? `RUN ${run[1]}` : plain;
 }

@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import { Failure } from '../lib/error.ts';
+import { Failure } from './error.ts';
 
 const REALTIME_MIN = 34;
 const REALTIME_MAX = 64;
