@@ -54,7 +54,10 @@ for (const [path, body, expected, answer] of questions)
 
 const refused: readonly (readonly [path: string, message: string])[] = [
   ['/strake/builds/cache?mode=some', 'invalid cache mode "some": expected min or max'],
-  ['/strake/builds/cache/push?mode=max&ref=UPPER', 'invalid reference format: repository name must be lowercase'],
+  [
+    '/strake/builds/cache/push?mode=max&ref=UPPER',
+    'invalid reference format: repository name (library/UPPER) must be lowercase',
+  ],
 ];
 for (const [path, message] of refused)
   test(`POST ${path} is refused`, async () => {

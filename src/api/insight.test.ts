@@ -54,7 +54,11 @@ const REFUSED: readonly [method: string, path: string, message: string][] = [
   ['POST', '/strake/images/app/squash', 'the parameter "from" is missing'],
   ['POST', '/strake/images/app/squash?from=x', 'invalid value "x" of parameter "from": expected a whole number'],
   ['POST', '/strake/images/app/rebase', 'the parameter "onto" is missing'],
-  ['POST', '/strake/images/app/flatten?repo=UPPER', 'invalid reference format: repository name must be lowercase'],
+  [
+    'POST',
+    '/strake/images/app/flatten?repo=UPPER',
+    'invalid reference format: repository name (library/UPPER) must be lowercase',
+  ],
 ];
 for (const [method, path, message] of REFUSED)
   test(`${method} ${path} is refused`, async () => {

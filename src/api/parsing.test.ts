@@ -100,7 +100,7 @@ test('names from repo and tag', () => {
   assert.equal(targetReference('x', '').tag, 'latest');
   assert.throws(() => joinReference('x', 'a b'), { kind: 'invalid' });
   assert.throws(() => joinReference('Upper', ''), {
-    message: 'invalid reference format: repository name must be lowercase',
+    message: 'invalid reference format: repository name (library/Upper) must be lowercase',
   });
   assert.throws(() => targetReference('x', digest), { kind: 'invalid' });
 });

@@ -102,3 +102,16 @@ for (const [wanted, expected] of [
 ] as const)
   test(`${wanted} of an index is ${expected}`, () =>
     assert.equal(chooseEntry(index, parsePlatform(wanted))?.mediaType, expected));
+
+const words: readonly (readonly [text: string, expected: object | string])[] = [
+  ['linux/arm64/v8', { os: 'linux', architecture: 'arm64' }],
+  ['Linux/ARM/v7', { os: 'linux', architecture: 'arm', variant: 'v7' }],
+  ['aarch64', { os: 'linux', architecture: 'arm64' }],
+  ['foo', '"foo": unknown operating system or architecture'],
+  ['linux/', '"linux/" is an invalid OS/architecture value'],
+];
+for (const [text, expected] of words)
+  test(`platform ${text}`, () => {
+    if (typeof expected === 'string') assert.throws(() => parsePlatform(text), { message: expected });
+    else assert.deepEqual(parsePlatform(text), expected);
+  });

@@ -17,6 +17,12 @@ const ALIASES: Readonly<Record<string, string>> = {
   ia32: '386',
 };
 
+/** What a single word may mean; in `os/arch` everything is allowed. */
+const SYSTEMS: ReadonlySet<string> = new Set(['linux', 'windows', 'darwin', 'freebsd', 'netbsd', 'openbsd', 'solaris']);
+const PROCESSORS: ReadonlySet<string> = new Set(
+  '386 amd64 arm arm64 loong64 mips mipsle mips64 mips64le ppc64 ppc64le riscv64 s390x wasm'.split(' '),
+);
+
 /** The platform of this machine. */
 export function hostPlatform(): Platform {
   return { os: 'linux', architecture: normalise(arch()) };
@@ -30,7 +36,14 @@ export function parsePlatform(text: string): Platform {
       hint: 'write os/arch, for example linux/amd64',
     });
   const [first = '', second, variant] = parts;
-  if (second === undefined) return first === 'linux' ? hostPlatform() : { os: 'linux', architecture: normalise(first) };
+  if (second === undefined) {
+    const { architecture } = hostPlatform();
+    if (SYSTEMS.has(first)) return { os: first, architecture };
+    if (PROCESSORS.has(normalise(first))) return { os: 'linux', architecture: normalise(first) };
+    throw new Failure('invalid', 'PLATFORM_INVALID', `"${text}": unknown operating system or architecture`, {
+      hint: 'write os/arch, for example linux/amd64',
+    });
+  }
   const architecture = normalise(second);
   const meant = variant === undefined || (architecture === 'arm64' && variant === 'v8') ? {} : { variant };
   return { os: first, architecture, ...meant };

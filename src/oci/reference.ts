@@ -46,12 +46,10 @@ export function parseReference(text: string): Reference {
   let registry = hasRegistry ? first : DEFAULT_REGISTRY;
   let path = hasRegistry ? rest.slice(slash + 1) : rest;
   if (registry === 'index.docker.io') registry = DEFAULT_REGISTRY;
-  if (!DOMAIN.test(registry) || !PATH.test(path)) {
-    if (DOMAIN.test(registry) && PATH.test(path.toLowerCase()))
-      throw invalid('invalid reference format: repository name must be lowercase');
-    throw invalid('invalid reference format');
-  }
-  if (registry === DEFAULT_REGISTRY && !path.includes('/')) path = `library/${path}`;
+  if (registry === DEFAULT_REGISTRY && !path.includes('/') && path !== '') path = `library/${path}`;
+  if (path !== path.toLowerCase())
+    throw invalid(`invalid reference format: repository name (${path}) must be lowercase`);
+  if (!DOMAIN.test(registry) || !PATH.test(path)) throw invalid('invalid reference format');
   if (registry.length + 1 + path.length > 255)
     throw invalid('invalid reference format: repository name must not be more than 255 characters');
   return { registry, path, tag, digest };

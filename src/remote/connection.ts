@@ -84,6 +84,7 @@ export class RegistryConnection {
     const verb = method.slice(0, 1) + method.slice(1).toLowerCase();
     throw new Failure('unauthenticated', error.code, `${verb} "${url.origin}${url.pathname}": ${error.message}`, {
       cause: error,
+      hint: `strake login${this.base.host === 'registry-1.docker.io' ? '' : ` ${this.base.host}`}`,
     });
   }
 }

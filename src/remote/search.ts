@@ -1,5 +1,6 @@
 import { Failure, isFailure } from '../lib/error.ts';
 import type { RegistryAuth, SearchRow } from '../wire/auth.ts';
+import { listNames } from './list-names.ts';
 import { readJson } from './read-json.ts';
 import type { Registries } from './registries.ts';
 
@@ -36,24 +37,25 @@ export async function search(registries: Registries, request: SearchRequest): Pr
   } catch (error) {
     if (!isFailure(error, 'not-found', 'unsupported')) throw error;
   }
-  const answer = await get(`v2/_catalog?n=${10_000}`, ['registry:catalog:*']);
-  const names = (await readJson(answer, ANSWER_LIMIT, signal))['repositories'];
-  return (Array.isArray(names) ? names : [])
-    .filter((name) => typeof name === 'string' && name.includes(term.toLowerCase()))
-    .slice(0, limit)
-    .flatMap((name) => toRow({ name }));
+  const rows: SearchRow[] = [];
+  const catalogue = { url: 'v2/_catalog', field: 'repositories', scopes: ['registry:catalog:*'], signal };
+  for await (const name of listNames(connection, catalogue)) {
+    if (name.includes(term.toLowerCase())) rows.push(...toRow({ name }));
+    if (rows.length === limit) break;
+  }
+  return rows;
 }
 
-function toRow(result: Record<string, unknown>): SearchRow[] {
-  const { name, description } = result;
+function toRow(result: unknown): SearchRow[] {
+  const { name, description, ...more }: Record<string, unknown> = { ...Object(result) };
   if (typeof name !== 'string') return [];
   return [
     {
       name,
       description: typeof description === 'string' ? description : '',
-      star_count: Number(result['star_count'] ?? 0) || 0,
-      is_official: result['is_official'] === true,
-      is_automated: result['is_automated'] === true,
+      star_count: Number(more['star_count'] ?? 0) || 0,
+      is_official: more['is_official'] === true,
+      is_automated: more['is_automated'] === true,
     },
   ];
 }

@@ -69,7 +69,11 @@ const SYNTAX: readonly [name: string, dockerfile: string, message: RegExp][] = [
   ['an empty Dockerfile', '', /the Dockerfile \(Dockerfile\) cannot be empty/],
   ['a Dockerfile of comments', '# nothing\n', /file with no instructions/],
   ['a binary Dockerfile', 'FROM busybox\0\n', /not a text file/],
-  ['an image name in upper case', 'FROM Busybox\n', /invalid reference format: repository name must be lowercase/],
+  [
+    'an image name in upper case',
+    'FROM Busybox\n',
+    /invalid reference format: repository name \(library\/Busybox\) must be lowercase/,
+  ],
 ];
 for (const [name, dockerfile, message] of SYNTAX)
   test(`Dockerfile: ${name}`, async () => {
@@ -187,7 +191,16 @@ const USES: readonly [name: string, args: string[], message: RegExp][] = [
   ['an unknown command', ['biuld'], /unknown command: strake biuld/],
   ['an unknown flag', ['build', '--tga', 'x', '.'], /unknown flag: --tga/],
   ['a wrong address', ['-H', 'ftp://x', 'images'], /unable to parse docker host "ftp:\/\/x"/],
-  ['an address without a host', ['-H', 'tcp://127.0.0.1:9', 'images'], /cannot connect to tcp:\/\/127\.0\.0\.1:9/i],
+  [
+    'an address without a host',
+    ['-H', 'tcp://127.0.0.1:9', 'images'],
+    /Cannot connect to the Docker daemon at tcp:\/\/127\.0\.0\.1:9\. Is the docker daemon running\?/,
+  ],
+  [
+    'a socket where nobody is',
+    ['-H', 'unix:///tmp/none.sock', 'images'],
+    /Cannot connect to the Docker daemon at unix:\/\/\/tmp\/none\.sock\. Is the docker/,
+  ],
 ];
 for (const [name, args, message] of USES)
   test(`command line: ${name}`, async () => {

@@ -95,10 +95,14 @@ test('a host that cannot start: the command says why', async () => {
 });
 
 test('a host that was named and is not there is not started when it is elsewhere', async () => {
-  for (const address of ['tcp://127.0.0.1:9', `unix://${folder}/docker.sock`]) {
-    const result = await run(STRAKE, ['images'], { env: { STRAKE_HOST: '', DOCKER_HOST: address } });
-    assert.equal(result.code, 1, address);
-    assert.match(result.stderr, /cannot connect to .*: is the host running\?/i);
+  const env = { STRAKE_HOST: '', STRAKE_ROOT: '' };
+  for (const address of ['tcp://127.0.0.1:9', `unix://${folder}/docker.sock`, `unix://${folder}/none.sock`]) {
+    const words = `Cannot connect to the Docker daemon at ${address}. Is the docker daemon running?`;
+    for (const more of [{ DOCKER_HOST: address }, { STRAKE_HOST: address }]) {
+      const result = await run(STRAKE, ['images'], { env: { ...env, ...more } });
+      assert.equal(result.code, 1, address);
+      assert.equal(result.stderr.split('\n')[0], words);
+    }
   }
 });
 

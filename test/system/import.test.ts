@@ -309,7 +309,7 @@ const WRONG: readonly [name: string, args: string[], message: RegExp, code?: num
   [
     'a name in upper case',
     ['import', '/dev/null', 'UPPER'],
-    /invalid reference format: repository name must be lowercase/,
+    /invalid reference format: repository name \(library\/UPPER\) must be lowercase/,
   ],
   ['a change that is no instruction', ['import', '-c', 'FOO x', '/dev/null', 'x'], /foo/i],
   ['a change that may not be one', ['import', '-c', 'RUN x', '/dev/null', 'x'], /run is not a valid change command/i],

@@ -177,7 +177,7 @@ test('flatten and squash: the same files and config in fewer layers; the same re
   await fails(['image', 'squash', '--from', '8', 'app:1'], /the image has no step 8: its steps are 1 to 7/);
   await fails(['image', 'squash', '--from', '7', 'app:1'], /nothing to squash: steps 7 to 7 have no layer/);
   await fails(['image', 'squash', '--from', '6', 'app:1'], /nothing to squash: steps 6 to 7 have one layer only/);
-  await fails(['image', 'flatten', '-t', 'UPPER', 'app:1'], /repository name must be lowercase/);
+  await fails(['image', 'flatten', '-t', 'UPPER', 'app:1'], /repository name \(library\/UPPER\) must be lowercase/);
 });
 
 test('rebase: the same layers and settings on a patched base, and a warning of what hides the patch', async () => {

@@ -183,6 +183,16 @@ test('all tags, a digest, and names that do not exist', async () => {
     ['pull', `${repository}:4`],
     new RegExp(`manifest for ${repository}:4 not found: manifest unknown: manifest unknown`),
   );
+  assert.match(await ok(['search', `${registry.host}/many`]), /^many\/app /m);
+  await fails(['push', `${repository}@${digest}`], /^cannot push a digest reference$/m);
+  await fails(
+    ['push', '--platform', 'linux/s390x', `${repository}:1`],
+    /does not provide the specified platform \(linux/,
+  );
+  await fails(
+    ['pull', '-a', `${registry.host}/nothing`],
+    /repository localhost:\d+\/nothing not found: name unknown: /,
+  );
   await fails(['push', `${registry.host}/nothing:1`], /An image does not exist locally with the tag: /);
   await fails(['pull', 'localhost:1/x'], /connect: connection refused/);
 });
@@ -207,13 +217,18 @@ test('users: login, wrong password, logout', async () => {
   await using guarded = await startRegistry(host.folder, { users: true });
   const name = `${guarded.host}/private/app:1`;
   await ok(['tag', 'app', name]);
-  await fails(['push', name], /no basic auth credentials/);
-  await fails(['pull', name], /no basic auth credentials/);
+  const wayOut = `no basic auth credentials\n +\\(strake login ${guarded.host}\\)`;
+  await fails(['push', name], new RegExp(`^${wayOut}$`, 'm'));
+  await fails(['pull', name], new RegExp(`Head "http://[^"]+": ${wayOut}`));
   await fails(
     ['login', '-u', 'me', '-p', 'wrong', guarded.host],
     /login attempt to http:\/\/localhost:\d+\/v2\/ failed with status: 401 Unauthorized/,
   );
   assert.match(await ok(['login', '-u', 'me', '-p', 'secret', guarded.host]), /Login Succeeded/);
+  assert.equal(
+    await ok(['login', guarded.host]),
+    'Authenticating with existing credentials... [Username: me]\nLogin Succeeded',
+  );
   const digest = lastDigest(await ok(['push', name]));
   await ok(['rmi', name]);
   assert.match(await ok(['pull', name]), new RegExp(`^Digest: ${digest}$`, 'm'));

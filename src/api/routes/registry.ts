@@ -1,6 +1,6 @@
 import { parsePlatform } from '../../oci/platform.ts';
 import { parseReference } from '../../oci/reference.ts';
-import type { ProgressLine } from '../../wire/progress.ts';
+import { drawBar, type ProgressLine } from '../../wire/progress.ts';
 import type { RegistryBackend } from '../backend.ts';
 import { readRegistryAuth, registryAuth } from '../credentials.ts';
 import type { Exchange } from '../exchange.ts';
@@ -53,10 +53,16 @@ async function transfer(
     reference,
     platform: platform === undefined ? undefined : parsePlatform(platform),
     auth: readRegistryAuth(exchange.header('x-registry-auth')),
-    emit: (line) => lines.write(line),
+    emit: (line) => lines.write(withBar(line)),
     signal: exchange.signal,
   });
   lines.end();
+}
+
+/** Docker's daemons draw the bar too, as wide as can be. */
+function withBar(line: ProgressLine): ProgressLine {
+  const progress = line.progressDetail && drawBar(line.progressDetail, Number.POSITIVE_INFINITY);
+  return progress ? { ...line, progress } : line;
 }
 
 async function search(registry: RegistryBackend, exchange: Exchange): Promise<void> {

@@ -222,8 +222,10 @@ function connectionFailure(endpoint: Endpoint, error: unknown, signal: AbortSign
     return new Failure(
       'unavailable',
       'HOST_UNREACHABLE',
-      `cannot connect to ${endpoint.text}: is the host running?`,
-      detail,
+      `Cannot connect to the Docker daemon at ${endpoint.text}. Is the docker daemon running?`,
+      endpoint.kind === 'unix'
+        ? { ...detail, hint: `start one there with \`strake host -H ${endpoint.text}\`, or give --data-root too` }
+        : detail,
     );
   if (code === 'EACCES' || code === 'EPERM')
     return new Failure(

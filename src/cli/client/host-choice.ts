@@ -11,7 +11,7 @@ export interface HostChoice {
   readonly dataRoot: string;
   /** Whether the person named the data root; a running host must then use the same. */
   readonly dataRootChosen: boolean;
-  /** Whether the command may start a host when none listens. */
+  /** Whether the command may start a host when none listens: at the default socket, or when the data root was named too. */
   readonly mayStart: boolean;
 }
 
@@ -24,14 +24,19 @@ export interface HostFlags extends TlsFlags {
 export function chooseHost(flags: HostFlags, env: NodeJS.ProcessEnv, uid: number): HostChoice {
   if (flags.host.length > 1) throw new Failure('invalid', 'HOST_TWICE', 'specify only one -H');
   const named = [flags.host[0], env['STRAKE_HOST'], env['DOCKER_HOST']].find((text) => (text ?? '') !== '');
-  const endpoint = parseEndpoint(named ?? `unix://${defaultSocket(env, uid)}`, env, flags);
+  const fallback = defaultSocket(env, uid);
+  const endpoint = parseEndpoint(named ?? `unix://${fallback}`, env, flags);
   const root = [flags.dataRoot, env['STRAKE_ROOT']].find((text) => (text ?? '') !== '');
   return {
     endpoint,
     chosenByFlag: flags.host.length > 0,
     dataRoot: resolve(root ?? defaultRoot(env, uid)),
     dataRootChosen: root !== undefined,
-    mayStart: endpoint.kind === 'unix' && !dockersOwn(flags.host[0] ?? env['STRAKE_HOST'], endpoint.path),
+    // Another socket with the default store would be a host that nobody asked for, and keep the usual one from its store.
+    mayStart:
+      endpoint.kind === 'unix' &&
+      (endpoint.path === fallback || root !== undefined) &&
+      !dockersOwn(flags.host[0] ?? env['STRAKE_HOST'], endpoint.path),
   };
 }
 

@@ -22,6 +22,10 @@ export const push = defineCommand({
     const reference = parseReference(name);
     if (flags.allTags && reference.tag !== undefined)
       throw new Failure('invalid', 'TAG_AND_ALL', "tag can't be used with --all-tags/-a");
+    if (reference.digest !== undefined)
+      throw new Failure('invalid', 'PUSH_DIGEST', 'cannot push a digest reference', {
+        hint: `give it a tag first: strake tag ${name} ${familiarName(reference)}:TAG`,
+      });
     const wanted = flags.allTags ? reference : withDefaultTag(reference);
     if (!flags.allTags && reference.tag === undefined && !flags.quiet)
       session.stdout.write(`Using default tag: ${wanted.tag}\n`);

@@ -1,5 +1,6 @@
 import { filtersQuery } from '../client/engine-client.ts';
 import { defineCommand } from '../command.ts';
+import { registryAuth } from '../credentials/registry-auth.ts';
 import { filterFlag, tableFormatFlag } from '../flags/common.ts';
 import { integer, toggle } from '../flags/flag.ts';
 import { renderRows } from '../format/rows.ts';
@@ -15,12 +16,13 @@ export const search = defineCommand({
     limit: integer('Number of results at most'),
     noTrunc: toggle('Show complete descriptions'),
   },
-  async run(session, { flags, args: [term] }) {
+  async run(session, { flags, args: [term = ''] }) {
     const client = await session.client();
     const results = await client.json<
       { name: string; description: string; star_count: number; is_official: boolean; is_automated: boolean }[]
     >('GET', '/images/search', {
       query: { term, limit: flags.limit > 0 ? flags.limit : undefined, filters: filtersQuery(flags.filter) },
+      headers: await registryAuth(registryOf(term), session),
       signal: session.signal,
     });
     const rows = results.map((result) => {
@@ -45,3 +47,9 @@ export const search = defineCommand({
     return 0;
   },
 });
+
+/** A term may begin with the registry that is meant. */
+function registryOf(term: string): string {
+  const [first = '', ...rest] = term.split('/');
+  return rest.length > 0 && (/[.:]/.test(first) || first === 'localhost') ? first : '';
+}

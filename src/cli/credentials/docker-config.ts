@@ -1,11 +1,20 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { chown, mkdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Failure, systemCode } from '../../lib/error.ts';
 
+/** What the file keeps of one registry. `auth`: base64 of `user:password`, without the password beside a token. */
+export interface AuthEntry {
+  auth?: string;
+  identitytoken?: string;
+  /** By hand only: no client writes these two. */
+  username?: string;
+  password?: string;
+}
+
 /** The parts of Docker's `config.json` that hold credentials. Everything else in the file is kept as it is. */
 export interface DockerConfig {
-  auths?: Record<string, { auth?: string; identitytoken?: string }>;
+  auths?: Record<string, AuthEntry>;
   credsStore?: string;
   credHelpers?: Record<string, string>;
   [more: string]: unknown;
@@ -35,10 +44,19 @@ export async function readDockerConfig(path: string): Promise<DockerConfig> {
   return { ...value };
 }
 
-/** Replaces the file in one step, readable by its owner only. */
+/** Replaces the file in one step, readable by its owner only, who stays the same. A link stays one. */
 export async function writeDockerConfig(path: string, config: DockerConfig): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const aside = `${path}.${process.pid}.partial`;
-  await writeFile(aside, `${JSON.stringify(config, null, '\t')}\n`, { mode: 0o600 });
-  await rename(aside, path);
+  const target = await realpath(path).catch(() => path); // not there yet
+  const before = await stat(target).catch(() => undefined);
+  const aside = `${target}.${process.pid}.partial`;
+  try {
+    await writeFile(aside, `${JSON.stringify(config, null, '\t')}\n`, { mode: 0o600 });
+    // For root, who writes into somebody's home; to others the file is their own already.
+    if (before) await chown(aside, before.uid, before.gid).catch(() => {});
+    await rename(aside, target);
+  } catch (error) {
+    await rm(aside, { force: true });
+    throw error;
+  }
 }

@@ -1,5 +1,6 @@
+import { type Failure, isFailure } from '../../lib/error.ts';
 import type { Session } from '../session.ts';
-import { type Credentials, loadAllCredentials, loadCredentials, TOKEN_USER } from './store.ts';
+import { type Credentials, loadAllCredentials, loadCredentials } from './store.ts';
 
 /** Name under which Docker keeps the credentials of its default registry. */
 const DEFAULT_KEY = 'https://index.docker.io/v1/';
@@ -12,18 +13,25 @@ export function credentialKey(registry: string): string {
 
 /** What the API calls an auth config. */
 export function authConfig(key: string, credentials: Credentials): Record<string, string> {
-  return credentials.username === TOKEN_USER
+  return credentials.kind === 'token'
     ? { identitytoken: credentials.secret, serveraddress: key }
     : { username: credentials.username, password: credentials.secret, serveraddress: key };
 }
 
-/** Header that hands the credentials of a registry to the host; no header when there are none. */
+/**
+ * Header that hands the credentials of a registry to the host; no header when there are none. As with docker, a credential
+ * helper that does not work is no reason not to try: most images need no credentials.
+ */
 export async function registryAuth(
   registry: string,
-  session: Pick<Session, 'env' | 'signal'>,
+  session: Pick<Session, 'env' | 'signal' | 'stderr'>,
 ): Promise<Record<string, string>> {
   const key = credentialKey(registry);
-  const credentials = await loadCredentials(key, session);
+  const credentials = await loadCredentials(key, session).catch((error: unknown) => {
+    if (!isFailure(error, 'unavailable')) throw error;
+    warn(session, error);
+    return undefined;
+  });
   if (!credentials) return {};
   const json = JSON.stringify(authConfig(key, credentials));
   return {
@@ -34,9 +42,16 @@ export async function registryAuth(
 }
 
 /** Header that hands all credentials to the host, for a build's base images; no header when there are none. */
-export async function allRegistryAuth(session: Pick<Session, 'env' | 'signal'>): Promise<Record<string, string>> {
-  const all = await loadAllCredentials(session);
+export async function allRegistryAuth(
+  session: Pick<Session, 'env' | 'signal' | 'stderr'>,
+): Promise<Record<string, string>> {
+  const { env, signal } = session;
+  const all = await loadAllCredentials({ env, signal, onFailure: (failure) => warn(session, failure) });
   if (all.size === 0) return {};
   const configs = Object.fromEntries([...all].map(([key, credentials]) => [key, authConfig(key, credentials)]));
   return { 'X-Registry-Config': Buffer.from(JSON.stringify(configs)).toString('base64') };
+}
+
+function warn({ stderr }: Pick<Session, 'stderr'>, failure: Failure): void {
+  stderr.write(`WARNING: ${failure.message}\n`);
 }

@@ -1,14 +1,13 @@
-const DECIMAL = ['B', 'kB', 'MB', 'GB', 'TB', 'PB', 'EB', 'ZB', 'YB'];
-const BINARY = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB', 'ZiB', 'YiB'];
+import * as size from '../../lib/scaled-size.ts';
 
 /** Size with decimal units and `precision` significant digits, as Docker's clients show it: `1.88kB`, `133MB`. */
 export function humanSize(bytes: number, precision = 4): string {
-  return scaled(bytes, 1000, DECIMAL, precision);
+  return size.decimalSize(bytes, precision);
 }
 
 /** Size with binary units: `23.54GiB`. */
 export function binarySize(bytes: number): string {
-  return scaled(bytes, 1024, BINARY, 4);
+  return size.binarySize(bytes, 4);
 }
 
 /** Length of a time in words, one unit only: `2 minutes`, `About an hour`. */
@@ -72,21 +71,4 @@ function localTime(seconds: number): { date: string; time: string; zone: string 
 
 function two(value: number): string {
   return String(value).padStart(2, '0');
-}
-
-function scaled(size: number, base: number, units: readonly string[], precision: number): string {
-  let value = size;
-  let unit = 0;
-  while (value >= base && unit < units.length - 1) {
-    value /= base;
-    unit++;
-  }
-  return significant(value, precision) + (units[unit] ?? '');
-}
-
-/** Go's `%.3g`: trailing zeros go, and a value that rounds up to too many digits gets an exponent. */
-function significant(value: number, precision: number): string {
-  const rounded = Number(value.toPrecision(precision));
-  if (Math.abs(rounded) < 10 ** precision) return String(rounded);
-  return rounded.toExponential().replace(/e([+-])(\d)$/, 'e$10$2');
 }

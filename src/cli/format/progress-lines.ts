@@ -1,8 +1,7 @@
 import { Failure, printable } from '../../lib/error.ts';
-import type { ProgressLine } from '../../wire/progress.ts';
+import { drawBar, type ProgressLine } from '../../wire/progress.ts';
 import { errorDetail } from '../client/error-detail.ts';
 import type { Output } from '../session.ts';
-import { humanSize } from './human.ts';
 
 export interface ProgressOptions {
   /** Receives the `aux` values. */
@@ -28,7 +27,7 @@ export async function drawProgress(
     if (options.quiet === true) continue;
     if (line.stream !== undefined) output.write(line.stream);
     else if (line.status !== undefined) {
-      const bar = terminal ? progressBar(line.progressDetail ?? {}, output.columns ?? 80) : '';
+      const bar = terminal ? drawBar(line.progressDetail ?? {}, output.columns ?? 80) : '';
       const moving = line.progressDetail?.current !== undefined || (line.progress ?? '') !== '';
       if (!terminal && moving) continue;
       const id = line.id === undefined ? '' : `${line.id}: `;
@@ -60,14 +59,4 @@ function inPlace(rows: Map<string, number>, id: string, text: string): string {
   }
   const up = rows.size - known;
   return `\x1b[${up}A\x1b[2K\r${text}\x1b[${up}B\r`;
-}
-
-function progressBar({ current, total }: { current?: number; total?: number }, columns: number): string {
-  if (current === undefined || current <= 0) return '';
-  if (total === undefined || total <= 0) return humanSize(current).padStart(8);
-  const percent = Math.min(50, Math.trunc((current / total) * 50));
-  const numbers = `${humanSize(current).padStart(8)}/${humanSize(total)}`;
-  if (columns < 110) return numbers;
-  const bar = percent >= 50 ? `${'='.repeat(50)}>` : `${'='.repeat(percent)}>${' '.repeat(50 - percent)}`;
-  return `[${bar}] ${numbers}`;
 }

@@ -1,4 +1,4 @@
-/** Replays scenarios (golden/*.json) whose answers were recorded from dockerd 20.10. */
+/** Replays scenarios (golden/*.json) whose answers were recorded from dockerd 20.10; the word about names in upper case is 28's. */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';

@@ -3,7 +3,7 @@ import { type ImageId, parseImageId } from '../../oci/digest.ts';
 import { CONFIG_LIMIT, decodeConfig, type StoredConfig } from '../../oci/image-config.ts';
 import { chooseEntry, type ImageIndex, type ImageManifest, isImageConfig, MANIFEST_LIMIT } from '../../oci/manifest.ts';
 import { formatPlatform, hostPlatform, type Platform } from '../../oci/platform.ts';
-import { familiarName, familiarReference, type Reference } from '../../oci/reference.ts';
+import { familiarName, familiarReference, type Reference, repositoryName } from '../../oci/reference.ts';
 import type { Repository } from '../../remote/repository.ts';
 import { collect } from '../../store/collect.ts';
 import { eventAttributes } from '../images/references.ts';
@@ -54,7 +54,8 @@ async function pullOne(needs: TransferNeeds, repository: Repository, pull: Trans
   const platform = pull.platform ?? hostPlatform();
   const head = await repository.headDigest(wanted, signal);
   const known = head && store.images.names.find({ ...reference, digest: head });
-  const greeting = { status: `Pulling from ${repository.path}`, id: wanted };
+  const what = reference.digest === undefined ? wanted : `${repositoryName(reference)}@${reference.digest}`;
+  const greeting = { status: `Pulling from ${repository.path}`, id: what };
   let digest = head;
   let id: ImageId;
   if (known && isFor(needs, known, platform)) {
@@ -179,6 +180,14 @@ function checkConfig({ config }: StoredConfig, { layers }: ImageManifest, pull: 
 /** The words that Docker's clients look for. */
 function pullFailure(error: unknown, reference: Reference): unknown {
   if (!isFailure(error)) return error;
+  const isAll = reference.tag === undefined && reference.digest === undefined;
+  if (error.code === 'NAME_UNKNOWN' && isAll)
+    return new Failure(
+      'not-found',
+      'NAME_UNKNOWN',
+      `repository ${familiarName(reference)} not found: ${error.message}`,
+      { cause: error },
+    );
   if (error.code === 'MANIFEST_UNKNOWN')
     return new Failure(
       'not-found',

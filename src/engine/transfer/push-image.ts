@@ -1,4 +1,4 @@
-import { Failure } from '../../lib/error.ts';
+import { Failure, isFailure } from '../../lib/error.ts';
 import { limiter } from '../../lib/limiter.ts';
 import { configDigest, type DiffId, type ImageId } from '../../oci/digest.ts';
 import {
@@ -8,7 +8,8 @@ import {
   type LayerDescriptor,
   MANIFEST_LIMIT,
 } from '../../oci/manifest.ts';
-import { familiarName, repositoryName } from '../../oci/reference.ts';
+import { formatPlatform } from '../../oci/platform.ts';
+import { familiarName, familiarReference, repositoryName } from '../../oci/reference.ts';
 import type { Repository } from '../../remote/repository.ts';
 import type { ImageRecord } from '../../store/images.ts';
 import { eventAttributes } from '../images/references.ts';
@@ -37,15 +38,27 @@ export async function pushImage(needs: TransferNeeds, request: TransferRequest):
       'IMAGE_NOT_FOUND',
       `An image does not exist locally with the tag: ${familiarName(reference)}`,
     );
-  const repository = await needs.registries.openForPush(reference, request);
-  for (const { tag, image } of wanted)
-    await pushOne(needs, repository, image, { ...request, kept, reference: { ...reference, tag } });
+  try {
+    const repository = await needs.registries.openForPush(reference, request);
+    for (const { tag, image } of wanted)
+      await pushOne(needs, repository, image, { ...request, kept, reference: { ...reference, tag } });
+  } catch (error) {
+    throw pushFailure(error);
+  }
+}
+
+/** The words of Docker, whose pushes do not say which request was refused. */
+function pushFailure(error: unknown): unknown {
+  if (!isFailure(error, 'unauthenticated') || !isFailure(error.cause)) return error;
+  const { kind, code, message, cause } = error.cause;
+  return new Failure(kind, code, message, { cause, ...(error.hint !== undefined && { hint: error.hint }) });
 }
 
 async function pushOne(needs: TransferNeeds, repository: Repository, id: ImageId, push: Transfer): Promise<void> {
   const { store } = needs;
   const { reference, emit, signal } = push;
   const image = store.images.demand(id);
+  checkPlatform(image, push);
   push.kept.keep({ diffIds: image.config.rootfs.diff_ids });
   const known = await knownManifests(needs, image, signal);
   const layers = await pushLayers(needs, repository, image, known, push);
@@ -71,6 +84,15 @@ async function pushOne(needs: TransferNeeds, repository: Repository, id: ImageId
   });
   await emit({ status: `${tag}: digest: ${digest} size: ${size}` });
   await emit({ progressDetail: {}, aux: { Tag: tag, Digest: digest, Size: size } });
+}
+
+function checkPlatform({ config }: ImageRecord, { platform, reference }: Transfer): void {
+  if (!platform || (platform.os === config.os && platform.architecture === config.architecture)) return;
+  throw new Failure(
+    'not-found',
+    'PLATFORM_NOT_FOUND',
+    `image with reference ${familiarReference(reference)} was found but does not provide the specified platform (${formatPlatform(platform)})`,
+  );
 }
 
 /** The manifests under which the image was shipped before, newest first. */
