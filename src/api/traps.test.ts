@@ -186,6 +186,7 @@ test('trap 7: lists come repeated, JSON values may be null', async () => {
     },
     explain: false,
     inlineCache: false,
+    keepImage: true,
     verify: false,
   });
   assert.deepEqual(registries, ['r:5000']);

@@ -54,7 +54,7 @@ export class CacheSpace {
     this.#database = database;
   }
 
-  /** The image that a build was for. It stays until a person removes it, with a name or without. */
+  /** An image that a build was for, or that somebody wants to keep. It stays until a person removes it, with a name or without. */
   keepResult(image: ImageId): void {
     this.#database.run('INSERT OR IGNORE INTO build_results (image) VALUES (?)', image);
   }

@@ -22,7 +22,7 @@ export interface StoreUsage {
   readonly layers: number;
 }
 
-/** How the store's bytes belong to images: those with a name or without children, as `images` lists them. */
+/** How the store's bytes belong to images: those with a name or without children, less the build cache's, as `images` lists them. */
 export function usage(store: Store): StoreUsage {
   const rows = store.database.all<{ image: ImageId; diffId: DiffId | null; layerSize: number | null; size: number }>(
     `SELECT images.id AS image, images.size AS size, layers.diff_id AS diffId, layers.size AS layerSize
@@ -35,7 +35,9 @@ export function usage(store: Store): StoreUsage {
   );
   const images = new Map<ImageId, { size: number; layers: Map<DiffId, number> }>();
   const holders = new Map<DiffId, number>();
+  const cached = new Set(store.cacheSpace.stepImages(undefined));
   for (const row of rows) {
+    if (cached.has(row.image)) continue;
     const image = images.get(row.image) ?? { size: row.size, layers: new Map<DiffId, number>() };
     images.set(row.image, image);
     if (row.diffId === null || image.layers.has(row.diffId)) continue;

@@ -16,6 +16,8 @@ export interface BuildOptions {
   readonly cacheFrom: readonly string[];
   /** Keep the cache of the result's own steps in its config. */
   readonly inlineCache: boolean;
+  /** The result is wanted as an image; else only its files are, and it is the build cache's. */
+  readonly keepImage: boolean;
   /** Do every step twice and fail when the results are not the same. */
   readonly verify: boolean;
   readonly pull: boolean;
@@ -126,9 +128,11 @@ export const LINT_QUERY = 'strakelint';
 export const CHECK_QUERY = 'strakecheck';
 export const EVENT_LINE_ID = 'strake.event';
 /** Query parameter of POST /build: `strakeexplain=1` asks to be told why steps miss the cache. */
+export const EXPLAIN_QUERY = 'strakeexplain';
+/** Query parameter of POST /build: `strakefiles=1` wants no image, the files that the client will ask for alone. */
+export const FILES_QUERY = 'strakefiles';
 export const VERIFY_QUERY = 'strakeverify';
 export const INLINE_CACHE_QUERY = 'strakeinlinecache';
-export const EXPLAIN_QUERY = 'strakeexplain';
 /** Answer header of POST /build: the ID under which the build is remembered. */
 export const BUILD_HEADER = 'strake-build';
 

@@ -181,10 +181,14 @@ test('a RUN that is killed', async () => {
 const USES: readonly [name: string, args: string[], message: RegExp][] = [
   [
     'a Dockerfile that is missing',
-    ['build', '-f', '/nonexistent/Dockerfile', '.'],
-    /unable to prepare context: .*lstat \/nonexistent/,
+    ['build', '-f', '/proc/nonexistent/Dockerfile', '.'],
+    /unable to prepare context: .*lstat \/proc\/nonexistent/,
   ],
-  ['a context that is missing', ['build', '/nonexistent'], /unable to prepare context: path "\/nonexistent" not found/],
+  [
+    'a context that is missing',
+    ['build', '/proc/nonexistent'],
+    /unable to prepare context: path "\/proc\/nonexistent" not found/,
+  ],
   ['a context that is a file', ['build', '/etc/passwd'], /context must be a directory: \/etc\/passwd/],
   ['no context', ['build'], /'strake build' requires 1 argument/],
   ['a target that does not exist', ['build', '--target', 'zz', '-'], /failed to reach build target zz in Dockerfile/],

@@ -124,6 +124,16 @@ for (const [name, flags, message] of refused)
     assert.match(stderr, message);
   });
 
+test('files alone leave no image, and the next build is warm', async () => {
+  const images = await host.ok(['images', '-q']);
+  const input = 'FROM busybox\nRUN date +%N > /time\n';
+  const folders = [fresh(), fresh()];
+  for (const folder of folders) await host.ok(['build', '-o', folder, '-'], { input });
+  const [first, second] = folders.map((folder) => readFileSync(join(folder, 'time'), 'utf8'));
+  assert.equal(first, second);
+  assert.equal(await host.ok(['images', '-q']), images);
+});
+
 test('a failed build writes nothing', async () => {
   const out = join(fresh(), 'never');
   const broken = makeContext(host.folder, { Dockerfile: 'FROM busybox\nRUN false\n' });

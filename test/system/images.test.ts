@@ -179,6 +179,20 @@ test('I4: rmi --no-prune keeps the untagged parents', async () => {
   assert.deepEqual(await list('{{.ID}}', '-f', 'dangling=true', '--no-trunc'), [parent]);
 });
 
+test("I3, L5: what stages and failed builds leave is the build cache's: images -a shows it, image prune leaves it", async () => {
+  const dockerfile = 'FROM busybox AS one\nRUN echo one > /one\nFROM busybox\nCOPY --from=one /one /\n';
+  const id = await build('app', dockerfile);
+  const context = makeContext(host.folder, { Dockerfile: 'FROM busybox\nRUN echo half > /half\nRUN exit 1\n' });
+  assert.equal((await host.strake(['build', context])).code, 1);
+  assert.deepEqual(await list('{{.ID}}', '-f', 'dangling=true'), []);
+  assert.match(await host.ok(['image', 'prune', '-f']), /^Total reclaimed space: 0B$/m);
+  assert.equal((await list('{{.ID}}', '-a', '--no-trunc')).filter((one) => ![id, busyboxId].includes(one)).length, 2);
+  assert.match(await host.build('app', dockerfile), /Using cache/);
+  await host.ok(['rmi', 'app']);
+  await host.ok(['builder', 'prune', '-af']);
+  assert.deepEqual(await list('{{.ID}}', '-a', '--no-trunc'), [busyboxId]);
+});
+
 test('I4: an image with children cannot be deleted by ID, not even by force', async () => {
   const id = await build('parent', 'FROM busybox\nLABEL a=b\n');
   await build('child', 'FROM parent\nLABEL c=d\n');

@@ -1,6 +1,6 @@
 import { Failure } from '../../lib/error.ts';
 import { parseReference } from '../../oci/reference.ts';
-import { CHECK_QUERY, EXPLAIN_QUERY, INLINE_CACHE_QUERY, VERIFY_QUERY } from '../../wire/build.ts';
+import { CHECK_QUERY, EXPLAIN_QUERY, FILES_QUERY, INLINE_CACHE_QUERY, VERIFY_QUERY } from '../../wire/build.ts';
 import type { Ulimit } from '../../wire/container.ts';
 import type { Query } from '../client/engine-client.ts';
 import { platformFlag } from '../flags/common.ts';
@@ -131,6 +131,7 @@ export function buildQuery(
     ulimits: flags.ulimit.length > 0 ? JSON.stringify(flags.ulimit) : undefined,
     [EXPLAIN_QUERY]: flags.explain || undefined,
     cachefrom: images.length > 0 ? JSON.stringify(images) : undefined,
+    [FILES_QUERY]: wantsFilesOnly(flags) || undefined,
     [VERIFY_QUERY]: flags.verify || undefined,
     [INLINE_CACHE_QUERY]: flags.cacheTo.some(({ kind }) => kind === 'inline') || undefined,
     buildargs: Object.keys(buildArgs).length > 0 ? JSON.stringify(buildArgs) : undefined,
@@ -164,9 +165,13 @@ function splitInto(value: string, before: readonly string[]): readonly string[] 
 }
 
 /** An image that only leaves the host gets no name there. */
-function namesInStore({ output, tag }: BuildFlags): readonly string[] {
-  const images = output.filter(({ kind }) => kind === 'image');
-  return output.length > 0 && images.length === 0 ? [] : [...tag, ...images.flatMap(({ names }) => names)];
+function namesInStore(flags: BuildFlags): readonly string[] {
+  const images = flags.output.filter(({ kind }) => kind === 'image');
+  return wantsFilesOnly(flags) ? [] : [...flags.tag, ...images.flatMap(({ names }) => names)];
+}
+
+function wantsFilesOnly({ output }: BuildFlags): boolean {
+  return output.length > 0 && output.every(({ kind }) => kind !== 'image');
 }
 
 /** `NAME` alone takes the value from the environment; null leaves the argument unset. */

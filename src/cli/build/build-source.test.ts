@@ -118,7 +118,7 @@ for (const url of ['https://example.org/x.tar', 'git://example.org/x', 'git@exam
 }
 
 const refused: readonly [where: string, file: string, message: RegExp][] = [
-  ['/nonexistent', '', /^unable to prepare context: path "\/nonexistent" not found$/],
+  ['/proc/nonexistent', '', /^unable to prepare context: path "\/proc\/nonexistent" not found$/],
   [join(context, 'a.log'), '', /^unable to prepare context: context must be a directory: /],
   [
     context,

@@ -25,6 +25,7 @@ export class BuildCases {
   async build(request: BuildImageRequest): Promise<{ image: string }> {
     this.#running++;
     const { history } = this.#parts;
+    const { keepImage, verify } = request.options;
     const trace = history.begin(request);
     try {
       const done = await buildImage(this.#parts, {
@@ -42,9 +43,9 @@ export class BuildCases {
       throw error;
     } finally {
       this.#running--;
-      if (request.options.verify) collect(this.#parts.store); // the layers of the second time
+      if (verify) collect(this.#parts.store); // the layers of the second time
       this.#parts.settled();
-      this.#parts.cache.hold();
+      if (keepImage) this.#parts.cache.hold(); // else the client has yet to ask for the files
     }
   }
 

@@ -117,7 +117,7 @@ export async function buildImage(
     refuseUnlike(session.unlike);
     const result = options.squash ? await parts.squash(built.image, built.base, { signal }) : built.image;
     const image = options.inlineCache ? withInlineCache(parts, request.trace.record, result) : result;
-    parts.store.cacheSpace.keepResult(image);
+    if (options.keepImage) parts.store.cacheSpace.keepResult(image);
     await emit({ type: 'built', image });
     for (const name of names) {
       parts.tag(image, name);

@@ -10,7 +10,7 @@ import { referencesOf } from './references.ts';
 import { unixSeconds } from './times.ts';
 
 export interface ListQuery {
-  /** With images that only are the base of others. */
+  /** With images that only are the base of others, or the build cache's. */
   readonly all: boolean;
   /** dangling, label, label!, before, since, until, reference. */
   readonly filters: Filters;
@@ -25,9 +25,10 @@ export function listImages(needs: ImageNeeds, query: ListQuery): ImageSummary[] 
   const isWanted = referenceFilter(query.filters);
   const matches = makeMatcher(needs, query.filters);
   const shared = query.sharedSize ? sharedSizes(needs) : undefined;
+  const cached = query.all ? undefined : new Set(store.cacheSpace.stepImages(undefined));
 
   return store.images.list().flatMap((image): ImageSummary[] => {
-    if (!matches(image)) return [];
+    if (cached?.has(image.id) || !matches(image)) return [];
     const isParent = store.images.isParent(image.id);
     if (dangling === true && isParent) return [];
     const references = referencesOf(store, image.id).filter((reference) => isWanted?.(reference) ?? true);

@@ -9,7 +9,7 @@ import { labelsOf, referencesOf } from './references.ts';
 import { removeRecords } from './remove-image.ts';
 
 /**
- * POST /images/prune: removes dangling images, with `dangling=false` all that no container uses. SpaceReclaimed are the
+ * POST /images/prune: removes dangling images, with `dangling=false` all that no container uses; not the build cache's. SpaceReclaimed are the
  * bytes of the layers that left the disk.
  */
 export function pruneImages(
@@ -28,10 +28,11 @@ export function pruneImages(
       if (!isFailure(error, 'conflict', 'not-found')) throw error;
     }
   };
+  const cached = new Set(store.cacheSpace.stepImages(undefined));
   for (const { id, created } of store.images.list()) {
     if (options.signal.aborted) throw cancelled(options.signal);
     const image = store.images.get(id);
-    if (!image || created > until || !matchesLabels(options.filters, labelsOf(image))) continue;
+    if (!image || cached.has(id) || created > until || !matchesLabels(options.filters, labelsOf(image))) continue;
     const references = referencesOf(store, id);
     if (references.length === 0) {
       if (!store.images.isParent(id)) attempt(id);

@@ -107,6 +107,7 @@ function removeUp(
     needs.emit({ type: 'image', action: 'delete', id: next, attributes: { name: next } });
     for (const gone of [next, ...chainIds]) rows.push({ Deleted: gone });
     next = options.prune ? image.parent : undefined;
+    if (!next && image.parent) store.cacheSpace.keepResult(image.parent); // wanted, though no build was for it
   }
 }
 
