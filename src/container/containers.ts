@@ -82,6 +82,7 @@ export class Containers implements AsyncDisposable {
   /** Makes a container, its mounts' volumes and its writable layer; nothing runs. */
   async create(request: NewContainer): Promise<{ id: ContainerId; warnings: string[] }> {
     if (request.name !== undefined) this.#table.refuseName(request.name);
+    this.#needs.runtime.expectStart();
     const { container, warnings } = makeContainer(request, request.name ?? this.#table.freeName(), {
       ...this.#needs,
       sources: { volume: (volume) => this.#volume(volume), mountsOf: (ref) => this.find(ref).record.mounts },

@@ -60,6 +60,7 @@ export class Execs {
       );
     if (!body.Cmd || body.Cmd.length === 0) throw new Failure('invalid', 'NO_COMMAND', 'No exec command specified');
     this.#forgetOld();
+    this.#needs.runtime.expectStart();
     const id = randomBytes(32).toString('hex');
     const ended = Promise.withResolvers<number>();
     ended.promise.catch(() => {});

@@ -61,6 +61,7 @@ export async function startContainer(
   needs: LifecycleNeeds,
   options: { readonly signal: AbortSignal },
 ): Promise<void> {
+  needs.runtime.expectStart();
   clearTimeout(container.restartTimer);
   let attachment: Attachment | undefined;
   let root: PreparedRoot | undefined;

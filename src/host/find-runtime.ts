@@ -1,11 +1,11 @@
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Failure, systemCode } from '../lib/error.ts';
 import { runProgram } from '../lib/run-program.ts';
 import { makeScratchFolder } from '../lib/scratch.ts';
 import { type Cgroups, detectCgroups, removeCgroup } from './cgroup.ts';
 import { findProgram } from './find-program.ts';
-import { type RuntimeProgram, startRuntime } from './runtime-program.ts';
+import { fileVersion, type RuntimeProgram, startRuntime } from './runtime-program.ts';
 import { runtimeSpec } from './spec.ts';
 
 const CANDIDATES = ['crun', 'runc'] as const;
@@ -117,9 +117,4 @@ function remembered(memory: string, name: string, path: string): Trial | undefin
     if (systemCode(error) === 'ENOENT' || error instanceof SyntaxError) return undefined;
     throw error;
   }
-}
-
-function fileVersion(path: string): string {
-  const { mtimeMs, size, ino } = statSync(path);
-  return `${path} ${ino} ${size} ${mtimeMs}`;
 }

@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import { cancelled, Failure, systemCode } from '../lib/error.ts';
 import { runProgram } from '../lib/run-program.ts';
 import { type Cgroups, removeCgroup } from './cgroup.ts';
+import { CgroupMoves } from './cgroup-moves.ts';
 import { holdOrphans, waitForExit } from './reaper.ts';
 import { readRuntimeLog, startFailure } from './runtime-log.ts';
-import { type RuntimeProgram, startRuntime } from './runtime-program.ts';
+import { executableOf, type RuntimeProgram, startRuntime } from './runtime-program.ts';
 import { type ProgramStdio, spawnProgram } from './spawn-program.ts';
 import { type Resources, resourceSpec } from './spec.ts';
 
@@ -31,6 +32,7 @@ export class Runtime {
   #found: RuntimeProgram | undefined;
   readonly #stateRoot: string;
   readonly #cgroups: Cgroups;
+  readonly #moves: CgroupMoves;
 
   /**
    * `find` is asked until it finds one, so that a host without a runtime works but for containers, and needs no restart
@@ -40,12 +42,18 @@ export class Runtime {
     this.#find = find;
     this.#stateRoot = stateRoot;
     this.#cgroups = cgroups;
+    this.#moves = new CgroupMoves(cgroups);
     mkdirSync(stateRoot, { recursive: true, mode: 0o711 });
   }
 
   async program(): Promise<RuntimeProgram> {
     this.#found ??= await this.#find();
     return this.#found;
+  }
+
+  /** Says that `run` or `exec` will be called within a moment, perhaps; the kernel is made ready for it meanwhile. */
+  expectStart(): void {
+    this.#moves.expect();
   }
 
   /**
@@ -127,7 +135,7 @@ export class Runtime {
     try {
       // Not the host's whole environment: parts of it (NOTIFY_SOCKET, LISTEN_FDS) would go on to the container.
       const env = [`PATH=${process.env['PATH'] ?? ''}`];
-      const pid = startRuntime(program, () => spawnProgram(program.path, args, env, stdio));
+      const pid = startRuntime(program, () => spawnProgram(executableOf(program), [program.path, ...args], env, stdio));
       return (await waitForExit(pid)).exitCode;
     } catch (error) {
       if (systemCode(error) !== 'ENOENT') throw error;

@@ -1,5 +1,6 @@
 import { closeSync, fstatSync, readSync } from 'node:fs';
-import { bind, check, openLibrary } from './libc.ts';
+import { openLibrary } from './libc.ts';
+import { openMemoryFile } from './memory-file.ts';
 import type { Seccomp } from './seccomp.ts';
 
 /**
@@ -33,8 +34,6 @@ interface Library {
 }
 
 let library: Library | undefined;
-const memfdCreate = bind<(name: string, flags: number) => number>('int memfd_create(const char *name, uint32_t flags)');
-const MFD_CLOEXEC = 1;
 
 /** https://man7.org/linux/man-pages/man3/seccomp_init.3.html and its neighbours. */
 function load(): Library | undefined {
@@ -94,7 +93,7 @@ function translate(filter: Seccomp): string | undefined {
 }
 
 function exported({ write }: Library, context: Context): string | undefined {
-  const fd = check(memfdCreate('seccomp', MFD_CLOEXEC), 'memfd_create');
+  const fd = openMemoryFile('seccomp');
   try {
     if (write(context, fd) !== 0) return undefined;
     const program = Buffer.alloc(fstatSync(fd).size);

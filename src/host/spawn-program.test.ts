@@ -10,7 +10,7 @@ test('a program gets its arguments, environment and descriptors, none of our own
   using other = outputPipe();
   const script = 'read x; echo "$1 $A $HOME. $x"; echo $(ls /proc/self/fd); kill -PIPE $$';
   const stdio = [input.fd, output.fd, 'ignore'] as const;
-  const pid = spawnProgram('/bin/sh', ['-c', script, 'sh', 'one'], ['A=a', 'PATH=/bin'], stdio);
+  const pid = spawnProgram('/bin/sh', ['sh', '-c', script, 'sh', 'one'], ['A=a', 'PATH=/bin'], stdio);
   input[Symbol.dispose]();
   output[Symbol.dispose]();
   input.stream.end('typed\n');
@@ -23,5 +23,5 @@ test('a program gets its arguments, environment and descriptors, none of our own
 });
 
 test('a program that is missing', () => {
-  assert.throws(() => spawnProgram('/none', [], [], ['ignore', 'ignore', 'ignore']), { code: 'ENOENT' });
+  assert.throws(() => spawnProgram('/none', ['none'], [], ['ignore', 'ignore', 'ignore']), { code: 'ENOENT' });
 });

@@ -47,13 +47,13 @@ export type ProgramStdio = readonly [stdin: number | 'ignore', stdout: number | 
 const attributes = makeAttributes();
 
 /**
- * Starts a program and returns its process ID, which the caller gives to `waitForExit`. Other descriptors are closed in it
+ * Starts the program at `path`, which may call itself another way in `argv[0]`, and returns its process ID, which the caller gives to `waitForExit`. Other descriptors are closed in it
  * (all of ours are marked so). Unlike Node's own way it does not copy this process's memory map first: a fraction of a
  * millisecond instead of several. Throws a system error (ENOENT) when the file cannot be executed.
  */
 export function spawnProgram(
   path: string,
-  args: readonly string[],
+  argv: readonly string[],
   env: readonly string[],
   stdio: ProgramStdio,
 ): number {
@@ -65,7 +65,7 @@ export function spawnProgram(
       else addDup2(actions, fd, target);
     }
     const pid = Buffer.alloc(4);
-    const errno = posixSpawn(pid, path, actions, attributes, [path, ...args, null], [...env, null]);
+    const errno = posixSpawn(pid, path, actions, attributes, [...argv, null], [...env, null]);
     if (errno !== 0) throw systemError(errno, 'posix_spawn', path);
     return pid.readInt32LE();
   } finally {
