@@ -65,6 +65,7 @@ export const GROUPS: Readonly<Record<string, Group>> = {
       ...some('build', 'history', 'import', 'load', 'pull', 'push', 'save', 'tag'),
       inspect: async () => (await import('./commands/inspect.ts')).inspectImage,
       cat: async () => (await import('./commands/image-files.ts')).imageCat,
+      copy: async () => (await import('./commands/image-copy.ts')).imageCopy,
       diff: async () => (await import('./commands/image-diff.ts')).imageDiff,
       find: async () => (await import('./commands/image-files.ts')).imageFind,
       flatten: async () => (await import('./commands/image-rewrite.ts')).imageFlatten,

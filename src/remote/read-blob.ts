@@ -9,6 +9,8 @@ export interface ReadBlobOptions {
   /** URLs to try in order, relative to the registry or complete. */
   readonly places: readonly string[];
   readonly scopes: readonly string[];
+  /** Bytes to leave out; what follows them alone has no digest that could be compared. Default 0. */
+  readonly start?: number;
   readonly signal: AbortSignal;
 }
 
@@ -22,19 +24,20 @@ export async function* readBlob(
   options: ReadBlobOptions,
 ): AsyncGenerator<Buffer> {
   const { digest, size } = descriptor;
-  const { places, signal } = options;
+  const { places, signal, start = 0 } = options;
   const digester = new Digester();
+  const end = size - start;
   let place = 0;
   let breaks = 0;
-  while (digester.size < size || (size === 0 && breaks === 0)) {
+  while (digester.size < end || (end === 0 && breaks === 0)) {
     const before = digester.size;
     try {
-      for await (const chunk of bytesFrom(connection, places[place] ?? '', before, options)) {
-        if (digester.size + chunk.length > size) throw tooLong(descriptor);
+      for await (const chunk of bytesFrom(connection, places[place] ?? '', start + before, options)) {
+        if (digester.size + chunk.length > end) throw tooLong(descriptor);
         digester.update(chunk);
         yield chunk;
       }
-      if (digester.size === size) break;
+      if (digester.size === end) break;
       throw new Failure('unavailable', 'REGISTRY_UNREACHABLE', `blob ${digest}: unexpected EOF`);
     } catch (error) {
       if (digester.size > before) breaks = 0;
@@ -49,7 +52,7 @@ export async function* readBlob(
       else throw error;
     }
   }
-  if (digester.digest() !== digest)
+  if (start === 0 && digester.digest() !== digest)
     throw new Failure('data-loss', 'BLOB_DIGEST', `filesystem layer verification failed for digest ${digest}`);
 }
 

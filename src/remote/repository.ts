@@ -16,8 +16,6 @@ export interface UploadRequest {
   readonly descriptor: Pick<Descriptor, 'digest' | 'size'>;
   /** The bytes from an offset on. Called again when a transfer has to go on or begin anew. */
   open(from: number): AsyncIterable<Uint8Array>;
-  /** Another repository of the same registry that may have the blob. */
-  readonly mountFrom?: string | undefined;
   /** Bytes sent so far. */
   readonly onProgress?: (sent: number) => void;
   readonly signal: AbortSignal;
@@ -84,11 +82,11 @@ export class Repository {
 
   /**
    * The bytes of a blob. A transfer that breaks off goes on where it was. The end comes only when size and digest are
-   * right, otherwise a Failure of kind `data-loss`.
+   * right, otherwise a Failure of kind `data-loss`. With `start`, bytes to leave out, only the size can be.
    */
   blob(
     descriptor: Descriptor & { readonly urls?: readonly string[] },
-    options: { readonly signal: AbortSignal },
+    options: { readonly signal: AbortSignal; readonly start?: number },
   ): AsyncGenerator<Buffer> {
     const places = descriptor.urls ?? [this.#url(`blobs/${descriptor.digest}`)];
     return readBlob(this.#connection, descriptor, { ...options, places, scopes: this.#scopes });
@@ -104,8 +102,18 @@ export class Repository {
     }
   }
 
-  /** Has the registry take a blob from another of its repositories; false when it does not. */
-  async mountBlob(digest: Digest, from: string, signal: AbortSignal): Promise<boolean> {
+  /** Has the registry take a blob from another of its repositories; false when it does not, for whatever reason. */
+  async tryMount(digest: Digest, from: string, signal: AbortSignal): Promise<boolean> {
+    try {
+      return await this.#mount(digest, from, signal);
+    } catch (error) {
+      // No right to read the other repository, or no mounting here: the blob is sent.
+      if (isFailure(error, 'denied', 'unauthenticated', 'not-found', 'unsupported', 'invalid')) return false;
+      throw error;
+    }
+  }
+
+  async #mount(digest: Digest, from: string, signal: AbortSignal): Promise<boolean> {
     const answer = await this.#connection.send({
       method: 'POST',
       url: this.#url(`blobs/uploads/?mount=${encodeURIComponent(digest)}&from=${encodeURIComponent(from)}`),
@@ -136,8 +144,12 @@ export class Repository {
     await uploadBlob(this.#connection, this.#url('blobs/uploads/'), this.#scopes, request);
   }
 
-  /** Gives a manifest to the registry under a tag or its digest. */
-  async putManifest(reference: string, manifest: ImageManifest, signal: AbortSignal): Promise<void> {
+  /** Gives a manifest or index to the registry under a tag or its digest. True: it has noted what the manifest refers to. */
+  async putManifest(
+    reference: string,
+    manifest: Pick<ImageManifest, 'mediaType' | 'bytes'>,
+    signal: AbortSignal,
+  ): Promise<boolean> {
     const answer = await this.#connection.send({
       method: 'PUT',
       url: this.#url(`manifests/${reference}`),
@@ -153,6 +165,25 @@ export class Repository {
       signal,
     });
     discard(answer);
+    return answer.headers['oci-subject'] !== undefined;
+  }
+
+  /** The index of what refers to a manifest, or undefined when the registry keeps no such lists. */
+  async referrers(digest: Digest, signal: AbortSignal): Promise<ImageIndex | undefined> {
+    const answer = await this.#connection.send({
+      method: 'GET',
+      url: this.#url(`referrers/${digest}`),
+      headers: { accept: MediaType.ociIndex },
+      scopes: this.#scopes,
+      expect: [200, 400, 404, 405],
+      signal,
+    });
+    if (answer.status !== 200) {
+      discard(answer);
+      return undefined;
+    }
+    const list = decodeManifest(await readAll(answer, MANIFEST_LIMIT, signal), answer.headers['content-type']);
+    return list.kind === 'index' ? list : undefined;
   }
 
   /** All tags, in the registry's order. */

@@ -19,6 +19,7 @@ export class TestRegistry implements AsyncDisposable {
   misbehave: Misbehaviour | undefined;
   readonly #server;
   readonly #uploads = new Map<string, Buffer[]>();
+  #begun = 0;
 
   private constructor(server: ReturnType<typeof createServer>) {
     this.#server = server;
@@ -34,6 +35,11 @@ export class TestRegistry implements AsyncDisposable {
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     return new TestRegistry(server);
+  }
+
+  /** Uploads that were begun and neither ended nor cancelled. */
+  get openUploads(): number {
+    return this.#uploads.size;
   }
 
   addBlob(bytes: Buffer): { digest: Digest; size: number } {
@@ -98,7 +104,7 @@ export class TestRegistry implements AsyncDisposable {
     const mounted = url.searchParams.get('mount');
     if (mounted !== null && this.blobs.has(mounted)) return answer(201);
     if (request.method === 'POST') {
-      const id = String(this.#uploads.size);
+      const id = String(this.#begun++);
       this.#uploads.set(id, []);
       return answer(202, { location: `${url.pathname}${id}?state=a%3Db` });
     }
@@ -107,12 +113,16 @@ export class TestRegistry implements AsyncDisposable {
     const size = () => chunks.reduce((sum, chunk) => sum + chunk.length, 0);
     const location = `${url.pathname}${url.search}`;
     if (request.method === 'GET') return answer(204, { location, range: `0-${Math.max(0, size() - 1)}` });
-    if (request.method === 'DELETE') return answer(204);
+    if (request.method === 'DELETE') {
+      this.#uploads.delete(rest.slice('uploads/'.length));
+      return answer(204);
+    }
     chunks.push(bytes);
     if (request.method === 'PATCH') return answer(202, { location, range: `0-${size() - 1}` });
     const whole = Buffer.concat(chunks);
     if (digestOf(whole) !== url.searchParams.get('digest')) return refuse(400, 'DIGEST_INVALID');
     this.addBlob(whole);
+    this.#uploads.delete(rest.slice('uploads/'.length));
     return answer(201);
   }
 }

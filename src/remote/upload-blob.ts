@@ -8,6 +8,8 @@ import { isPassing, pause } from './retry.ts';
 const CHUNK = 16 << 20;
 /** Times in a row that a transfer may break off without a byte. */
 const BREAKS = 5;
+/** What telling a registry that nothing more will come may take. */
+const CANCEL_MS = 3000;
 
 /**
  * Sends a blob, at first in one piece. When the connection breaks, or the piece is refused for its size, the rest follows in
@@ -22,11 +24,15 @@ export async function uploadBlob(
 ): Promise<void> {
   const upload = new Upload(connection, uploads, scopes, request);
   try {
-    await upload.sendWhole();
+    await upload.sendWhole().catch(async (error: unknown) => {
+      if (!isPassing(error) && !isFailure(error, 'invalid', 'unsupported')) throw error;
+      if (isFailure(error) && error.code.startsWith('DIGEST')) throw error;
+      await upload.cancel();
+      await upload.sendInChunks();
+    });
   } catch (error) {
-    if (!isPassing(error) && !isFailure(error, 'invalid', 'unsupported')) throw error;
-    if (isFailure(error) && error.code.startsWith('DIGEST')) throw error;
-    await upload.sendInChunks();
+    await upload.cancel();
+    throw error;
   }
 }
 
@@ -35,6 +41,8 @@ class Upload {
   readonly #uploads: string;
   readonly #scopes: readonly string[];
   readonly #request: UploadRequest;
+  /** Of the upload that is under way. */
+  #location: URL | undefined;
 
   constructor(connection: RegistryConnection, uploads: string, scopes: readonly string[], request: UploadRequest) {
     this.#connection = connection;
@@ -57,7 +65,7 @@ class Upload {
       const length = Math.min(CHUNK, descriptor.size - sent);
       try {
         const answer = await this.#send('PATCH', location, [202, 204], { from: sent, length });
-        location = next(answer, location);
+        location = this.#next(answer, location);
         sent = received(answer) ?? sent + length;
         breaks = 0;
       } catch (error) {
@@ -65,7 +73,7 @@ class Upload {
         await pause(error, breaks - 1, { signal, ...this.#connection.retryOptions });
         const status = await this.#status(location);
         if (!status) location = await this.#begin();
-        else location = next(status, location);
+        else location = this.#next(status, location);
         sent = status ? (received(status) ?? 0) : 0;
       }
       if (sent > descriptor.size)
@@ -87,7 +95,17 @@ class Upload {
     discard(answer);
     if (location === undefined || !URL.canParse(location, answer.url.href))
       throw new Failure('unavailable', 'UPLOAD_LOCATION', `${answer.url.host} began an upload without saying where`);
-    return new URL(location, answer.url);
+    this.#location = new URL(location, answer.url);
+    return this.#location;
+  }
+
+  /** Has the registry forget the upload under way. What it does not hear of expires there by itself. */
+  async cancel(): Promise<void> {
+    if (!this.#location) return;
+    const request = { method: 'DELETE', url: this.#location, scopes: this.#scopes, retry: false } as const;
+    this.#location = undefined;
+    const signal = AbortSignal.timeout(CANCEL_MS);
+    await this.#connection.send({ ...request, expect: [200, 202, 204], signal }).then(discard, () => {});
   }
 
   async #send(
@@ -124,17 +142,18 @@ class Upload {
     }
   }
 
+  #next(answer: HttpAnswer, before: URL): URL {
+    discard(answer);
+    this.#location = new URL(answer.headers.location ?? before, answer.url);
+    return this.#location;
+  }
+
   #finishing(location: URL): URL {
     const url = new URL(location);
     // Appended as text: the state that the registry put into the query stays as it is.
     url.search += `${url.search === '' ? '?' : '&'}digest=${encodeURIComponent(this.#request.descriptor.digest)}`;
     return url;
   }
-}
-
-function next(answer: HttpAnswer, before: URL): URL {
-  discard(answer);
-  return new URL(answer.headers.location ?? before, answer.url);
 }
 
 /** Bytes that the registry says it has: `Range: 0-<last>`. */

@@ -166,6 +166,42 @@ test('OCI manifests with zstd layers, an index with a choice of platform', async
   );
 });
 
+test('image copy: registry to registry without a host, with all platforms; within one without bytes', async () => {
+  await using guarded = await startRegistry(host.folder, { users: true });
+  const source = `${registry.host}/oci/app:index`;
+  const target = `${guarded.host}/copied/app`;
+  const nowhere = { ...env, DOCKER_HOST: 'unix:///nonexistent.sock' };
+  const copy = (...args: string[]) => host.strake(['image', 'copy', ...args], { env: nowhere });
+  const refused = await copy(source, target);
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, new RegExp(`no basic auth credentials\n +\\(strake login ${guarded.host}\\)$`, 'm'));
+  await ok(['login', '-u', 'me', '-p', 'secret', guarded.host]);
+  const copied = await copy(source, target);
+  assert.equal(copied.code, 0, copied.stderr);
+  assert.match(copied.stdout, /^Copied linux\/arm64$|: Copied linux\/arm64$/m);
+  const credentials = ['--creds', 'me:secret', '--tls-verify=false'];
+  const raw = await skopeo('inspect', '--raw', ...credentials, `docker://${target}:index`);
+  assert.equal(raw, await skopeo('inspect', '--raw', '--tls-verify=false', `docker://${source}`));
+  await skopeo(
+    'copy',
+    '-q',
+    '--all',
+    '--src-tls-verify=false',
+    '--src-creds',
+    'me:secret',
+    `docker://${target}:index`,
+    `dir:${host.folder}/copied`,
+  );
+  const mounted = await copy('--platform', 'linux/amd64', `${target}:index`, `${guarded.host}/second/app:one`);
+  assert.match(mounted.stdout, /: Mounted from copied\/app$/m);
+  assert.doesNotMatch(mounted.stdout, /: Copied$/m);
+  assert.match(
+    (await copy(`${registry.host}/nothing`, target)).stderr,
+    /^manifest for .*nothing:latest not found: manifest unknown/,
+  );
+  assert.match((await copy(source, 'localhost:1/x')).stderr, /dial tcp 127\.0\.0\.1:1: connect: connection refused/);
+});
+
 test('all tags, a digest, and names that do not exist', async () => {
   const repository = `${registry.host}/many/app`;
   for (const tag of ['1', '2', '3']) await ok(['tag', 'app', `${repository}:${tag}`]);

@@ -1,4 +1,5 @@
 import { type Failure, isFailure } from '../../lib/error.ts';
+import type { RegistryAuth } from '../../wire/auth.ts';
 import type { Session } from '../session.ts';
 import { type Credentials, loadAllCredentials, loadCredentials } from './store.ts';
 
@@ -12,28 +13,37 @@ export function credentialKey(registry: string): string {
 }
 
 /** What the API calls an auth config. */
-export function authConfig(key: string, credentials: Credentials): Record<string, string> {
+export function authConfig(key: string, credentials: Credentials): RegistryAuth {
   return credentials.kind === 'token'
     ? { identitytoken: credentials.secret, serveraddress: key }
     : { username: credentials.username, password: credentials.secret, serveraddress: key };
 }
 
 /**
- * Header that hands the credentials of a registry to the host; no header when there are none. As with docker, a credential
- * helper that does not work is no reason not to try: most images need no credentials.
+ * The credentials that are kept for a registry. As with docker, a credential helper that does not work is no reason not to
+ * try: most images need no credentials.
  */
-export async function registryAuth(
+export async function keptAuth(
   registry: string,
   session: Pick<Session, 'env' | 'signal' | 'stderr'>,
-): Promise<Record<string, string>> {
+): Promise<RegistryAuth | undefined> {
   const key = credentialKey(registry);
   const credentials = await loadCredentials(key, session).catch((error: unknown) => {
     if (!isFailure(error, 'unavailable')) throw error;
     warn(session, error);
     return undefined;
   });
-  if (!credentials) return {};
-  const json = JSON.stringify(authConfig(key, credentials));
+  return credentials && authConfig(key, credentials);
+}
+
+/** Header that hands the credentials of a registry to the host; no header when there are none. */
+export async function registryAuth(
+  registry: string,
+  session: Pick<Session, 'env' | 'signal' | 'stderr'>,
+): Promise<Record<string, string>> {
+  const auth = await keptAuth(registry, session);
+  if (!auth) return {};
+  const json = JSON.stringify(auth);
   return {
     'X-Registry-Auth': Buffer.from(json)
       .toString('base64url')

@@ -19,17 +19,23 @@ export async function drawProgress(
   output: Output,
   options: ProgressOptions = {},
 ): Promise<void> {
+  const draw = progressPrinter(output, options);
+  for await (const line of lines) draw(line);
+}
+
+/** The same of lines that come one by one. */
+export function progressPrinter(output: Output, options: ProgressOptions = {}): (line: ProgressLine) => void {
   const rows = new Map<string, number>();
   const terminal = output.isTTY === true;
-  for await (const line of lines) {
+  return (line) => {
     if (line.errorDetail || line.error !== undefined) throw lineFailure(line);
     if (line.aux !== undefined) options.onAux?.(line.aux, line.id);
-    if (options.quiet === true) continue;
+    if (options.quiet === true) return;
     if (line.stream !== undefined) output.write(line.stream);
     else if (line.status !== undefined) {
       const bar = terminal ? drawBar(line.progressDetail ?? {}, output.columns ?? 80) : '';
       const moving = line.progressDetail?.current !== undefined || (line.progress ?? '') !== '';
-      if (!terminal && moving) continue;
+      if (!terminal && moving) return;
       const id = line.id === undefined ? '' : `${line.id}: `;
       const text = printable(`${id}${line.status}${bar === '' ? '' : ` ${bar}`}`);
       if (!terminal || line.id === undefined) {
@@ -38,7 +44,7 @@ export async function drawProgress(
         output.write(`${text}\n`);
       } else output.write(inPlace(rows, line.id, text));
     }
-  }
+  };
 }
 
 /** The failure that a stream's error line tells. Its exit code is the one of a failed RUN. */

@@ -1,17 +1,16 @@
-import { Failure, isFailure } from '../../lib/error.ts';
+import { Failure } from '../../lib/error.ts';
 import { type ImageId, parseImageId } from '../../oci/digest.ts';
 import { CONFIG_LIMIT, decodeConfig, type StoredConfig } from '../../oci/image-config.ts';
-import { chooseEntry, type ImageIndex, type ImageManifest, isImageConfig, MANIFEST_LIMIT } from '../../oci/manifest.ts';
+import { type ImageManifest, MANIFEST_LIMIT } from '../../oci/manifest.ts';
 import { formatPlatform, hostPlatform, type Platform } from '../../oci/platform.ts';
 import { familiarName, familiarReference, type Reference, repositoryName } from '../../oci/reference.ts';
+import { manifestFor } from '../../remote/choose-manifest.ts';
+import { readFailure } from '../../remote/read-failure.ts';
 import type { Repository } from '../../remote/repository.ts';
 import { collect } from '../../store/collect.ts';
 import { eventAttributes } from '../images/references.ts';
 import { pullLayers } from './pull-layers.ts';
 import type { Transfer, TransferNeeds, TransferRequest } from './transfer-needs.ts';
-
-/** Indexes inside indexes are allowed, without end they are not. */
-const INDEX_DEPTH = 4;
 
 /**
  * POST /images/create?fromImage: brings an image, or all tags of a repository, and says what it does in Docker's lines.
@@ -27,7 +26,7 @@ export async function pullImage(needs: TransferNeeds, request: TransferRequest):
     await bringNames(needs, request);
   } catch (error) {
     collect(needs.store); // the layers that were complete
-    throw pullFailure(error, reference);
+    throw readFailure(error, reference);
   }
 }
 
@@ -96,35 +95,6 @@ function nameImage(needs: TransferNeeds, asked: Reference, pinned: Reference, id
   });
 }
 
-/** The image manifest for a platform, from an index where there is one. */
-async function manifestFor(
-  repository: Repository,
-  top: ImageManifest | ImageIndex,
-  platform: Platform,
-  signal: AbortSignal,
-): Promise<ImageManifest> {
-  let document = top;
-  for (let depth = 0; document.kind === 'index'; depth++) {
-    const entry = chooseEntry(document, platform);
-    if (!entry)
-      throw new Failure(
-        'not-found',
-        'PLATFORM_NOT_FOUND',
-        `no matching manifest for ${formatPlatform(platform)} in the manifest list entries`,
-      );
-    if (depth >= INDEX_DEPTH || entry.size > MANIFEST_LIMIT)
-      throw new Failure('invalid', 'MANIFEST_INVALID', 'the index leads to no image manifest');
-    document = await repository.manifest(entry.digest, signal);
-  }
-  if (!isImageConfig(document.config.mediaType))
-    throw new Failure(
-      'unsupported',
-      'NOT_AN_IMAGE',
-      `unsupported media type "${document.config.mediaType}": this is no container image`,
-    );
-  return document;
-}
-
 /** Config and layers, when the store has not got them, and the record of the manifest. */
 async function bringImage(
   needs: TransferNeeds,
@@ -175,32 +145,4 @@ function checkConfig({ config }: StoredConfig, { layers }: ImageManifest, pull: 
       `image with reference ${name} was found but does not match the specified platform: ` +
         `wanted ${formatPlatform(platform)}, actual: ${formatPlatform(actual)}`,
     );
-}
-
-/** The words that Docker's clients look for. */
-function pullFailure(error: unknown, reference: Reference): unknown {
-  if (!isFailure(error)) return error;
-  const isAll = reference.tag === undefined && reference.digest === undefined;
-  if (error.code === 'NAME_UNKNOWN' && isAll)
-    return new Failure(
-      'not-found',
-      'NAME_UNKNOWN',
-      `repository ${familiarName(reference)} not found: ${error.message}`,
-      { cause: error },
-    );
-  if (error.code === 'MANIFEST_UNKNOWN')
-    return new Failure(
-      'not-found',
-      'MANIFEST_UNKNOWN',
-      `manifest for ${familiarReference(reference)} not found: ${error.message}`,
-      { cause: error },
-    );
-  if (error.kind === 'denied' || error.code === 'NAME_UNKNOWN')
-    return new Failure(
-      'not-found',
-      'PULL_DENIED',
-      `pull access denied for ${familiarName(reference)}, repository does not exist or may require 'docker login': ${error.message}`,
-      { cause: error },
-    );
-  return error;
 }

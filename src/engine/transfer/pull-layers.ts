@@ -4,8 +4,8 @@ import { limiter } from '../../lib/limiter.ts';
 import { type DiffId, shortId } from '../../oci/digest.ts';
 import type { StoredConfig } from '../../oci/image-config.ts';
 import type { ImageManifest, LayerDescriptor } from '../../oci/manifest.ts';
+import { type LayerProgress, layerProgress } from '../../remote/layer-progress.ts';
 import type { Repository } from '../../remote/repository.ts';
-import { type LayerProgress, layerProgress } from './layer-progress.ts';
 import type { Transfer, TransferNeeds } from './transfer-needs.ts';
 
 /** Docker's number of downloads at a time. */

@@ -1,11 +1,11 @@
-import { Failure, isFailure } from '../../lib/error.ts';
+import { Failure } from '../../lib/error.ts';
 import { useUpBytes } from '../../lib/lend-bytes.ts';
 import { type DiffId, shortId } from '../../oci/digest.ts';
 import { isForeignLayer, type LayerDescriptor } from '../../oci/manifest.ts';
 import { MediaType } from '../../oci/media-type.ts';
+import { type LayerProgress, layerProgress } from '../../remote/layer-progress.ts';
 import type { Repository } from '../../remote/repository.ts';
 import type { LayerBlob } from '../../store/shipped.ts';
-import { type LayerProgress, layerProgress } from './layer-progress.ts';
 import type { Transfer, TransferNeeds } from './transfer-needs.ts';
 
 /** Forms of a layer that a registry is asked for, before it is sent. */
@@ -76,7 +76,7 @@ async function offer(
   for (const name of blob.repositories) {
     const from = name.startsWith(prefix) ? name.slice(prefix.length) : repository.path;
     if (from === repository.path) continue;
-    if (await mount(repository, blob, from, signal)) return `Mounted from ${from}`;
+    if (await repository.tryMount(digest, from, signal)) return `Mounted from ${from}`;
   }
   if (!store.content.has(digest)) return undefined;
   push.kept.keep({ blobs: [digest] });
@@ -87,16 +87,6 @@ async function offer(
     signal,
   });
   return 'Pushed';
-}
-
-async function mount(repository: Repository, blob: LayerBlob, from: string, signal: AbortSignal): Promise<boolean> {
-  try {
-    return await repository.mountBlob(blob.digest, from, signal);
-  } catch (error) {
-    // No right to read the other repository, or no mounting here: the blob is sent.
-    if (isFailure(error, 'denied', 'unauthenticated', 'not-found', 'unsupported', 'invalid')) return false;
-    throw error;
-  }
 }
 
 async function compress(needs: TransferNeeds, { diffId, push }: LayerPush): Promise<LayerDescriptor> {

@@ -3,9 +3,7 @@ import { parseReference, type Reference } from '../../../oci/reference.ts';
 import type { RegistryConnection } from '../../../remote/connection.ts';
 import { Registries } from '../../../remote/registries.ts';
 import { registrySettings } from '../../../remote/settings.ts';
-import type { RegistryAuth } from '../../../wire/auth.ts';
-import { authConfig, credentialKey } from '../../credentials/registry-auth.ts';
-import { loadCredentials } from '../../credentials/store.ts';
+import { keptAuth } from '../../credentials/registry-auth.ts';
 import { list } from '../../flags/flag.ts';
 import type { Session } from '../../session.ts';
 
@@ -33,13 +31,12 @@ export const insecureFlag = list('Registry (host[:port] or CIDR) that may have a
 
 /** Connects to a registry with the credentials of `strake login`; no host is needed for that. Dispose it after use. */
 export async function connectTo(
-  session: Pick<Session, 'env' | 'signal'>,
+  session: Pick<Session, 'env' | 'signal' | 'stderr'>,
   registry: string,
   insecure: readonly string[],
 ): Promise<{ readonly connection: RegistryConnection } & Disposable> {
   const registries = new Registries(registrySettings([], insecure));
-  const credentials = await loadCredentials(credentialKey(registry), session);
-  const auth: RegistryAuth | undefined = credentials && authConfig(credentialKey(registry), credentials);
+  const auth = await keptAuth(registry, session);
   const connection = await registries.connect(registry, { auth, signal: session.signal });
   return { connection, [Symbol.dispose]: () => registries[Symbol.dispose]() };
 }

@@ -1,9 +1,9 @@
-import type { ProgressLine } from '../../wire/progress.ts';
+import type { ProgressLine } from '../wire/progress.ts';
 
 /** Milliseconds between two lines about the same layer. */
 const STEP_MS = 100;
 
-/** Tells about one layer of a pull or push, in Docker's words. */
+/** Tells about one layer of a pull, a push or a copy, in Docker's words. */
 export interface LayerProgress {
   /** A state that the layer has reached. */
   say(status: string): void;
