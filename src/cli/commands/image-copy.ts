@@ -13,7 +13,7 @@ import { progressPrinter } from '../format/progress-lines.ts';
 import { insecureFlag } from './registry/connect.ts';
 
 export const imageCopy = defineCommand({
-  short: 'Copy an image from one registry to another, or within one, without a host and with all its platforms',
+  short: 'Copy an image with all its platforms from registry to registry',
   usage: 'SOURCE[:TAG|@DIGEST] TARGET[:TAG]',
   count: [2, 2],
   flags: {
