@@ -1,7 +1,7 @@
-import { lstatSync, readdirSync, readlinkSync, rmdirSync, unlinkSync } from 'node:fs';
+import { lstatSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { statFile } from '../host/file-system-calls.ts';
-import { makeInside, openInside } from '../host/inside-root.ts';
+import { makeInside, realPathInside } from '../host/inside-root.ts';
 import { systemCode } from '../lib/error.ts';
 
 export interface MountTarget {
@@ -77,28 +77,18 @@ function makeInsideNoting(
   kind: MountTarget['kind'],
   note: (folder: string) => void,
 ): string[] {
+  if (realPathInside(root, path) !== undefined) return [];
   const made: string[] = [];
   const parts = path.split('/').filter(Boolean);
   for (const index of parts.keys()) {
+    const isLast = index === parts.length - 1;
     const at = `/${parts.slice(0, index + 1).join('/')}`;
-    if (realPath(root, at) !== undefined) continue;
-    const folder = realPath(root, posix.dirname(at));
+    if (!isLast && realPathInside(root, at) !== undefined) continue;
+    const folder = realPathInside(root, posix.dirname(at));
     if (folder !== undefined) note(folder);
-    for (const one of makeInside(root, at, index === parts.length - 1 ? kind : 'folder'))
-      made.push(realPath(root, one) ?? one);
+    for (const one of makeInside(root, at, isLast ? kind : 'folder')) made.push(realPathInside(root, one) ?? one);
   }
   return made;
-}
-
-/** Where `path` really is inside the root. */
-function realPath(root: string, path: string): string | undefined {
-  try {
-    using place = openInside(root, path);
-    return readlinkSync(place.path).slice(root.length) || '/';
-  } catch (error) {
-    if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes(systemCode(error) ?? '')) return undefined;
-    throw error;
-  }
 }
 
 function isIn(upper: string, path: string): boolean {

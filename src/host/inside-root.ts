@@ -1,7 +1,6 @@
 import { chownSync, closeSync, constants, fstatSync, mkdirSync, readlinkSync, readSync, writeFileSync } from 'node:fs';
 import { posix } from 'node:path';
-import { systemCode } from '../lib/error.ts';
-import { bind, check, type NativePath, terminated } from './libc.ts';
+import { bind, check, ERRNO, lastError, type NativePath, systemError, terminated } from './libc.ts';
 
 const syscall = bind<(call: number, at: number, path: string | Buffer, how: Buffer, size: number) => number>(
   'int64_t syscall(int64_t call, int64_t at, const char *path, const void *how, size_t size)',
@@ -27,41 +26,55 @@ export interface OpenedInside extends Disposable {
  * tree changes meanwhile. `flags` are those of open(2) without O_CREAT; by default only the place is opened (O_PATH).
  */
 export function openInside(root: string, path: NativePath, flags: number = O_PATH): OpenedInside {
+  const opened = openOrErrno(root, path, flags);
+  if (typeof opened === 'number') throw systemError(opened, 'openat2', path);
+  return opened;
+}
+
+/** As `openInside`; undefined when there is nothing at `path`, or a link that leads nowhere. */
+export function findInside(root: string, path: NativePath, flags: number = O_PATH): OpenedInside | undefined {
+  const opened = openOrErrno(root, path, flags);
+  if (typeof opened !== 'number') return opened;
+  if (MISSING.has(opened)) return undefined;
+  throw systemError(opened, 'openat2', path);
+}
+
+function openOrErrno(root: string, path: NativePath, flags: number): OpenedInside | number {
   const rootFd = check(open(terminated(root), O_PATH | constants.O_DIRECTORY | O_CLOEXEC, 0), 'open', root);
   try {
     const how = Buffer.alloc(24);
     how.writeBigUInt64LE(BigInt(flags | O_CLOEXEC), 0);
     how.writeBigUInt64LE(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS, 16);
-    const fd = check(syscall(OPENAT2, rootFd, terminated(path), how, how.length), 'openat2', path);
+    const fd = syscall(OPENAT2, rootFd, terminated(path), how, how.length);
+    if (fd === -1) return lastError();
     return { fd, path: `/proc/self/fd/${fd}`, [Symbol.dispose]: () => closeSync(fd) };
   } finally {
     closeSync(rootFd);
   }
 }
 
+const MISSING = new Set([ERRNO['ENOENT'], ERRNO['ENOTDIR'], ERRNO['ELOOP']]);
+
 /** The first `limit` bytes of a regular file inside `root`, or undefined when there is none at `path`. */
 export function readInside(root: string, path: string, limit: number): Buffer | undefined {
-  try {
-    using file = openInside(root, path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const stat = fstatSync(file.fd);
-    if (!stat.isFile()) return undefined;
-    const buffer = Buffer.alloc(Math.min(limit, stat.size));
-    return buffer.subarray(0, readSync(file.fd, buffer));
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw error;
-  }
+  using file = findInside(root, path, constants.O_RDONLY | constants.O_NONBLOCK);
+  if (file === undefined) return undefined;
+  const stat = fstatSync(file.fd);
+  if (!stat.isFile()) return undefined;
+  const buffer = Buffer.alloc(Math.min(limit, stat.size));
+  return buffer.subarray(0, readSync(file.fd, buffer));
 }
 
 /** What `path` inside `root` is; undefined when there is nothing, or a link that leads nowhere. */
 export function kindInside(root: string, path: string): 'folder' | 'other' | undefined {
-  try {
-    using place = openInside(root, path);
-    return fstatSync(place.fd).isDirectory() ? 'folder' : 'other';
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw error;
-  }
+  using place = findInside(root, path);
+  return place && (fstatSync(place.fd).isDirectory() ? 'folder' : 'other');
+}
+
+/** Where `path` really is inside `root`, links resolved; undefined when there is nothing. */
+export function realPathInside(root: string, path: string): string | undefined {
+  using place = findInside(root, path);
+  return place && (readlinkSync(place.path).slice(root.length) || '/');
 }
 
 /**
@@ -95,8 +108,4 @@ function readLink(path: string): string | undefined {
   } catch {
     return undefined; // nothing there, or no link
   }
-}
-
-function isMissing(error: unknown): boolean {
-  return ['ENOENT', 'ENOTDIR', 'ELOOP'].includes(systemCode(error) ?? '');
 }
