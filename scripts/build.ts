@@ -26,22 +26,16 @@ try {
   } as const;
   await build({
     ...shared,
-    entryPoints: [
-      'src/bin/host.ts',
-      'src/bin/registry.ts',
-      'src/bin/registry-import.ts',
-      'src/bin/registry-worker.ts',
-      'src/bin/worker.ts',
-    ],
+    entryPoints: ['src/bin/host.ts', 'src/bin/registry-import.ts', 'src/bin/registry-worker.ts', 'src/bin/worker.ts'],
     chunkNames: 'chunk-[hash]',
     splitting: true,
     format: 'esm',
   });
-  // The command starts anew for every call. As one CommonJS file it is read at once, and a module in it, with the parts
-  // of Node that it needs, is loaded only when the command that uses it is called.
+  // The command starts anew for every call, and a registry should answer soon. As one CommonJS file each is read at once, and
+  // loads only those parts of Node that it calls: an import would also make what their modules offer besides (a whole fetch).
   await build({
     ...shared,
-    entryPoints: ['src/bin/command.ts', 'src/bin/strake.ts'],
+    entryPoints: ['src/bin/command.ts', 'src/bin/strake.ts', 'src/bin/registry.ts'],
     minifyWhitespace: true,
     minifySyntax: true,
     format: 'cjs',

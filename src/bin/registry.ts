@@ -17,6 +17,8 @@ import { userAccess } from '../registry/auth/user-access.ts';
 import { usersOf } from '../registry/auth/users.ts';
 import { watchFile } from '../registry/auth/watched-file.ts';
 import { startCollector } from '../registry/collect.ts';
+import type { FileBlobs } from '../registry/file-blobs.ts';
+import { openHandoff } from '../registry/handoff.ts';
 import { serveMetrics } from '../registry/http/metrics-server.ts';
 import type { Observer } from '../registry/http/observer.ts';
 import { RegistryServer } from '../registry/http/server.ts';
@@ -39,7 +41,7 @@ async function serve(options: RegistryOptions): Promise<void> {
   const { lease, grace, collectEvery } = options;
   const policy = { lease, grace, ...limitsOf(options.immutable, options.quotas) };
   const opened = scope.use(await openRegistry(resolve(options.data), { policy, log }));
-  const told: Registry = { ...opened, tell: tellerOf(options, scope, log) };
+  const told: Registry = { ...opened, ...shared(options, opened, scope), tell: tellerOf(options, scope, log) };
   const registry = options.proxy === undefined ? told : await asMirror(told, options.proxy, scope);
   if (collectEvery > 0) scope.use(startCollector(registry, collectEvery));
   const tls = options.tls && { cert: readText(options.tls.cert), key: readText(options.tls.key) };
@@ -49,6 +51,10 @@ async function serve(options: RegistryOptions): Promise<void> {
     log.warn('everybody who reaches this address may do everything: --htpasswd names users');
   log.info('listening', { address: await server.listen(options.host, options.port) });
   log.info('stopping', { reason: await stopped });
+}
+
+function shared({ share, data }: RegistryOptions, { blobs }: { readonly blobs: FileBlobs }, scope: Scope) {
+  return share === undefined ? {} : { handoff: scope.use(openHandoff(resolve(share), resolve(data), blobs)) };
 }
 
 function tellerOf(options: RegistryOptions, scope: Scope, log: Log): (change: Change) => void {
@@ -111,4 +117,4 @@ function readText(path: string): string {
 }
 
 // Made by our own command of the same version.
-await reportFailure(() => serve(JSON.parse(process.argv[2] ?? '') as RegistryOptions));
+void reportFailure(() => serve(JSON.parse(process.argv[2] ?? '') as RegistryOptions));

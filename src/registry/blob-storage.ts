@@ -29,10 +29,12 @@ export interface BlobStorage {
    * writer at a time: who writes holds the upload's claim.
    */
   write(key: BlobKey, progress: UploadProgress): Promise<BlobWriter>;
-  /** Makes the bytes durable and readable. They are `progress.size` bytes. Idempotent. */
+  /** Makes the bytes durable and readable, all `progress.size` of them; before that nobody can count on either. Idempotent. */
   finish(key: BlobKey, progress: UploadProgress): Promise<void>;
-  /** Opens a finished blob, or an upload's bytes so far; undefined when nothing is there. */
+  /** Opens a finished blob; undefined when nothing is there. */
   open(key: BlobKey): Promise<BlobReader | undefined>;
+  /** Opens an upload's bytes so far, where a storage can. Reads at their end give 0, and more when more has come. */
+  openUnfinished?(key: BlobKey): Promise<BlobReader | undefined>;
   /** Removes blob or upload. No error when nothing is there; readers that are open go on. */
   delete(key: BlobKey): Promise<void>;
   /** Every key there is, in no order. Keys that appear meanwhile may be missing. */
@@ -49,6 +51,6 @@ export interface BlobWriter {
 export interface BlobReader extends AsyncDisposable {
   /** Bytes. */
   readonly size: number;
-  /** Reads at `offset` into `buffer`; the number of bytes read, 0 at the end only. */
-  read(buffer: Buffer, offset: number, length: number): Promise<number>;
+  /** Reads at `offset` into `buffer`; the number of bytes read, 0 at the end only. What can be had at once is no promise. */
+  read(buffer: Buffer, offset: number, length: number): Promise<number> | number;
 }

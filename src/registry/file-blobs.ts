@@ -1,4 +1,4 @@
-import { constants, mkdirSync } from 'node:fs';
+import { closeSync, constants, existsSync, fstatSync, mkdirSync, openSync, read, readSync } from 'node:fs';
 import { type FileHandle, link, open, opendir, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Failure, systemCode } from '../lib/error.ts';
@@ -7,6 +7,10 @@ import { type BlobKey, type BlobReader, type BlobStorage, type BlobWriter, blobK
 
 const BATCH = 1 << 20;
 const SHARDS = 256;
+/** A read that takes longer had to wait for the disk. Milliseconds. */
+const FROM_DISK = 2;
+/** Reads after such a one that are left to threads. */
+const READS_BY_THREADS = 8;
 
 /** Blobs as files; one that lies elsewhere on the file system can be taken in. */
 export interface FileBlobs extends BlobStorage {
@@ -17,10 +21,19 @@ export interface FileBlobs extends BlobStorage {
 /** Blobs as files of one folder, spread over 256 folders by the first two letters of their keys. */
 export function openFileBlobs(root: string): FileBlobs {
   makeFolder(root, 0o700);
-  for (let shard = 0; shard < SHARDS; shard++)
-    mkdirSync(join(root, shard.toString(16).padStart(2, '0')), { recursive: true, mode: 0o700 });
+  const shardFolder = (shard: number) => join(root, shard.toString(16).padStart(2, '0'));
+  if (!existsSync(shardFolder(SHARDS - 1)))
+    for (let shard = 0; shard < SHARDS; shard++) mkdirSync(shardFolder(shard), { recursive: true, mode: 0o700 });
   const path = (key: BlobKey) => join(root, key.slice(0, 2), key);
   const explained = (error: unknown) => diskFailure(error, root);
+  const opened = async (key: BlobKey): Promise<BlobReader | undefined> => {
+    try {
+      return fileReader(openSync(path(key), 'r'));
+    } catch (error) {
+      if (systemCode(error) === 'ENOENT') return undefined;
+      throw error;
+    }
+  };
 
   return {
     async write(key, progress) {
@@ -56,14 +69,8 @@ export function openFileBlobs(root: string): FileBlobs {
       await using folder = await open(dirname(path(key)), constants.O_RDONLY | constants.O_DIRECTORY);
       await folder.sync();
     },
-    async open(key) {
-      try {
-        return await fileReader(await open(path(key), 'r'));
-      } catch (error) {
-        if (systemCode(error) === 'ENOENT') return undefined;
-        throw error;
-      }
-    },
+    open: opened,
+    openUnfinished: opened,
     async delete(key) {
       try {
         await unlink(path(key));
@@ -73,8 +80,7 @@ export function openFileBlobs(root: string): FileBlobs {
     },
     async *list() {
       for (let shard = 0; shard < SHARDS; shard++)
-        for await (const entry of await opendir(join(root, shard.toString(16).padStart(2, '0'))))
-          if (entry.isFile()) yield blobKey(entry.name);
+        for await (const entry of await opendir(shardFolder(shard))) if (entry.isFile()) yield blobKey(entry.name);
     },
   };
 }
@@ -139,15 +145,41 @@ async function* writeVector(handle: FileHandle, batch: readonly Buffer[], positi
   }
 }
 
-async function fileReader(handle: FileHandle): Promise<BlobReader> {
-  const { size } = await handle.stat();
+/**
+ * Reads at once what the kernel has in memory, which costs less than to have a thread do it. A read that had to wait for the disk
+ * shows by its time: the next ones are then done by threads, so that nothing else has to wait for them.
+ */
+function fileReader(file: number): BlobReader {
+  let size: number;
+  try {
+    size = fstatSync(file).size;
+  } catch (error) {
+    closeSync(file);
+    throw error;
+  }
+  let byThreads = 0;
   return {
     size,
-    async read(buffer, offset, length) {
-      return (await handle.read(buffer, 0, length, offset)).bytesRead;
+    read(buffer, offset, length) {
+      if (byThreads > 0) {
+        byThreads--;
+        return readByThread(file, buffer, offset, length);
+      }
+      const start = performance.now();
+      const bytes = readSync(file, buffer, 0, length, offset);
+      if (performance.now() - start > FROM_DISK) byThreads = READS_BY_THREADS;
+      return bytes;
     },
-    [Symbol.asyncDispose]: () => handle.close(),
+    async [Symbol.asyncDispose]() {
+      closeSync(file);
+    },
   };
+}
+
+function readByThread(file: number, buffer: Buffer, offset: number, length: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    read(file, buffer, 0, length, offset, (error, bytes) => (error ? reject(error) : resolve(bytes)));
+  });
 }
 
 function diskFailure(error: unknown, root: string): unknown {

@@ -92,7 +92,7 @@ async function adopt(
   if (await metadata.findBlob(repository, digest)) return;
   const leaseEnd = Date.now() + policy.lease;
   const terms = { leaseEnd, quota: undefined };
-  if (await metadata.mountBlob(repository, digest, { from: undefined, allowed: () => true }, terms)) return;
+  if (await metadata.mountBlob(repository, digest, { from: undefined }, terms)) return;
   const path = dataPath(root, digest);
   const found = (await stat(path)).size;
   if (found !== size)

@@ -104,12 +104,12 @@ export interface Blobs {
   findContent(digest: ContentDigest): Promise<StoredBlob | undefined>;
   /**
    * Puts a blob of another repository into this one, until its lease ends when no manifest here names it. `from` undefined: of
-   * any for which `allowed`. False when there is none.
+   * any, or of any for which `allowed`. False when there is none.
    */
   mountBlob(
     repository: RepositoryName,
     digest: ContentDigest,
-    source: { readonly from: RepositoryName | undefined; allowed(name: string): boolean },
+    source: { readonly from: RepositoryName | undefined; readonly allowed?: (name: string) => boolean },
     terms: Terms,
   ): Promise<boolean>;
   /** Lets a blob that no manifest here names go; `in-use` when one does. */

@@ -160,7 +160,7 @@ export class Mirror implements MirrorSource {
       async read(buffer, offset, length) {
         for (;;) {
           const { more, ended } = arrival;
-          reader ??= await blobs.open(arrival.key);
+          reader ??= await (ended ? blobs.open(arrival.key) : blobs.openUnfinished?.(arrival.key));
           const read = (await reader?.read(buffer, offset, length)) ?? 0;
           if (read > 0) return read;
           if (arrival.failure !== undefined) throw arrival.failure;

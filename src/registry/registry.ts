@@ -1,5 +1,5 @@
 import type { Log } from '../lib/log.ts';
-import type { BlobKey, BlobReader, BlobStorage } from './blob-storage.ts';
+import type { BlobKey, BlobReader, BlobStorage, UploadProgress } from './blob-storage.ts';
 import type { ContentDigest } from './content-digest.ts';
 import type { MetadataStore, StoredManifest, Terms } from './metadata-store.ts';
 import type { RepositoryName, Tag } from './names.ts';
@@ -13,6 +13,8 @@ export interface Registry {
   readonly policy: RegistryPolicy;
   /** Where what is not here comes from; a registry that has such a source takes no pushes. */
   readonly mirror?: MirrorSource;
+  /** Where a host of this machine puts blobs that it gives to this registry. */
+  readonly handoff?: Handoff;
   readonly log: Log;
   /** Hears what has changed. */
   readonly tell?: (change: Change) => void;
@@ -39,6 +41,14 @@ export interface MirrorSource {
   sizeOf(repository: RepositoryName, digest: ContentDigest): Promise<number | undefined>;
   /** A blob that is not here but that a manifest here names; reads wait for bytes that are on their way. */
   openBlob(repository: RepositoryName, digest: ContentDigest): Promise<BlobReader | undefined>;
+}
+
+/** Files that a host and a registry of one machine share, so that a push moves no bytes. */
+export interface Handoff {
+  /** Name of the place, by which the host knows it. Told to every client. */
+  readonly id: string;
+  /** Makes the file that was handed over as `name` the bytes of a new upload; undefined when there is none. */
+  take(name: string, key: BlobKey): Promise<UploadProgress | undefined>;
 }
 
 export interface RegistryPolicy {

@@ -8,7 +8,7 @@ import { type Access, openAccess } from './access.ts';
 import type { Observer } from './http/observer.ts';
 import { RegistryServer } from './http/server.ts';
 import { openRegistry } from './open-registry.ts';
-import type { Change, MirrorSource, Registry, RegistryPolicy } from './registry.ts';
+import type { Change, Handoff, MirrorSource, Registry, RegistryPolicy } from './registry.ts';
 
 export interface TestAnswer {
   readonly status: number;
@@ -39,6 +39,7 @@ export interface TestRegistryOptions {
   readonly observers?: readonly Observer[];
   readonly tell?: (change: Change) => void;
   readonly mirror?: (registry: Registry) => MirrorSource;
+  readonly handoff?: Handoff;
 }
 
 /** A registry on a folder and a port of its own. */
@@ -49,8 +50,8 @@ export async function openTestRegistry(options: TestRegistryOptions = {}): Promi
   const none = { isFixed: () => false, quotaOf: () => undefined };
   const policy = { lease: 3_600_000, grace: 0, ...none, ...options.policy };
   const opened = scope.use(await openRegistry(folder, { policy, log: silentLog }));
-  const { tell } = options;
-  const told: Registry = tell ? { ...opened, tell } : opened;
+  const { tell, handoff } = options;
+  const told: Registry = { ...opened, ...(tell && { tell }), ...(handoff && { handoff }) };
   const registry: Registry = options.mirror ? { ...told, mirror: options.mirror(told) } : told;
   const { access = openAccess, observers = [] } = options;
   const server = scope.use(new RegistryServer({ registry, access, tls: undefined, observers }));

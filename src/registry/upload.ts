@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { isFailure, messageOf } from '../lib/error.ts';
-import { type BlobKey, type BlobWriter, blobKey, type UploadProgress } from './blob-storage.ts';
+import { type BlobWriter, blobKey, type UploadProgress } from './blob-storage.ts';
 import { Refusal } from './codes.ts';
 import { type Algorithm, algorithmOf, type ContentDigest, ContentDigester } from './content-digest.ts';
-import type { Upload } from './metadata-store.ts';
+import type { StoredBlob, Upload } from './metadata-store.ts';
 import type { RepositoryName } from './names.ts';
 import { discardKeys, type Registry, termsOf } from './registry.ts';
 
@@ -57,23 +57,34 @@ export async function commitUpload(
   digest: ContentDigest,
   incoming: Incoming,
 ): Promise<void> {
-  const { metadata, blobs } = registry;
   await withClaim(registry, repository, id, async (claim) => {
     await receive(registry, claim, incoming);
-    const { upload, progress } = claim;
-    const computed = await digestOfUpload(registry, upload, progress, algorithmOf(digest));
-    if (computed !== digest) {
+    await settle(registry, claim, digest);
+  });
+}
+
+/**
+ * Makes a file that the host of this machine hands over a blob of the repository: no byte of it moves. False when nothing was
+ * handed over under this name. Throws DIGEST_INVALID.
+ */
+export async function takeHanded(
+  registry: Registry,
+  repository: RepositoryName,
+  digest: ContentDigest,
+  name: string,
+): Promise<boolean> {
+  const { handoff } = registry;
+  if (!handoff) return false;
+  const { id } = await startUpload(registry, repository, algorithmOf(digest));
+  return await withClaim(registry, repository, id, async (claim) => {
+    const progress = await handoff.take(name, claim.upload.key);
+    if (progress === undefined) {
       await abandonUpload(registry, repository, id);
-      throw new Refusal('DIGEST_INVALID', { detail: { digest, computed, size: progress.size } });
+      return false;
     }
-    await blobs.finish(upload.key, progress);
-    const damaged = await damagedKey(registry, digest);
-    const content = { digest, size: progress.size, damaged };
-    const spare = await metadata.commitUpload(id, content, termsOf(registry, repository)).catch(async (error) => {
-      if (isFailure(error, 'denied')) await abandonUpload(registry, repository, id);
-      throw error;
-    });
-    if (spare !== undefined) await discardKeys(registry, [spare]);
+    claim.progress = progress;
+    await settle(registry, claim, digest);
+    return true;
   });
 }
 
@@ -195,16 +206,46 @@ function arriving(chunks: AsyncIterable<Buffer>): Arriving {
   };
 }
 
+/** Makes the bytes that are there the blob `digest`, or gives them up. */
+async function settle(registry: Registry, claim: Claim, digest: ContentDigest): Promise<void> {
+  const { metadata, blobs } = registry;
+  const { repository, upload, progress } = claim;
+  const { size } = progress;
+  const computed = await digestOfUpload(registry, claim, algorithmOf(digest));
+  if (computed !== digest) {
+    await abandonUpload(registry, repository, upload.id);
+    throw new Refusal('DIGEST_INVALID', { detail: { digest, computed, size } });
+  }
+  const terms = termsOf(registry, repository);
+  const known = await metadata.findContent(digest);
+  const isWhole = known !== undefined && (await isThere(registry, known));
+  try {
+    // Who has the bytes may have those that are here already; the new ones need not wait for the disk.
+    if (isWhole && (await metadata.mountBlob(repository, digest, { from: undefined }, terms))) {
+      await abandonUpload(registry, repository, upload.id);
+      return;
+    }
+    await blobs.finish(upload.key, progress);
+    const damaged = isWhole ? undefined : known?.key;
+    const spare = await metadata.commitUpload(upload.id, { digest, size, damaged }, terms);
+    if (spare !== undefined) await discardKeys(registry, [spare]);
+  } catch (error) {
+    if (isFailure(error, 'denied')) await abandonUpload(registry, repository, upload.id);
+    throw error;
+  }
+}
+
 async function digestOfUpload(
-  registry: Registry,
-  upload: Upload,
-  progress: UploadProgress,
+  { digests, blobs }: Registry,
+  { upload, progress }: Claim,
   algorithm: Algorithm,
 ): Promise<ContentDigest> {
-  const known = registry.digests.take(upload.id, progress.size);
+  const known = digests.take(upload.id, progress.size);
   if (known?.algorithm === algorithm) return known.digest();
+  // Another node saw its bytes, or another process. Only now a storage need let them be read.
+  await blobs.finish(upload.key, progress);
   const digester = new ContentDigester(algorithm);
-  await using reader = await registry.blobs.open(upload.key);
+  await using reader = await blobs.open(upload.key);
   const buffer = Buffer.allocUnsafe(READ_SIZE);
   while (reader && digester.size < progress.size) {
     const length = Math.min(buffer.length, progress.size - digester.size);
@@ -215,12 +256,9 @@ async function digestOfUpload(
   return digester.digest();
 }
 
-/** The key under which this content is known when its bytes are not whole there: the new ones then take its place. */
-async function damagedKey({ metadata, blobs }: Registry, digest: ContentDigest): Promise<BlobKey | undefined> {
-  const known = await metadata.findContent(digest);
-  if (!known) return undefined;
-  await using reader = await blobs.open(known.key);
-  return reader?.size === known.size ? undefined : known.key;
+async function isThere({ blobs }: Registry, { key, size }: StoredBlob): Promise<boolean> {
+  await using reader = await blobs.open(key);
+  return reader?.size === size;
 }
 
 /** How far an upload is and where it goes on, as every answer about it says. */

@@ -1,5 +1,6 @@
 import { Failure, isFailure } from '../lib/error.ts';
 import type { RegistryAuth } from '../wire/auth.ts';
+import { HANDOFF_HEADER } from '../wire/handoff.ts';
 import { answerFailure } from './answer-failure.ts';
 import { Authenticator } from './authenticator.ts';
 import { discard, type HttpAnswer, type HttpClient, type HttpRequest } from './http.ts';
@@ -30,6 +31,7 @@ export class RegistryConnection {
   readonly authenticator: Authenticator;
   readonly #http: HttpClient;
   readonly #retryDelay: number | undefined;
+  #handoff: string | undefined;
 
   constructor(http: HttpClient, settings: RegistrySettings, endpoint: Endpoint, options: ConnectOptions) {
     const auth = endpoint.isMirror ? undefined : options.auth;
@@ -43,6 +45,8 @@ export class RegistryConnection {
   async ping(signal: AbortSignal): Promise<void> {
     const answer = await this.#http.send({ method: 'GET', url: new URL('v2/', this.base), signal });
     if (answer.status === 401) this.authenticator.learn(answer, undefined);
+    const { [HANDOFF_HEADER]: handoff } = answer.headers;
+    this.#handoff = typeof handoff === 'string' ? handoff : undefined;
     discard(answer);
   }
 
@@ -51,6 +55,11 @@ export class RegistryConnection {
     const { signal } = request;
     const delay = this.#retryDelay === undefined ? {} : { delay: this.#retryDelay };
     return await retry(() => this.#authorized(request), { signal, tries: request.retry === false ? 1 : 5, ...delay });
+  }
+
+  /** Where the registry takes blobs as files, as it says itself. */
+  get handoff(): string | undefined {
+    return this.#handoff;
   }
 
   get retryOptions(): { readonly delay?: number } {

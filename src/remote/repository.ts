@@ -4,7 +4,8 @@ import { type Digest, isDigest } from '../oci/digest.ts';
 import { decodeManifest, type ImageIndex, type ImageManifest, MANIFEST_LIMIT } from '../oci/manifest.ts';
 import { MediaType } from '../oci/media-type.ts';
 import { isTag } from '../oci/reference.ts';
-import type { RegistryConnection } from './connection.ts';
+import { HANDOFF_HEADER } from '../wire/handoff.ts';
+import type { RegistryConnection, RegistryRequest } from './connection.ts';
 import { discard, type HttpAnswer, readAll } from './http.ts';
 import { listNames } from './list-names.ts';
 import { readBlob } from './read-blob.ts';
@@ -104,8 +105,27 @@ export class Repository {
 
   /** Has the registry take a blob from another of its repositories; false when it does not, for whatever reason. */
   async tryMount(digest: Digest, from: string, signal: AbortSignal): Promise<boolean> {
+    const scopes = [...this.#scopes, `repository:${from}:pull`];
+    return await this.#mount(`mount=${encodeURIComponent(digest)}&from=${encodeURIComponent(from)}`, {
+      scopes,
+      signal,
+    });
+  }
+
+  /** Where the registry takes blobs as files, as it says itself: see wire/handoff.ts. */
+  get handoff(): string | undefined {
+    return this.#connection.handoff;
+  }
+
+  /** Has the registry take a blob that lies in its handoff folder as `name`; false when it does not, for whatever reason. */
+  async tryHandOver(digest: Digest, name: string, signal: AbortSignal): Promise<boolean> {
+    const options = { scopes: this.#scopes, headers: { [HANDOFF_HEADER]: name }, signal };
+    return await this.#mount(`mount=${encodeURIComponent(digest)}`, options);
+  }
+
+  async #mount(query: string, options: Pick<RegistryRequest, 'scopes' | 'headers' | 'signal'>): Promise<boolean> {
     try {
-      return await this.#mount(digest, from, signal);
+      return await this.#mounted(query, options);
     } catch (error) {
       // No right to read the other repository, or no mounting here: the blob is sent.
       if (isFailure(error, 'denied', 'unauthenticated', 'not-found', 'unsupported', 'invalid')) return false;
@@ -113,12 +133,15 @@ export class Repository {
     }
   }
 
-  async #mount(digest: Digest, from: string, signal: AbortSignal): Promise<boolean> {
+  async #mounted(
+    query: string,
+    { scopes, headers, signal }: Pick<RegistryRequest, 'scopes' | 'headers' | 'signal'>,
+  ): Promise<boolean> {
     const answer = await this.#connection.send({
       method: 'POST',
-      url: this.#url(`blobs/uploads/?mount=${encodeURIComponent(digest)}&from=${encodeURIComponent(from)}`),
-      scopes: [...this.#scopes, `repository:${from}:pull`],
-      headers: { 'content-length': '0' },
+      url: this.#url(`blobs/uploads/?${query}`),
+      scopes,
+      headers: { 'content-length': '0', ...headers },
       expect: [201, 202],
       signal,
     });

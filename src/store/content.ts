@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { createReadStream, existsSync, readdirSync, statSync } from 'node:fs';
-import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
+import { type FileHandle, link, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { cancelled, Failure } from '../lib/error.ts';
@@ -30,13 +30,18 @@ export interface WrittenContent {
 export class ContentStore {
   readonly #root: string;
   readonly #scratch: string;
+  readonly #handoff: string;
   readonly #trash: Trash;
   readonly #leases: Leases;
 
-  /** `scratch` is a folder of the same file system, emptied by whoever opens the store. */
-  constructor(parts: { root: string; scratch: string; trash: Trash; leases: Leases }) {
+  /**
+   * `scratch` is a folder of the same file system, emptied by whoever opens the store; in `handoff` are the folders of registries
+   * that share files with this host.
+   */
+  constructor(parts: { root: string; scratch: string; handoff: string; trash: Trash; leases: Leases }) {
     this.#root = parts.root;
     this.#scratch = parts.scratch;
+    this.#handoff = parts.handoff;
     this.#trash = parts.trash;
     this.#leases = parts.leases;
   }
@@ -79,6 +84,22 @@ export class ContentStore {
   open(digest: Digest, start = 0): Readable {
     this.#sizeOrThrow(digest);
     return createReadStream(this.#path(digest), { highWaterMark: BATCH, start });
+  }
+
+  /**
+   * Gives a blob a second name, which nobody can guess, in the folder that another program of this machine made for that; until
+   * disposed. Undefined when there is no such folder, or no such blob.
+   */
+  async handOver(digest: Digest, place: string): Promise<({ readonly name: string } & AsyncDisposable) | undefined> {
+    if (!/^[0-9a-f]{32}$/.test(place)) return undefined;
+    const name = randomBytes(16).toString('hex');
+    const path = join(this.#handoff, place, name);
+    try {
+      await link(this.#path(digest), path);
+    } catch {
+      return undefined; // it is sent instead
+    }
+    return { name, [Symbol.asyncDispose]: () => rm(path, { force: true }) };
   }
 
   has(digest: Digest): boolean {

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Database } from '../lib/database.ts';
 import { Failure, isFailure } from '../lib/error.ts';
@@ -70,6 +70,7 @@ export async function openStore(root: string, options: { readonly log: Log }): P
     migrate(database);
     const trash = scope.use(new Trash(folder('trash'), options.log));
     for (const name of readdirSync(folder('tmp'))) trash.discard(join(root, 'tmp', name));
+    withdrawHanded(folder('handoff'));
 
     const leases = new Leases();
     const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
@@ -84,7 +85,13 @@ export async function openStore(root: string, options: { readonly log: Log }): P
     return {
       root,
       scratch: folder('tmp'),
-      content: new ContentStore({ root: folder('content/sha256'), scratch: folder('tmp'), trash, leases }),
+      content: new ContentStore({
+        root: folder('content/sha256'),
+        scratch: folder('tmp'),
+        handoff: folder('handoff'),
+        trash,
+        leases,
+      }),
       layers,
       images: new ImageRecords({ database, layers, names }),
       shipped: new ShippedRecords(database),
@@ -112,6 +119,13 @@ export async function openStore(root: string, options: { readonly log: Log }): P
   } catch (error) {
     throw diskFailure(error, root);
   }
+}
+
+/** Takes back what a killed host was giving to registries of this machine: their folders stay. */
+function withdrawHanded(handoff: string): void {
+  if (!existsSync(handoff)) return;
+  for (const place of readdirSync(handoff))
+    for (const name of readdirSync(join(handoff, place))) rmSync(join(handoff, place, name));
 }
 
 /** The lock is on the database; the file `lock` only says who holds it. */

@@ -22,6 +22,8 @@ export interface RegistryOptions {
   readonly collectEvery: number;
   /** File that gets one JSON object a request, `-` for the standard output. */
   readonly accessLog: string | undefined;
+  /** Data root of a host of this machine whose content it shares. */
+  readonly share: string | undefined;
   /** Where `/metrics` is served. */
   readonly metrics: { readonly host: string; readonly port: number } | undefined;
   /** The registry that this one is a mirror of: `docker.io`, `host:port`, `http://host:port` for one without TLS. */

@@ -1,6 +1,6 @@
 /** `strake registry serve` with real clients: our host, docker, dockerd, podman, buildah, skopeo. */
 import assert from 'node:assert/strict';
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { makeCertificates, startRegistry } from './docker-registry.ts';
@@ -232,6 +232,46 @@ test('strake registry: ls, rm of a tag, an image and a repository, prune, gc, ch
   const whole = await run(STRAKE, ['registry', 'rm', repository], { env });
   assert.match(whole.stderr, /is a whole repository: add -r to delete it/);
   assert.match(await at('check', registry.host), /^Checked \d+ blobs, \d+ manifests?: no problem$/);
+});
+
+test('a registry that shares files with the host: a push moves no bytes, and each side deletes only its own', async () => {
+  const log = join(host.folder, 'shared.log');
+  const content = join(host.dataRoot, 'content/sha256');
+  const flags = ['--share', host.dataRoot, '--access-log', log, '--grace', '0', '--lease', '0s', '--collect-every', '0'];
+  await using shared = await startStrakeRegistry(host.folder, { flags });
+  await host.build('shared', 'FROM busybox\nRUN head -c 3000000 /dev/urandom > /noise');
+  const name = `${shared.host}/team/shared:1`;
+  await ok(['tag', 'shared', name]);
+  const digest = lastDigest(await ok(['push', name]));
+  const rows = readFileSync(log, 'utf8').trim().split('\n');
+  const received = rows.reduce((sum, row) => sum + JSON.parse(row).received, 0);
+  assert.ok(received < 20_000, `${received} bytes were sent`);
+  const inodes = (folder: string) =>
+    readdirSync(folder, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => statSync(join(entry.parentPath, entry.name)).ino);
+  const same = inodes(join(shared.data, 'blobs')).filter((inode) => inodes(content).includes(inode));
+  assert.equal(same.length, 2);
+  // The host lets its files go: those of the registry stay.
+  await ok(['rmi', name, 'shared']);
+  await ok(['builder', 'prune', '--all', '--force']);
+  assert.ok(same.some((inode) => !inodes(content).includes(inode)));
+  await must('skopeo', [
+    'copy',
+    '--src-tls-verify=false',
+    `docker://${name}`,
+    `dir:${join(host.folder, 'shared-copy')}`,
+  ]);
+  assert.match(await must(STRAKE, ['registry', 'check', shared.host]), /: no problem$/);
+  // And the other way round, with the layers of busybox.
+  await ok(['tag', 'busybox', `${shared.host}/team/box:1`]);
+  await ok(['push', `${shared.host}/team/box:1`]);
+  for (const repository of ['box', 'shared'])
+    await must(STRAKE, ['registry', 'rm', '-r', `${shared.host}/team/${repository}`]);
+  await must(STRAKE, ['registry', 'gc', shared.host]);
+  assert.deepEqual(inodes(join(shared.data, 'blobs')), []);
+  await ok(['system', 'check']);
+  assert.equal(lastDigest(await ok(['push', `${shared.host}/team/box:1`])).length, digest.length);
 });
 
 test("a mirror of Docker's registry: pulls go through it, are counted and logged, and need no upstream later", async () => {

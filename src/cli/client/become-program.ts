@@ -1,9 +1,17 @@
 import { fileURLToPath } from 'node:url';
-import { HOST_NODE_FLAGS, hostEnvironment } from './host-environment.ts';
+import { hostEnvironment } from './host-environment.ts';
+
+export interface Program {
+  readonly script: URL;
+  readonly args: readonly string[];
+  readonly env: NodeJS.ProcessEnv;
+  /** Of Node. Any flag makes it compile its own parts anew: 30 ms. */
+  readonly flags?: readonly string[];
+}
 
 /** This process becomes Node with another script: same pid, same streams. Returns only when that failed: the exit code. */
-export function becomeProgram(script: URL, args: readonly string[], env: NodeJS.ProcessEnv): number {
-  const node = [process.execPath, ...HOST_NODE_FLAGS, '--'];
+export function becomeProgram({ script, args, env, flags = [] }: Program): number {
+  const node = [process.execPath, ...flags, '--'];
   process.execve?.(process.execPath, [...node, fileURLToPath(script), ...args], stringsOf(hostEnvironment(env)));
   return 1;
 }

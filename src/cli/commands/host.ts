@@ -1,4 +1,5 @@
 import { becomeProgram } from '../client/become-program.ts';
+import { HOST_NODE_FLAGS } from '../client/host-environment.ts';
 import type { Command } from '../command.ts';
 
 /** Becomes the host: same process, other program. It reads its own flags and prints its own help. */
@@ -14,6 +15,6 @@ export const host: Command = {
       ...(dataRootChosen ? ['--data-root', dataRoot] : []),
       ...argv,
     ];
-    return becomeProgram(session.hostScript, args, session.env);
+    return becomeProgram({ script: session.hostScript, args, env: session.env, flags: HOST_NODE_FLAGS });
   },
 };

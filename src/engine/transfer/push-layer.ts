@@ -80,6 +80,7 @@ async function offer(
   }
   if (!store.content.has(digest)) return undefined;
   push.kept.keep({ blobs: [digest] });
+  if (await handOver(needs, repository, blob, signal)) return 'Pushed';
   await repository.uploadBlob({
     descriptor: blob,
     open: (from) => store.content.open(digest, from),
@@ -87,6 +88,19 @@ async function offer(
     signal,
   });
   return 'Pushed';
+}
+
+/** Gives the blob to a registry of this machine that shares files with this host: not a byte of it is sent. */
+async function handOver(
+  { store }: TransferNeeds,
+  repository: Repository,
+  { digest }: LayerBlob,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { handoff } = repository;
+  if (handoff === undefined) return false;
+  await using handed = await store.content.handOver(digest, handoff);
+  return handed !== undefined && (await repository.tryHandOver(digest, handed.name, signal));
 }
 
 async function compress(needs: TransferNeeds, { diffId, push }: LayerPush): Promise<LayerDescriptor> {

@@ -11,6 +11,8 @@ export interface Served {
   readonly agent: string;
   /** Bytes that were sent, the answer's head among them. */
   readonly bytes: number;
+  /** Bytes that were received, the request's head among them. */
+  readonly received: number;
   readonly milliseconds: number;
   /** Whether the connection ended before the answer did. */
   readonly cut: boolean;

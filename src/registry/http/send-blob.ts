@@ -1,10 +1,13 @@
 import type { ServerResponse } from 'node:http';
+import { setImmediate as breathe } from 'node:timers/promises';
 import { Failure } from '../../lib/error.ts';
 import type { BlobReader } from '../blob-storage.ts';
 import type { ByteRange } from './byte-range.ts';
 
 const PIECE = 512 << 10;
 const MOST_SPARE = 64;
+/** Pieces after which others get their turn, however fast this client is. */
+const TURN = 4;
 const spare: Buffer[] = [];
 
 /** Sends a part of a blob as the body of an answer whose head is written. The next piece is read while one is sent. */
@@ -21,6 +24,7 @@ export async function sendBlob(response: ServerResponse, reader: BlobReader, { s
     sending = write(response, buffer.subarray(0, read));
     sending.catch(() => {}); // awaited above, or given up after another failure
     at += read;
+    if (turn % TURN === TURN - 1) await breathe();
   }
   await sending;
   // Only now: the kernel may still read from the buffers of a connection that was cut.

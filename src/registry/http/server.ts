@@ -1,6 +1,8 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
+import type { Socket } from 'node:net';
 import { messageOf } from '../../lib/error.ts';
+import { HANDOFF_HEADER } from '../../wire/handoff.ts';
 import type { Access, Need, RepositoryAction } from '../access.ts';
 import { Refusal } from '../codes.ts';
 import { parseRepositoryName } from '../names.ts';
@@ -129,6 +131,7 @@ export class RegistryServer implements AsyncDisposable {
     switch (place.kind) {
       case 'base':
         if (!isRead) throw wrongMethod('GET, HEAD');
+        if (registry.handoff) response.setHeader(HANDOFF_HEADER, registry.handoff.id);
         await admit({ kind: 'any' });
         return answerJson(response, 200, {});
       case 'ping': // clients look here before they search
@@ -164,12 +167,16 @@ interface Seen {
   user: string | undefined;
 }
 
+/** Bytes that each connection had brought when its last request ended. */
+const received = new WeakMap<Socket, number>();
+
 function observe(request: IncomingMessage, response: ServerResponse, seen: Seen, observers: readonly Observer[]): void {
   const start = performance.now();
   const { method = '', url = '' } = request;
   const { socket } = request;
   const remote = socket.remoteAddress ?? '';
   const sentBefore = socket.bytesWritten;
+  const receivedBefore = received.get(socket) ?? 0;
   response.once('close', () => {
     const served = {
       ...seen,
@@ -179,9 +186,11 @@ function observe(request: IncomingMessage, response: ServerResponse, seen: Seen,
       remote,
       agent: request.headers['user-agent'] ?? '',
       bytes: socket.bytesWritten - sentBefore,
+      received: socket.bytesRead - receivedBefore,
       milliseconds: Math.round((performance.now() - start) * 1000) / 1000,
       cut: !response.writableFinished,
     };
+    received.set(socket, socket.bytesRead);
     for (const hear of observers) hear(served);
   });
 }

@@ -1,13 +1,22 @@
 import type { IncomingMessage } from 'node:http';
+import { HANDOFF_HEADER } from '../../wire/handoff.ts';
 import { Refusal } from '../codes.ts';
 import { algorithmOf, type ContentDigest, isAlgorithm, parseContentDigest } from '../content-digest.ts';
 import { parseRepositoryName } from '../names.ts';
 import { type Registry, termsOf } from '../registry.ts';
-import { abandonUpload, appendToUpload, commitUpload, type Incoming, startUpload, uploadHeaders } from '../upload.ts';
+import {
+  abandonUpload,
+  appendToUpload,
+  commitUpload,
+  type Incoming,
+  startUpload,
+  takeHanded,
+  uploadHeaders,
+} from '../upload.ts';
 import { chunkRange } from './byte-range.ts';
 import { answer, type RepositoryExchange } from './exchange.ts';
 
-/** POST: mounts a blob of another repository, takes one whole, or begins an upload. */
+/** POST: mounts a blob of another repository or one that the host of this machine hands over, takes one whole, or begins an upload. */
 export async function postUpload(registry: Registry, exchange: RepositoryExchange): Promise<void> {
   const { repository, request, response, query, grant } = exchange;
   const mount = query.get('mount');
@@ -19,6 +28,9 @@ export async function postUpload(registry: Registry, exchange: RepositoryExchang
       allowed: (name: string) => grant.mayPull(name),
     };
     if (await registry.metadata.mountBlob(repository, digest, source, termsOf(registry, repository)))
+      return answerCreated(exchange, digest);
+    const { [HANDOFF_HEADER]: handed } = request.headers;
+    if (typeof handed === 'string' && (await takeHanded(registry, repository, digest, handed)))
       return answerCreated(exchange, digest);
   }
   const text = query.get('digest');

@@ -31,9 +31,10 @@ export function sqliteBlobs(database: Database): Blobs {
       return database.transaction(() => {
         const sql = `SELECT r.name AS name, b.id AS blob, b.size AS size FROM blobs b JOIN repository_blobs rb ON rb.blob = b.id
           JOIN repositories r ON r.id = rb.repository
-          WHERE b.digest = ?1 AND b.key IS NOT NULL AND (?2 IS NULL OR r.name = ?2)`;
-        const places = database.all<{ name: string; blob: number; size: number }>(sql, digest, from ?? null);
-        const source = places.find(({ name }) => allowed(name));
+          WHERE b.digest = ?1 AND b.key IS NOT NULL AND (?2 IS NULL OR r.name = ?2) LIMIT ?3`;
+        const most = allowed ? -1 : 1;
+        const places = database.all<{ name: string; blob: number; size: number }>(sql, digest, from ?? null, most);
+        const source = allowed ? places.find(({ name }) => allowed(name)) : places[0];
         if (!source) return false;
         const id = ensureRepository(database, repository);
         requireRoom(database, id, source, quota);

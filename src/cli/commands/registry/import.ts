@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { becomeProgram } from '../../client/become-program.ts';
 import { defineCommand } from '../../command.ts';
-import { dataFlag, registryScript } from './program.ts';
+import { dataFlag, importScript } from './program.ts';
 
 export const importData = defineCommand({
   short: "Take over the data folder of Docker's registry, without copying its blobs",
@@ -9,7 +9,7 @@ export const importData = defineCommand({
   count: [1, 1],
   flags: { data: dataFlag },
   async run(session, { flags, args: [source = ''] }) {
-    const script = registryScript(session.hostScript, 'registry-import');
-    return becomeProgram(script, [resolve(flags.data), resolve(source)], session.env);
+    const script = importScript(session.hostScript);
+    return becomeProgram({ script, args: [resolve(flags.data), resolve(source)], env: session.env });
   },
 });

@@ -4,7 +4,12 @@ const DEFAULT_DATA = '/var/lib/strake-registry';
 
 export const dataFlag = text('Folder of its data', { initial: DEFAULT_DATA, shown: DEFAULT_DATA });
 
-/** A script of the registry, which lies beside that of the host. */
-export function registryScript(hostScript: URL, name: 'registry' | 'registry-import'): URL {
-  return new URL(hostScript.href.replace(/host(\.[jt]s)$/, `${name}$1`));
+/** The registry's program, which lies beside that of the host. */
+export function registryScript(hostScript: URL): URL {
+  return new URL(hostScript.href.replace(/host\.js$/, 'registry.cjs').replace(/host\.ts$/, 'registry.ts'));
+}
+
+/** The program that takes over data of another registry. */
+export function importScript(hostScript: URL): URL {
+  return new URL(hostScript.href.replace(/host(\.[jt]s)$/, 'registry-import$1'));
 }

@@ -26,6 +26,7 @@ export const serve = defineCommand({
     lease: time('How long an upload may rest, and a blob waits for its manifest', 24 * HOUR, '24h'),
     grace: time('How long what was deleted can be put back', HOUR, '1h'),
     collectEvery: time('Time between collections; 0: only by "strake registry gc"', HOUR / 6, '10m'),
+    share: text('Data root of a host on this machine: what it pushes has one file for both, and is not sent'),
     proxy: text('Be a mirror of this registry: HOST[:PORT], http:// before it when it has no TLS'),
     immutable: list('Tags that, once pushed, neither change nor go: REPOSITORIES:TAGS, as team/**:v*'),
     quota: list('Bytes that each of these repositories may have: REPOSITORIES=SIZE, as team/**=10g'),
@@ -50,6 +51,8 @@ export const serve = defineCommand({
       throw new Failure('invalid', 'FLAG_VALUE', `invalid URL "${flags.publicUrl}": expected https://HOST[:PORT]`);
     if (!/^((https?:\/\/)?[A-Za-z0-9.-]+(:\d{1,5})?)?$/.test(flags.proxy))
       throw new Failure('invalid', 'FLAG_VALUE', `invalid registry "${flags.proxy}": expected HOST[:PORT]`);
+    if (flags.proxy !== '' && flags.share !== '')
+      throw new Failure('invalid', 'FLAG_VALUE', '--share is for pushes, which a mirror (--proxy) takes none of');
     const options: RegistryOptions = {
       ...parseAddress(flags.listen),
       data: flags.data,
@@ -62,6 +65,7 @@ export const serve = defineCommand({
       grace: flags.grace / 1e6,
       collectEvery: flags.collectEvery / 1e6,
       accessLog: flags.accessLog || undefined,
+      share: flags.share || undefined,
       proxy: flags.proxy || undefined,
       webhooks: flags.webhook.map(parseWebhook),
       webhookSecret: flags.webhookSecret || undefined,
@@ -69,10 +73,10 @@ export const serve = defineCommand({
       quotas: flags.quota.map(parseQuota),
       metrics: flags.metrics === '' ? undefined : parseAddress(flags.metrics),
     };
-    const script = registryScript(session.hostScript, 'registry');
+    const script = registryScript(session.hostScript);
     // Threads of Node for files: each sync of a blob takes one while the disk works, and disks take many syncs at once.
     const env = { UV_THREADPOOL_SIZE: '16', ...session.env };
-    return becomeProgram(script, [JSON.stringify(options)], env);
+    return becomeProgram({ script, args: [JSON.stringify(options)], env });
   },
 });
 
