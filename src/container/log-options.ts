@@ -30,12 +30,17 @@ export function logLimits({ Type, Config }: LogConfig): LogLimits {
   if (!known) throw invalid(`error looking up logging plugin ${Type}: plugin "${Type}" not found`);
   for (const name of Object.keys(Config))
     if (!known.includes(name)) throw invalid(`unknown log opt '${name}' for ${Type} log driver`);
-  const defaults = Type === 'local' ? { size: '20m', files: '5' } : { size: '-1', files: '1' };
+  const defaults =
+    Type === 'local' ? { size: '20m', files: '5', compress: true } : { size: '-1', files: '1', compress: false };
   const maxSize = parseSize(Config['max-size'] ?? defaults.size);
   const files = Config['max-file'] ?? defaults.files;
   if (!/^-?\d{1,9}$/.test(files)) throw failed(`strconv.Atoi: parsing "${files}": invalid syntax`);
   if (Number(files) < 1) throw failed('max-file cannot be less than 1');
-  return { maxSize, maxFiles: Number(files) };
+  const maxFiles = Number(files);
+  const compress = Config['compress'] === undefined ? defaults.compress && maxFiles > 1 : parseFlag(Config['compress']);
+  if (compress && (maxFiles < 2 || maxSize === undefined))
+    throw failed('compress cannot be true when max-file is less than 2 or max-size is not set');
+  return { maxSize, maxFiles, compress };
 }
 
 /** What `logs --details` shows before each line: labels, variables and the tag that the log's options name. */
@@ -68,6 +73,13 @@ function named(
 /** The placeholders of IDs are those that people use; others stay as they are written. */
 function tagOf(tag: string, id: string): string {
   return tag.replace(/\{\{\s*\.(ID|FullID)\s*\}\}/g, (_, name: string) => (name === 'ID' ? id.slice(0, 12) : id));
+}
+
+/** The words that Go's strconv takes for a flag. */
+function parseFlag(text: string): boolean {
+  if (/^(?:1|t|T|true|TRUE|True)$/.test(text)) return true;
+  if (/^(?:0|f|F|false|FALSE|False)$/.test(text)) return false;
+  throw failed(`strconv.ParseBool: parsing "${text}": invalid syntax`);
 }
 
 /** Sizes of log files count in thousands. */

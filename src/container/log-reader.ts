@@ -1,6 +1,6 @@
-import { closeSync, fstatSync, openSync, read, readSync } from 'node:fs';
-import { promisify } from 'node:util';
-import { Failure, systemCode } from '../lib/error.ts';
+import { Failure } from '../lib/error.ts';
+import { openLogFile } from './log-rotation.ts';
+import type { LogSource } from './log-source.ts';
 import type { LogPosition, LogWriter } from './log-writer.ts';
 import { frame } from './output-hub.ts';
 import type { OutputName } from './start-process.ts';
@@ -34,8 +34,6 @@ interface LogEntry {
   readonly time: string;
 }
 
-const readFile = promisify(read);
-
 const BLOCK = 1 << 16;
 const NEWLINE = 10;
 /** Files that were put aside: more than that nobody keeps. */
@@ -55,7 +53,7 @@ export async function* readLog(
   const signal = timer ? AbortSignal.any([options.signal, timer]) : options.signal;
   using files = new LogFiles(path, options.span);
   let partial = Buffer.alloc(0);
-  if (query.tail !== undefined) files.skipTo(query.tail);
+  if (query.tail !== undefined) await files.skipTo(query.tail);
   const follow = options.span?.follow ? options.span.writer : undefined;
   while (!options.signal.aborted) {
     const ended = follow?.ended ?? true;
@@ -81,9 +79,7 @@ export async function* readLog(
 class LogFiles implements Disposable {
   readonly #path: string;
   readonly #span: LogSpan | undefined;
-  #open: { readonly fd: number; readonly generation: number }[] = [];
-  /** In the first of them. */
-  #offset = 0;
+  #open: { readonly source: LogSource; readonly generation: number }[] = [];
   /** Of the file that is written next, when there is none yet. */
   #awaited: number;
 
@@ -105,11 +101,8 @@ class LogFiles implements Disposable {
     const file = this.#open[0];
     if (!file) return Buffer.alloc(0);
     const { end } = this.#span ?? {};
-    const left = end && file.generation === end.generation ? end.offset - this.#offset : BLOCK;
-    const block = Buffer.allocUnsafe(Math.max(0, Math.min(BLOCK, left)));
-    const { bytesRead } = await readFile(file.fd, block, 0, block.length, this.#offset);
-    this.#offset += bytesRead;
-    return block.subarray(0, bytesRead);
+    const left = end && file.generation === end.generation ? end.offset - file.source.offset : BLOCK;
+    return left > 0 ? file.source.read(Math.min(BLOCK, left)) : Buffer.alloc(0);
   }
 
   /** Goes on to the next file, or to the first one when there was none; `isComplete` is of before the last read. */
@@ -118,9 +111,8 @@ class LogFiles implements Disposable {
     const { end } = this.#span ?? {};
     if (file && (!isComplete || (end && file.generation >= end.generation))) return false;
     if (file) {
-      closeSync(file.fd);
+      file.source[Symbol.dispose]();
       this.#open.shift();
-      this.#offset = 0;
       this.#awaited = file.generation + 1;
     }
     if (this.#open.length === 0)
@@ -129,20 +121,18 @@ class LogFiles implements Disposable {
   }
 
   /** Skips all but the last `count` lines. */
-  skipTo(count: number): void {
+  async skipTo(count: number): Promise<void> {
     let missing = count;
     for (let index = this.#open.length - 1; index >= 0; index--) {
-      const { offset, lines } = tailOffset(this.#open[index]?.fd ?? -1, missing);
-      missing -= lines;
+      missing -= (await this.#open[index]?.source.skipAllBut(missing)) ?? 0;
       if (missing > 0 && index > 0) continue;
-      for (const { fd } of this.#open.splice(0, index)) closeSync(fd);
-      this.#offset = offset;
+      for (const { source } of this.#open.splice(0, index)) source[Symbol.dispose]();
       return;
     }
   }
 
   [Symbol.dispose](): void {
-    for (const { fd } of this.#open.splice(0)) closeSync(fd);
+    for (const { source } of this.#open.splice(0)) source[Symbol.dispose]();
   }
 
   #newest(): number {
@@ -151,16 +141,12 @@ class LogFiles implements Disposable {
 
   /** Opens the file that was put aside `number` rotations ago, 0 being the one that is written. */
   #add(number: number, where: 'before' | 'behind'): boolean {
-    try {
-      const fd = openSync(number === 0 ? this.#path : `${this.#path}.${number}`, 'r');
-      const file = { fd, generation: this.#newest() - number };
-      if (where === 'before') this.#open.unshift(file);
-      else this.#open.push(file);
-      return true;
-    } catch (error) {
-      if (systemCode(error) === 'ENOENT') return false;
-      throw error;
-    }
+    const source = openLogFile(this.#path, number);
+    if (!source) return false;
+    const file = { source, generation: this.#newest() - number };
+    if (where === 'before') this.#open.unshift(file);
+    else this.#open.push(file);
+    return true;
   }
 }
 
@@ -194,25 +180,6 @@ function select(lines: string, tty: boolean, query: LogQuery): { pieces: Buffer[
 function withNanoseconds(time: string): string {
   const [seconds = '', fraction = ''] = time.replace(/Z$/, '').split('.');
   return `${seconds}.${fraction.padEnd(9, '0')}Z`;
-}
-
-/** Where the last `count` lines of a file begin, found from the end, and how many there are. */
-function tailOffset(fd: number, count: number): { readonly offset: number; readonly lines: number } {
-  let { size: offset } = fstatSync(fd);
-  let lines = 0;
-  const block = Buffer.allocUnsafe(BLOCK);
-  while (offset > 0) {
-    const start = Math.max(0, offset - BLOCK);
-    const length = readSync(fd, block, 0, offset - start, start);
-    for (let at = length - 1; at >= 0; at--) {
-      if (block[at] !== NEWLINE) continue;
-      // The newline at the very end belongs to the last line.
-      if (lines === count) return { offset: start + at + 1, lines };
-      lines++;
-    }
-    offset = start;
-  }
-  return { offset: 0, lines };
 }
 
 function parse(line: string): LogEntry | undefined {

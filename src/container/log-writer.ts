@@ -1,21 +1,24 @@
-import { close, fstatSync, ftruncateSync, open, renameSync, rmSync, statSync, write } from 'node:fs';
+import { close, fstatSync, ftruncateSync, open, statSync, write } from 'node:fs';
 import { promisify } from 'node:util';
-import { systemCode } from '../lib/error.ts';
+import { encodeLines, LINE_LIMIT, pieceEnd } from './log-lines.ts';
+import { packAside, putAside } from './log-rotation.ts';
 import type { OutputName } from './start-process.ts';
 
 const openFile = promisify(open);
 const writeFile = promisify(write);
 const closeFile = promisify(close);
 
-/** Longer lines are logged in pieces of about this many bytes, none but the last one ended by a newline. */
-const LINE_LIMIT = 16 << 10;
 const NEWLINE = 10;
+/** How long the end of a log waits for a file that is being packed, in milliseconds; then it stays plain. */
+const PACKING_MS = 2000;
 
 export interface LogLimits {
   /** A file that has reached so many bytes is put aside; undefined: there is one file without limit. */
   readonly maxSize: number | undefined;
   /** How many files there are at most, the one that is written among them. */
   readonly maxFiles: number;
+  /** Whether files that are put aside are packed with gzip. */
+  readonly compress: boolean;
 }
 
 /** A place in a log: a file, counted by how often the writer has begun a new one, and an offset in it. */
@@ -26,7 +29,8 @@ export interface LogPosition {
 
 /**
  * Writes a log in Docker's json-file form: one JSON object a line, `{"log":"text\n","stream":"stdout","time":"..."}`.
- * Appends; the file is made with the first output. Files that were put aside are `<path>.1`, the newest, and so on.
+ * Appends; the file is made with the first output. Files that were put aside are `<path>.1`, the newest, and
+ * so on, or `<path>.1.gz`.
  */
 export class LogWriter {
   readonly path: string;
@@ -39,8 +43,10 @@ export class LogWriter {
   #written: Promise<void> = Promise.resolve();
   #change = Promise.withResolvers<void>();
   #ended = false;
+  #packed: Promise<void> = Promise.resolve();
+  readonly #stopPacking = new AbortController();
 
-  constructor(path: string, limits: LogLimits = { maxSize: undefined, maxFiles: 1 }) {
+  constructor(path: string, limits: LogLimits = { maxSize: undefined, maxFiles: 1, compress: false }) {
     this.path = path;
     this.#limits = limits;
   }
@@ -48,12 +54,7 @@ export class LogWriter {
   /** Resolves when it is in the file. What cannot be written (a full disk) is lost, the process goes on. */
   write(name: OutputName, chunk: Buffer): Promise<void> | undefined {
     const end = chunk.lastIndexOf(NEWLINE) + 1;
-    const pieces =
-      end === 0
-        ? []
-        : this.#take(name, chunk.subarray(0, end))
-            .toString('utf8')
-            .split(/(?<=\n)/);
+    const pieces = end === 0 ? [] : [this.#take(name, chunk.subarray(0, end))];
     if (end < chunk.length) this.#partial[name] = Buffer.concat([this.#partial[name], chunk.subarray(end)]);
     while (this.#partial[name].length >= LINE_LIMIT) pieces.push(this.#cut(name));
     return pieces.length === 0 ? undefined : this.#append(name, pieces);
@@ -62,13 +63,16 @@ export class LogWriter {
   /** Writes the lines that were not ended, and closes the file. */
   async end(): Promise<void> {
     for (const name of ['stdout', 'stderr'] as const) {
-      const rest = this.#take(name, Buffer.alloc(0)).toString('utf8');
-      if (rest !== '') void this.#append(name, [rest]);
+      const rest = this.#take(name, Buffer.alloc(0));
+      if (rest.length > 0) void this.#append(name, [rest]);
     }
     await this.#written;
     this.#ended = true;
     this.#change.resolve();
     await this.#close();
+    const timer = setTimeout(() => this.#stopPacking.abort(), PACKING_MS);
+    await this.#packed;
+    clearTimeout(timer);
   }
 
   /** True when nothing will be added any more. */
@@ -107,20 +111,20 @@ export class LogWriter {
     return taken;
   }
 
-  /** Takes one piece of a long line, not ending within a character. */
-  #cut(name: OutputName): string {
+  /** Takes one piece of a long line. */
+  #cut(name: OutputName): Buffer {
     const bytes = this.#partial[name];
-    let end = LINE_LIMIT;
-    while (end > LINE_LIMIT - 4 && ((bytes[end] ?? 0) & 0xc0) === 0x80) end--;
+    const end = pieceEnd(bytes, 0);
     this.#partial[name] = bytes.subarray(end);
-    return bytes.toString('utf8', 0, end);
+    return bytes.subarray(0, end);
   }
 
-  #append(name: OutputName, pieces: readonly string[]): Promise<void> {
-    const tail = `,"stream":"${name}","time":"${new Date().toISOString()}"}\n`;
-    const lines = pieces.map((piece) => `{"log":${JSON.stringify(piece)}${tail}`);
+  #append(name: OutputName, pieces: readonly Buffer[]): Promise<void> {
+    const tail = Buffer.from(`","stream":"${name}","time":"${new Date().toISOString()}"}\n`);
     this.#written = this.#written
-      .then(() => this.#put(lines))
+      .then(async () => {
+        for (const piece of pieces) await this.#put(encodeLines(piece, tail));
+      })
       .catch(() => this.#dropTorn())
       .then(() => {
         this.#change.resolve();
@@ -130,39 +134,32 @@ export class LogWriter {
   }
 
   /** Writes lines, to one file as many at a time as it may take. */
-  async #put(lines: readonly string[]): Promise<void> {
-    const { maxSize = Number.POSITIVE_INFINITY } = this.#limits;
-    for (let at = 0; at < lines.length; ) {
-      if (this.#size >= maxSize) await this.#rotate();
+  async #put({ bytes, ends }: ReturnType<typeof encodeLines>): Promise<void> {
+    const { maxSize } = this.#limits;
+    for (let from = 0; from < bytes.length; ) {
+      if (maxSize !== undefined && this.#size >= maxSize) await this.#rotate();
       if (this.#fd === undefined) {
         this.#fd = await openFile(this.path, 'a', 0o640);
         this.#size = fstatSync(this.#fd).size;
         continue;
       }
-      let text = '';
-      // Of characters that are more than one byte more would fit: files are then a little too large, as with Docker.
-      while (at < lines.length && this.#size + text.length < maxSize) text += lines[at++];
-      const bytes = Buffer.from(text);
-      await writeAll(this.#fd, bytes);
-      this.#size += bytes.length;
+      const full = from + (maxSize ?? Number.POSITIVE_INFINITY) - this.#size;
+      const to = ends.find((end) => end >= full) ?? bytes.length;
+      await writeAll(this.#fd, bytes.subarray(from, to));
+      this.#size += to - from;
+      from = to;
     }
   }
 
-  /** Puts the file aside. Nothing waits in between, so that a reader finds all files in their places. */
+  /** Before the next file is put aside, the last one must be packed: files keep their order. */
   async #rotate(): Promise<void> {
     await this.#close();
-    const { maxFiles } = this.#limits;
-    if (maxFiles < 2) rmSync(this.path, { force: true });
-    for (let number = maxFiles - 1; number >= 1; number--) {
-      const from = number === 1 ? this.path : `${this.path}.${number - 1}`;
-      try {
-        renameSync(from, `${this.path}.${number}`);
-      } catch (error) {
-        if (systemCode(error) !== 'ENOENT') throw error;
-      }
-    }
+    await this.#packed;
+    const { maxFiles, compress } = this.#limits;
+    putAside(this.path, maxFiles);
     this.#generation++;
     this.#size = 0;
+    if (compress) this.#packed = packAside(this.path, maxFiles, this.#stopPacking.signal).catch(() => {}); // it stays plain
   }
 
   /** After a write that failed, on a full disk for example: half a line would spoil the next one. */

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { gunzipSync } from 'node:zlib';
+import fc from 'fast-check';
 import { makeScratchFolder } from '../lib/scratch.ts';
+import { encodeLines } from './log-lines.ts';
 import { logDetails, logLimits } from './log-options.ts';
 import { type LogQuery, type LogSpan, readLog } from './log-reader.ts';
 import { LogWriter } from './log-writer.ts';
@@ -125,7 +128,7 @@ test('timestamps have nine digits after the point, however they were written', (
 
 test('files are put aside at their size, and read as one log: whole, from the end, up to a place, while they are written', () =>
   withLog(async (path) => {
-    const log = new LogWriter(path, { maxSize: 1000, maxFiles: 3 });
+    const log = new LogWriter(path, { maxSize: 1000, maxFiles: 3, compress: false });
     const followed = read(path, {}, { writer: log, follow: true });
     const expected: string[] = [];
     for (let i = 0; i < 100; i++) {
@@ -155,11 +158,11 @@ test('files are put aside at their size, and read as one log: whole, from the en
 test('many lines at once go to as many files as they need; one file begins anew', () =>
   withLog(async (path) => {
     const text = Array.from({ length: 500 }, (_, i) => `line ${i}\n`).join('');
-    const many = new LogWriter(path, { maxSize: 1000, maxFiles: 100 });
+    const many = new LogWriter(path, { maxSize: 1000, maxFiles: 100, compress: false });
     await many.write('stdout', Buffer.from(text));
     await many.end();
     assert.equal(await read(path), text);
-    const one = new LogWriter(`${path}-one`, { maxSize: 1000, maxFiles: 1 });
+    const one = new LogWriter(`${path}-one`, { maxSize: 1000, maxFiles: 1, compress: false });
     await one.write('stdout', Buffer.from(text));
     await one.end();
     assert.ok(readFileSync(`${path}-one`).length <= 1100);
@@ -167,13 +170,106 @@ test('many lines at once go to as many files as they need; one file begins anew'
     assert.ok(!existsSync(`${path}-one.1`));
   }));
 
+test('files that were put aside are packed, and read as before', () =>
+  withLog(async (path) => {
+    const log = new LogWriter(path, { maxSize: 2000, maxFiles: 4, compress: true });
+    const followed = read(path, {}, { writer: log, follow: true });
+    let expected = '';
+    for (let i = 0; i < 300; i++) {
+      expected += `line ${i}\n`;
+      await log.write('stdout', Buffer.from(`line ${i}\n`));
+      await new Promise(setImmediate);
+    }
+    const running = await read(path, {}, { writer: log });
+    assert.ok(expected.endsWith(running) && running.split('\n').length > 60, running);
+    await log.end();
+    assert.ok(expected.endsWith(await followed));
+    assert.ok([1, 2, 3].every((number) => existsSync(`${path}.${number}.gz`) && !existsSync(`${path}.${number}`)));
+    assert.ok(!existsSync(`${path}.4.gz`) && !existsSync(`${path}.packing`));
+    const kept = await read(path);
+    assert.equal(kept, running);
+    const lines = kept.split('\n').length - 1;
+    for (let tail = 0; tail <= lines + 1; tail++)
+      assert.equal(
+        await read(path, { tail }),
+        kept
+          .split('\n')
+          .slice(-tail - 1, -1)
+          .map((line) => `${line}\n`)
+          .join(''),
+      );
+    const first = gunzipSync(readFileSync(`${path}.1.gz`)).toString();
+    assert.ok(first.startsWith('{"log":"line ') && first.endsWith('}\n'));
+
+    // What a crash left: a file that is not packed yet, and half of one.
+    writeFileSync(`${path}.2`, gunzipSync(readFileSync(`${path}.2.gz`)));
+    rmSync(`${path}.2.gz`);
+    assert.equal(await read(path), kept);
+    truncateSync(`${path}.3.gz`, 40);
+    assert.ok(kept.endsWith(await read(path)));
+  }));
+
+test('any bytes are logged as JSON: what is not UTF-8 as U+FFFD for each byte', () => {
+  const tail = Buffer.from('","stream":"stdout"}\n');
+  const logged = (text: Buffer) => {
+    const { bytes, ends } = encodeLines(text, tail);
+    const lines = bytes.toString('utf8').split('\n').slice(0, -1);
+    assert.deepEqual(ends.length, lines.length);
+    assert.equal(ends.at(-1) ?? 0, bytes.length);
+    return lines.map((line): string => JSON.parse(line).log).join('');
+  };
+  for (const [hex, expected] of [
+    ['', ''],
+    ['0a0a', '\n\n'],
+    ['610a62', 'a\nb'],
+    ['22 5c 00 1f 7f 09 0d', '"\\\0\x1f\x7f\t\r'],
+    ['c3bc e282ac f09f9880', 'ü€😀'],
+    ['c3', '\ufffd'],
+    ['c328', '\ufffd('],
+    ['c0af', '\ufffd\ufffd'],
+    ['e080af', '\ufffd\ufffd\ufffd'],
+    ['eda080', '\ufffd\ufffd\ufffd'],
+    ['f4908080', '\ufffd\ufffd\ufffd\ufffd'],
+    ['e282 0a', '\ufffd\ufffd\n'],
+    ['f09f98', '\ufffd\ufffd\ufffd'],
+    ['ff80', '\ufffd\ufffd'],
+  ] as const)
+    assert.equal(logged(Buffer.from(hex.replaceAll(' ', ''), 'hex')), expected, hex);
+  fc.assert(
+    fc.property(
+      fc.string({ unit: 'binary', maxLength: 300 }),
+      (text) => logged(Buffer.from(text)) === text.toWellFormed(),
+    ),
+  );
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
+      const text = logged(Buffer.from(bytes));
+      return text.replaceAll('\ufffd', '') === Buffer.from(bytes).toString('utf8').replaceAll('\ufffd', '');
+    }),
+  );
+  const long = Buffer.from('ü'.repeat(20_000));
+  assert.equal(logged(long), long.toString());
+});
+
 test('options of a log: sizes, numbers, details', () => {
   const limits = (Config: Record<string, string>, Type = 'json-file') => logLimits({ Type, Config });
-  assert.deepEqual(limits({}), { maxSize: undefined, maxFiles: 1 });
-  assert.deepEqual(limits({ 'max-size': '1.5k', 'max-file': '3' }), { maxSize: 1500, maxFiles: 3 });
-  assert.deepEqual(limits({ 'max-size': '10m' }), { maxSize: 10_000_000, maxFiles: 1 });
-  assert.deepEqual(limits({}, 'local'), { maxSize: 20_000_000, maxFiles: 5 });
+  assert.deepEqual(limits({}), { maxSize: undefined, maxFiles: 1, compress: false });
+  assert.deepEqual(limits({ 'max-size': '1.5k', 'max-file': '3' }), { maxSize: 1500, maxFiles: 3, compress: false });
+  assert.deepEqual(limits({ 'max-size': '10m' }), { maxSize: 10_000_000, maxFiles: 1, compress: false });
+  assert.deepEqual(limits({}, 'local'), { maxSize: 20_000_000, maxFiles: 5, compress: true });
+  assert.equal(limits({ compress: 'true', 'max-size': '1m', 'max-file': '2' }).compress, true);
+  assert.equal(limits({ compress: 'F' }, 'local').compress, false);
   for (const [config, type, message] of [
+    [
+      { compress: 'true', 'max-size': '1m' },
+      'json-file',
+      'failed to initialize logging driver: compress cannot be true when max-file is less than 2 or max-size is not set',
+    ],
+    [
+      { compress: 'yes' },
+      'json-file',
+      'failed to initialize logging driver: strconv.ParseBool: parsing "yes": invalid syntax',
+    ],
     [{ nope: '1' }, 'json-file', "unknown log opt 'nope' for json-file log driver"],
     [{}, 'nope', 'error looking up logging plugin nope: plugin "nope" not found'],
     [{ 'max-size': 'bad' }, 'json-file', "failed to initialize logging driver: invalid size: 'bad'"],
