@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { hostname as machineName } from 'node:os';
 import type { Cgroups } from '../host/cgroup.ts';
 import { devicesAt } from '../host/devices.ts';
-import type { Attachment } from '../host/network/networks.ts';
+import type { Attachment } from '../host/network/attachment.ts';
 import type { Runtime } from '../host/runtime.ts';
 import { type Namespace, type ProcessOptions, runtimeSpec, type SpecMount } from '../host/spec.ts';
 import { argumentsOf } from './config.ts';

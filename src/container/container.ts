@@ -1,5 +1,5 @@
 import { PassThrough } from 'node:stream';
-import type { Attachment } from '../host/network/networks.ts';
+import type { Attachment } from '../host/network/attachment.ts';
 import { Failure } from '../lib/error.ts';
 import type { ActiveSnapshot } from '../snapshot/active-snapshot.ts';
 import type { ContainerId } from '../store/containers.ts';

@@ -1,6 +1,6 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Attachment } from '../host/network/networks.ts';
+import type { Attachment } from '../host/network/attachment.ts';
 import type { SpecMount } from '../host/spec.ts';
 
 /** The files that the host writes for a container and binds into it. */
@@ -66,7 +66,9 @@ export function updateNetworkFiles(folder: string, before: Attachment, after: At
 
 /** Addresses of the container, by the order of its interfaces. */
 export function addressesOf({ settings }: Attachment): string[] {
-  return Object.values(settings.Networks).flatMap(({ IPAddress }) => IPAddress || []);
+  return Object.values(settings.Networks).flatMap(({ IPAddress, GlobalIPv6Address }) =>
+    [IPAddress, GlobalIPv6Address].filter((address) => address !== ''),
+  );
 }
 
 /** A file that the container may have filled; undefined when it is too large to be what it was. */

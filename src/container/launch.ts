@@ -2,7 +2,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { posix } from 'node:path';
 import { kindInside, makeInside } from '../host/inside-root.ts';
 import { unmountInBackground } from '../host/mount.ts';
-import type { Attachment } from '../host/network/networks.ts';
+import type { Attachment } from '../host/network/attachment.ts';
 import type { SpecMount } from '../host/spec.ts';
 import { Failure } from '../lib/error.ts';
 import { argumentsOf } from './config.ts';

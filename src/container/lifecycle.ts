@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { countOutOfMemoryKills } from '../host/cgroup.ts';
-import type { Attachment, AttachRequest } from '../host/network/networks.ts';
+import type { Attachment, AttachRequest } from '../host/network/attachment.ts';
 import type { ExitStatus } from '../host/reaper.ts';
 import { Failure, isFailure, messageOf } from '../lib/error.ts';
 import type { Log } from '../lib/log.ts';

@@ -114,7 +114,7 @@ export interface HostConfig {
 }
 
 export interface EndpointConfig {
-  IPAMConfig?: { IPv4Address?: string } | null;
+  IPAMConfig?: { IPv4Address?: string; IPv6Address?: string } | null;
   /** `container:alias` */
   Links?: string[] | null;
   Aliases?: string[] | null;

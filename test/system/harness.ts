@@ -234,9 +234,11 @@ export function kernelLeftovers(dataRoot: string): string[] {
       const links = spawnSync('ip', ['-o', 'link', 'show', 'group', String(number)], { encoding: 'utf8' });
       found.push(...links.stdout.split('\n').filter(Boolean));
     }
-    const rules = spawnSync('iptables-save', { encoding: 'utf8' });
-    assert.equal(rules.status, 0, rules.stderr);
-    found.push(...rules.stdout.split('\n').filter((line) => line.includes(tag)));
+    for (const program of ['iptables-save', 'ip6tables-save']) {
+      const rules = spawnSync(program, { encoding: 'utf8' });
+      assert.equal(rules.status, 0, rules.stderr);
+      found.push(...rules.stdout.split('\n').filter((line) => line.includes(tag)));
+    }
   }
   const run = `/run/strake/${sha256(dataRoot).slice(0, 12)}`;
   if (existsSync(run)) found.push(run);

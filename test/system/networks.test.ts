@@ -66,7 +66,12 @@ test('network commands', async () => {
   for (const [args, message] of [
     [['create', 'back'], 'network with name back already exists'],
     [['create', '--subnet', '10.223.7.128/25', 'x'], 'Pool overlaps with other one on this address space'],
-    [['create', '--subnet', 'fd00::/64', 'x'], 'networks with IPv6 addresses are not supported by this host'],
+    [['create', '--ipv6', '--subnet', 'fd5a::1/64', 'x'], 'invalid subnet "fd5a::1/64": it should be fd5a::/64'],
+    [['create', '--ipv6', '-o', 'com.docker.network.driver.mtu=1000', 'x'], 'MTU 1000 is too small for IPv6'],
+    [
+      ['create', '-o', 'com.docker.network.bridge.enable_icc=x', 'x'],
+      'failed to parse com.docker.network.bridge.enable',
+    ],
     [['create', '-d', 'overlay', 'x'], 'network driver "overlay" is not supported: only bridge is'],
     [['create', 'bridge'], 'operation is not permitted on predefined bridge network'],
     [['rm', 'bridge'], 'bridge is a pre-defined network and cannot be removed'],
@@ -189,6 +194,105 @@ test('several networks from the start, links, and networks that do not go togeth
   assert.match(
     refused.stderr,
     /container sharing network namespace with another container or host cannot be connected/,
+  );
+});
+
+/** A server that tells in its log who asked, on both families. */
+const listen = (name: string, ...flags: string[]) =>
+  host.ok([
+    'run',
+    '-d',
+    '--name',
+    name,
+    ...flags,
+    'box',
+    'sh',
+    '-c',
+    'echo ok > /index.html; exec httpd -f -v -p [::]:80',
+  ]);
+const get = (from: string, url: string) =>
+  host.strake(['exec', from, 'timeout', '2', 'wget', '-qO-', `http://${url}/index.html`]);
+
+test('IPv6: addresses, names, routes, published ports; all of it is there again after a kill', async () => {
+  const subnet = 'fd5a:7c01::/64';
+  await host.ok(['network', 'create', '--ipv6', '--subnet', subnet, '--subnet', '10.223.10.0/24', 'six']);
+  await host.ok(['network', 'create', '--ipv6', 'own']);
+  assert.match(
+    await host.inspect('own', '{{.EnableIPv6}} {{(index .IPAM.Config 1).Subnet}}'),
+    /^true fd[0-9a-f:]+::\/64$/,
+  );
+  await listen('web', '--network', 'six', '--ip6', 'fd5a:7c01::99', '-p', '[::1]::80', '-p', '80');
+  await host.ok(['run', '-d', '--name', 'ask', '--network', 'own', 'box', 'sleep', '1000']);
+  assert.equal(
+    await host.inspect(
+      'web',
+      '{{with .NetworkSettings.Networks.six}}{{.GlobalIPv6Address}}/{{.GlobalIPv6PrefixLen}} {{.IPv6Gateway}} {{.IPAMConfig}}{{end}}',
+    ),
+    'fd5a:7c01::99/64 fd5a:7c01::1 map[IPv6Address:fd5a:7c01::99]',
+  );
+  assert.match(await host.inspect('six', '{{range .Containers}}{{.IPv6Address}}{{end}}'), /^fd5a:7c01::99\/64$/);
+  assert.match(await host.ok(['exec', 'web', 'cat', '/etc/hosts']), /\nfd5a:7c01::99\t[0-9a-f]{12}$/);
+
+  // From this machine: what is published on ::1 alone, and on every address.
+  const published = (await host.ok(['port', 'web', '80'])).split('\n');
+  assert.equal(published.length, 3, published.join());
+  for (const address of published) {
+    const { stdout } = await run('curl', ['-sg', `http://${address.replace('0.0.0.0', '127.0.0.1')}/index.html`]);
+    assert.equal(stdout, 'ok\n', address);
+  }
+  // From elsewhere: packet rules lead it on, with the client's address.
+  const port = /0\.0\.0\.0:(\d+)/.exec(published.join())?.[1];
+  const gateway = await host.inspect('ask', '{{.NetworkSettings.Networks.own.IPv6Gateway}}');
+  assert.equal((await get('ask', `[${gateway}]:${port}`)).stdout, 'ok\n');
+  assert.match((await host.strake(['logs', 'web'])).stderr, /\[fd5a:7c01::1\]/, 'masqueraded: the bridge asks');
+  assert.equal((await get('ask', '[fd5a:7c01::99]')).stdout, '', 'only what is published is reached');
+
+  await host.ok(['network', 'connect', '--ip6', 'fd5a:7c01::77', 'six', 'ask']);
+  assert.match(await host.ok(['exec', 'ask', 'nslookup', '-type=aaaa', 'web']), /Address: fd5a:7c01::99/);
+  assert.match(await host.ok(['exec', 'ask', 'nslookup', 'fd5a:7c01::99']), /name = web\.six/);
+  assert.match(await host.ok(['exec', 'ask', 'getent', 'ahostsv6', 'web']), /^fd5a:7c01::99 /);
+  assert.equal((await get('ask', '[fd5a:7c01::99]')).stdout, 'ok\n');
+  await host.ok(['network', 'disconnect', 'own', 'ask']);
+  assert.match(await host.ok(['exec', 'ask', 'ip', '-6', 'route']), /default via fd5a:7c01::1 dev eth1/);
+
+  for (const [flags, message] of [
+    [['--network', 'six', '--ip6', 'fd5a:7c01::99'], /Address already in use/],
+    [['--network', 'six', '--ip6', 'fd99::1'], /address fd99::1 is not in fd5a:7c01::\/64/],
+    [['--network', 'six', '--ip6', '10.0.0.1'], /invalid IPv6 address: 10\.0\.0\.1/],
+    [['--ip6', 'fd5a:7c01::9'], /user specified IP address is supported on user defined networks only/],
+  ] as const)
+    assert.match((await host.strake(['run', '--rm', ...flags, 'box', 'true'])).stderr, message);
+
+  await host.stop('SIGKILL');
+  await host.restart();
+  await host.ok(['start', 'web', 'ask']);
+  assert.equal((await get('ask', '[fd5a:7c01::99]')).stdout, 'ok\n');
+  assert.match(await host.ok(['exec', 'ask', 'ip', '-6', 'addr']), /fd5a:7c01::77\/64/);
+});
+
+test('options of a bridge: apart from each other, with their own addresses, ports on one address, a name, an MTU', async () => {
+  const option = (name: string, value: string) => ['-o', `com.docker.network.${name}=${value}`];
+  const apart = [...option('bridge.enable_icc', 'false'), ...option('bridge.enable_ip_masquerade', 'false')];
+  const shape = [...option('bridge.name', 'sktest-br'), ...option('driver.mtu', '1300')];
+  await host.ok(['network', 'create', '--subnet', '10.223.11.0/24', ...apart, ...shape, 'apart']);
+  await host.ok(['network', 'create', ...option('bridge.host_binding_ipv4', '127.0.0.1'), 'bound']);
+  const web = await listen('web', '--network', 'apart', '--ip', '10.223.11.9');
+  await host.ok(['run', '-d', '--name', 'ask', '--network', 'apart', '--ip', '10.223.11.8', 'box', 'sleep', '1000']);
+  assert.match((await run('ip', ['link', 'show', 'sktest-br'])).stdout, /mtu 1300/);
+  assert.match(await host.ok(['exec', 'ask', 'ip', 'link', 'show', 'eth0']), /mtu 1300/);
+  assert.equal((await get('ask', '10.223.11.9')).stdout, '', 'icc is off');
+  assert.match(await host.ok(['exec', 'ask', 'nslookup', '-type=a', 'web']), /10\.223\.11\.9/, 'names still work');
+
+  await listen('open', '-p', '80');
+  await listen('near', '--network', 'bound', '-p', '80');
+  assert.match(await host.ok(['port', 'near', '80']), /^127\.0\.0\.1:\d+$/);
+  const port = /0\.0\.0\.0:(\d+)/.exec(await host.ok(['port', 'open', '80']))?.[1];
+  assert.equal((await get('ask', `10.223.11.1:${port}`)).stdout, 'ok\n');
+  assert.match((await host.strake(['logs', 'open'])).stderr, /10\.223\.11\.8\]/, 'with its own address');
+  assert.equal(
+    (await run('curl', ['-s', 'http://10.223.11.9/index.html'])).stdout,
+    'ok\n',
+    `${web}: the host reaches it`,
   );
 });
 

@@ -183,7 +183,7 @@ export const updateBody: Check<HostConfig> = (value, at) => {
 
 /** Settings of a container in one network. */
 export const endpointConfig: Check<EndpointConfig> = object({
-  IPAMConfig: object({ IPv4Address: text }),
+  IPAMConfig: object({ IPv4Address: text, IPv6Address: text }),
   Links: list(text),
   Aliases: list(text),
   MacAddress: text,

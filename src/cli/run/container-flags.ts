@@ -50,6 +50,7 @@ export const CONTAINER_FLAGS = {
   init: toggle('Run an init that forwards signals and reaps processes'),
   interactive: toggle('Keep stdin open', { short: 'i' }),
   ip: text('IPv4 address (172.30.100.104)'),
+  ip6: text('IPv6 address (2001:db8::33)'),
   ipc: text('IPC namespace to use'),
   isolation: text('Isolation technology'),
   label: list('Set labels', { short: 'l' }),

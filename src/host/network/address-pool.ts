@@ -9,6 +9,7 @@ import {
   parseSubnet,
   type Subnet,
 } from './ipv4.ts';
+import { contains6, formatIpv6, formatSubnet6, type Ipv6, overlaps6, type Subnet6 } from './ipv6.ts';
 
 /** Private blocks from which networks without a stated subnet are made, in order of preference. */
 const CANDIDATES: readonly Subnet[] = [
@@ -26,13 +27,21 @@ export function chooseSubnet(taken: readonly Subnet[]): Subnet {
   });
 }
 
+/** A free /64 of the addresses that everybody may use for himself. `seed` is random. https://www.rfc-editor.org/rfc/rfc4193 */
+export function chooseSubnet6(taken: readonly Subnet6[], seed: Buffer): Subnet6 {
+  const random = BigInt(`0x${seed.toString('hex')}`) & ((1n << 56n) - 1n);
+  const subnet = { base: (0xfdn << 120n) | (random << 64n), prefix: 64 };
+  if (!taken.some((other) => overlaps6(other, subnet))) return subnet;
+  throw new Failure('exhausted', 'SUBNETS_EXHAUSTED', `the IPv6 subnet ${formatSubnet6(subnet)} is in use`);
+}
+
 /** The addresses of one network, in memory. They are handed out in a circle, so that one is not used again at once. */
 export class AddressPool {
   readonly #subnet: Subnet;
   /** From where an address is chosen. */
   readonly #range: Subnet;
   readonly #used: Set<Ipv4>;
-  #last: Ipv4;
+  #last = -1;
 
   constructor(subnet: Subnet, gateway: Ipv4, options: { range?: Subnet; reserved?: readonly Ipv4[] } = {}) {
     if (subnet.prefix > 30)
@@ -40,15 +49,13 @@ export class AddressPool {
     this.#subnet = subnet;
     this.#range = options.range ?? subnet;
     this.#used = new Set([subnet.base, gateway, broadcastOf(subnet), ...(options.reserved ?? [])]);
-    this.#last = broadcastOf(this.#range);
   }
 
   /** Takes the wanted address, or the next free one. */
   take(wanted?: Ipv4): Ipv4 {
     const address = wanted ?? this.#next();
-    if (!contains(this.#subnet, address))
-      throw new Failure('invalid', 'ADDRESS', `address ${formatIpv4(address)} is not in ${formatSubnet(this.#subnet)}`);
-    if (this.#used.has(address)) throw new Failure('conflict', 'ADDRESS_IN_USE', 'Address already in use');
+    if (!contains(this.#subnet, address)) throw foreign(formatIpv4(address), formatSubnet(this.#subnet));
+    if (this.#used.has(address)) throw inUse();
     this.#used.add(address);
     return address;
   }
@@ -59,16 +66,64 @@ export class AddressPool {
 
   #next(): Ipv4 {
     const { base, prefix } = this.#range;
-    const size = 2 ** (32 - prefix);
-    const last = this.#last;
-    do {
-      this.#last = base + ((this.#last - base + 1) % size);
-      if (!this.#used.has(this.#last)) return this.#last;
-    } while (this.#last !== last);
-    throw new Failure(
-      'exhausted',
-      'ADDRESSES_EXHAUSTED',
-      `no available IPv4 addresses on ${formatSubnet(this.#range)}`,
-    );
+    const place = nextFree(this.#last, 2 ** (32 - prefix), (offset) => !this.#used.has(base + offset));
+    if (place === undefined) throw exhausted('IPv4', formatSubnet(this.#range));
+    this.#last = place;
+    return base + place;
   }
+}
+
+/** The same for IPv6. Of a large subnet the first 2^32 addresses are handed out. */
+export class AddressPool6 {
+  readonly #subnet: Subnet6;
+  readonly #range: Subnet6;
+  readonly #used: Set<Ipv6>;
+  #last = -1;
+
+  constructor(subnet: Subnet6, gateway: Ipv6, options: { range?: Subnet6; reserved?: readonly Ipv6[] } = {}) {
+    if (subnet.prefix > 126)
+      throw new Failure('invalid', 'SUBNET', `subnet ${formatSubnet6(subnet)} has no room for containers`);
+    this.#subnet = subnet;
+    this.#range = options.range ?? subnet;
+    this.#used = new Set([subnet.base, gateway, ...(options.reserved ?? [])]);
+  }
+
+  take(wanted?: Ipv6): Ipv6 {
+    const address = wanted ?? this.#next();
+    if (!contains6(this.#subnet, address)) throw foreign(formatIpv6(address), formatSubnet6(this.#subnet));
+    if (this.#used.has(address)) throw inUse();
+    this.#used.add(address);
+    return address;
+  }
+
+  giveBack(address: Ipv6): void {
+    this.#used.delete(address);
+  }
+
+  #next(): Ipv6 {
+    const { base, prefix } = this.#range;
+    const count = 2 ** Math.min(32, 128 - prefix);
+    const place = nextFree(this.#last, count, (offset) => !this.#used.has(base + BigInt(offset)));
+    if (place === undefined) throw exhausted('IPv6', formatSubnet6(this.#range));
+    this.#last = place;
+    return base + BigInt(place);
+  }
+}
+
+/** The first free place after `last` in a circle of `count`. */
+function nextFree(last: number, count: number, isFree: (place: number) => boolean): number | undefined {
+  for (let step = 1; step <= count; step++) if (isFree((last + step) % count)) return (last + step) % count;
+  return undefined;
+}
+
+function foreign(address: string, subnet: string): Failure {
+  return new Failure('invalid', 'ADDRESS', `address ${address} is not in ${subnet}`);
+}
+
+function inUse(): Failure {
+  return new Failure('conflict', 'ADDRESS_IN_USE', 'Address already in use');
+}
+
+function exhausted(family: string, subnet: string): Failure {
+  return new Failure('exhausted', 'ADDRESSES_EXHAUSTED', `no available ${family} addresses on ${subnet}`);
 }

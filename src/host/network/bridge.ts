@@ -1,12 +1,16 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure, isFailure } from '../../lib/error.ts';
 import type { Log } from '../../lib/log.ts';
 import { Scope } from '../../lib/scope.ts';
-import { AddressPool, chooseSubnet } from './address-pool.ts';
+import { AddressPool, AddressPool6, chooseSubnet, chooseSubnet6 } from './address-pool.ts';
 import type { Firewall } from './firewall.ts';
+import type { BridgePolicy, BridgeRule } from './firewall-rules.ts';
 import { contains, formatIpv4, formatSubnet, type Ipv4, overlaps, type Subnet } from './ipv4.ts';
-import { type NetworkTaskRunner, runNetworkTask } from './network-tasks.ts';
+import { formatSubnet6, type Ipv6, overlaps6, type Subnet6 } from './ipv6.ts';
+import { type NetworkTaskRunner, runNetworkTask, type Survey } from './network-tasks.ts';
 
 export interface BridgePlan {
   /** Interface names to choose from; the first that is free is used. */
@@ -15,12 +19,22 @@ export interface BridgePlan {
   readonly subnet: Subnet | undefined;
   /** Undefined: the first address of the subnet. */
   readonly gateway: Ipv4 | undefined;
-  readonly internal: boolean;
   /** See AddressPool. */
   readonly range?: Subnet;
   readonly reserved?: readonly Ipv4[];
+  /** Undefined: without IPv6. */
+  readonly v6: BridgePlan6 | undefined;
+  readonly policy: BridgePolicy;
   /** Undefined: as the machine's own way out, at most 1500. */
   readonly mtu?: number;
+}
+
+/** What is said about IPv6 of a bridge, in the same way. */
+export interface BridgePlan6 {
+  readonly subnet: Subnet6 | undefined;
+  readonly gateway: Ipv6 | undefined;
+  readonly range?: Subnet6;
+  readonly reserved?: readonly Ipv6[];
 }
 
 /** What bridges are made with. */
@@ -40,9 +54,19 @@ export interface Bridge extends AsyncDisposable {
   readonly subnet: Subnet;
   readonly gateway: Ipv4;
   readonly addresses: AddressPool;
+  readonly v6: Bridge6 | undefined;
+}
+
+interface Bridge6 {
+  readonly subnet: Subnet6;
+  readonly gateway: Ipv6;
+  readonly addresses: AddressPool6;
 }
 
 const FORWARDING = '/proc/sys/net/ipv4/ip_forward';
+const FORWARDING6 = '/proc/sys/net/ipv6/conf/all/forwarding';
+/** What every IPv6 link can carry. https://www.rfc-editor.org/rfc/rfc8200, section 5 */
+const LEAST_MTU6 = 1280;
 const ATTEMPTS = 8;
 
 /**
@@ -54,11 +78,16 @@ export async function makeBridge(plan: BridgePlan, site: BridgeSite, signal: Abo
     await using scope = new Scope();
     const made = await tryBridge(plan, site, scope);
     if (made) {
-      const rule = { bridge: made.name, subnet: made.subnet, internal: plan.internal };
-      await enableForwarding(site.log);
-      await site.firewall.add({ bridges: [rule] });
-      scope.defer(() => site.firewall.remove({ bridges: [rule] }));
-      site.log.info('bridge is up', { name: made.name, subnet: formatSubnet(made.subnet) });
+      const bridges: BridgeRule[] = [
+        { bridge: made.name, family: 4, subnet: formatSubnet(made.subnet), policy: plan.policy },
+      ];
+      if (made.v6)
+        bridges.push({ bridge: made.name, family: 6, subnet: formatSubnet6(made.v6.subnet), policy: plan.policy });
+      await enableForwarding(FORWARDING, site.log);
+      if (made.v6) await enableForwarding(FORWARDING6, site.log);
+      await site.firewall.add({ bridges });
+      scope.defer(() => site.firewall.remove({ bridges }));
+      site.log.info('bridge is up', { name: made.name, subnets: bridges.map(({ subnet }) => subnet).join(' ') });
       const kept = scope.move();
       return { ...made, [Symbol.asyncDispose]: () => kept[Symbol.asyncDispose]() };
     }
@@ -83,30 +112,52 @@ async function tryBridge(
 ): Promise<Omit<Bridge, typeof Symbol.asyncDispose> | undefined> {
   const survey = await runNetworkTask(site.tasks, 'network.survey');
   const subnet = plan.subnet ?? chooseSubnet(survey.taken);
-  if (plan.subnet && survey.taken.some((taken) => overlaps(taken, subnet)))
-    throw new Failure('conflict', 'SUBNET_OVERLAP', 'Pool overlaps with other one on this address space');
+  if (plan.subnet && survey.taken.some((taken) => overlaps(taken, subnet))) throw overlapping();
   const gateway = plan.gateway ?? subnet.base + 1;
   if (!contains(subnet, gateway))
     throw new Failure('invalid', 'GATEWAY', `gateway ${formatIpv4(gateway)} is not in ${formatSubnet(subnet)}`);
   const addresses = new AddressPool(subnet, gateway, plan);
+  const v6 = plan.v6 && plan6(plan.v6, survey);
   const name = plan.names.find((candidate) => !survey.links.includes(candidate));
   if (name === undefined) throw new Failure('conflict', 'BRIDGE_EXISTS', `interface ${plan.names[0]} exists already`);
   const mtu = plan.mtu ?? Math.min(survey.mtu, 1500);
-  const shape = { name, group: site.group, mac: macOf(gateway), mtu, address: gateway, prefix: subnet.prefix };
+  if (v6 && mtu < LEAST_MTU6)
+    throw new Failure('invalid', 'BRIDGE_MTU', `MTU ${mtu} is too small for IPv6, which needs ${LEAST_MTU6}`);
+  const own = [
+    { address: gateway, prefix: subnet.prefix },
+    ...(v6 ? [{ address: v6.gateway, prefix: v6.subnet.prefix }] : []),
+  ];
+  const shape = { name, group: site.group, mac: macOf(gateway), mtu, addresses: own };
   try {
-    const { index, contested } = await runNetworkTask(site.tasks, 'network.addBridge', shape);
+    const { index, others } = await runNetworkTask(site.tasks, 'network.addBridge', shape);
     scope.defer(() => runNetworkTask(site.tasks, 'network.removeLinks', { links: [name] }));
-    if (contested.some((taken) => overlaps(taken, subnet))) return undefined;
-    return { name, index, mtu, subnet, gateway, addresses };
+    if (others.taken.some((taken) => overlaps(taken, subnet))) return undefined;
+    if (v6 && others.taken6.some((taken) => overlaps6(taken, v6.subnet))) return undefined;
+    return { name, index, mtu, subnet, gateway, addresses, v6 };
   } catch (error) {
     if (isFailure(error, 'exists')) return undefined;
     throw error;
   }
 }
 
+function plan6(plan: BridgePlan6, survey: Survey): Bridge6 {
+  if (!existsSync(FORWARDING6))
+    throw new Failure('unavailable', 'IPV6_MISSING', 'this machine has no IPv6, which the network asks for', {
+      hint: 'its kernel was started without (ipv6.disable=1), or built so; make the network without --ipv6',
+    });
+  const subnet = plan.subnet ?? chooseSubnet6(survey.taken6, randomBytes(7));
+  if (plan.subnet && survey.taken6.some((taken) => overlaps6(taken, subnet))) throw overlapping();
+  const gateway = plan.gateway ?? subnet.base + 1n;
+  return { subnet, gateway, addresses: new AddressPool6(subnet, gateway, plan) };
+}
+
+function overlapping(): Failure {
+  return new Failure('conflict', 'SUBNET_OVERLAP', 'Pool overlaps with other one on this address space');
+}
+
 /** Lets the machine route. It stays so: other programs may have come to rely on it when we leave. */
-async function enableForwarding(log: Log): Promise<void> {
-  if ((await readFile(FORWARDING, 'utf8')).trim() === '1') return;
-  await writeFile(FORWARDING, '1');
-  log.info('enabled IPv4 forwarding on this machine', { file: FORWARDING });
+async function enableForwarding(file: string, log: Log): Promise<void> {
+  if ((await readFile(file, 'utf8')).trim() === '1') return;
+  await writeFile(file, '1');
+  log.info('enabled forwarding on this machine', { file });
 }

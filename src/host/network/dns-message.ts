@@ -1,4 +1,4 @@
-import type { Ipv4 } from './ipv4.ts';
+import { type Ip, ipBytes } from './ip.ts';
 
 /** What a resolver asks, of a DNS message with one question. https://www.rfc-editor.org/rfc/rfc1035, section 4 */
 export interface DnsQuestion {
@@ -11,6 +11,7 @@ export interface DnsQuestion {
 
 export const TYPE_A = 1;
 export const TYPE_PTR = 12;
+export const TYPE_AAAA = 28;
 export const NO_ERROR = 0;
 export const FORMAT_ERROR = 1;
 export const SERVER_FAILURE = 2;
@@ -60,19 +61,16 @@ export function answerCode(query: Buffer, code: number, size?: number): Buffer {
   return answer;
 }
 
-/** An answer with these addresses; none says that the name exists and has nothing of the type. */
+/** An answer with these addresses, all of one family; none says that the name exists and has nothing of the type. */
 export function answerAddresses(
   query: Buffer,
   question: DnsQuestion,
-  addresses: readonly Ipv4[],
+  addresses: readonly Ip[],
   transport: 'udp' | 'tcp',
 ): Buffer {
-  const room = transport === 'udp' ? Math.floor((UDP_LIMIT - question.size) / RECORD) : 4000;
-  const records = addresses.slice(0, room).map((address) => {
-    const bytes = Buffer.alloc(4);
-    bytes.writeUInt32BE(address);
-    return record(TYPE_A, bytes);
-  });
+  const size = RECORD + (question.type === TYPE_AAAA ? 16 : 4);
+  const room = transport === 'udp' ? Math.floor((UDP_LIMIT - question.size) / size) : 2000;
+  const records = addresses.slice(0, room).map((address) => record(question.type, ipBytes(address)));
   return answerRecords(query, question, records, records.length < addresses.length);
 }
 
@@ -85,8 +83,10 @@ export function answerName(query: Buffer, question: DnsQuestion, name: string): 
   return answerRecords(query, question, [record(TYPE_PTR, Buffer.concat([...labels, Buffer.of(0)]))], false);
 }
 
-/** The address that a name of reverse lookup (`4.3.2.1.in-addr.arpa`) stands for. */
-export function reversedAddress(name: string): Ipv4 | undefined {
+/** The address that a name of reverse lookup (`4.3.2.1.in-addr.arpa`, or 32 digits and `ip6.arpa`) stands for. */
+export function reversedAddress(name: string): Ip | undefined {
+  const nibbles = /^((?:[0-9a-f]\.){32})ip6\.arpa$/.exec(name)?.[1];
+  if (nibbles !== undefined) return BigInt(`0x${nibbles.split('.').reverse().join('')}`);
   const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.in-addr\.arpa$/.exec(name);
   if (!match) return undefined;
   const bytes = match.slice(1).map(Number);
@@ -109,8 +109,8 @@ export function codeOf(answer: Buffer): number {
   return answer.readUInt16BE(2) & 15;
 }
 
-/** Length of a record whose data is an address and whose name is a pointer. */
-const RECORD = 16;
+/** Length of a record without its data, whose name is a pointer. */
+const RECORD = 12;
 
 function parseQuestionOf(answer: Buffer): DnsQuestion | undefined {
   const asked = Buffer.from(answer);
@@ -127,7 +127,7 @@ function answerRecords(query: Buffer, { size }: DnsQuestion, records: readonly B
 
 /** A record about the name in the question. */
 function record(type: number, data: Buffer): Buffer {
-  const head = Buffer.alloc(12);
+  const head = Buffer.alloc(RECORD);
   head.writeUInt16BE(0xc000 | HEADER, 0); // pointer to the question's name
   head.writeUInt16BE(type, 2);
   head.writeUInt16BE(CLASS_IN, 4);

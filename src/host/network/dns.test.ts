@@ -63,6 +63,8 @@ test('answers', () => {
   assert.equal(codeOf(answerCode(Buffer.alloc(12), FORMAT_ERROR)), FORMAT_ERROR);
   assert.ok(!isAnswerTo(answer, query('other'), asked(query('other'))));
   assert.equal(reversedAddress('9.0.0.10.in-addr.arpa'), parseIpv4('10.0.0.9'));
+  assert.equal(reversedAddress(`9${'.0'.repeat(30)}.f.ip6.arpa`), (0xfn << 124n) | 9n);
+  assert.equal(reversedAddress(`9${'.0'.repeat(29)}.f.ip6.arpa`), undefined);
   assert.equal(reversedAddress('999.0.0.10.in-addr.arpa'), undefined);
 });
 
@@ -107,7 +109,7 @@ test('who finds whom', () => {
     ['db.back', undefined],
   ] as const)
     assert.deepEqual(
-      source.addressesOf(name)?.toSorted(),
+      source.addressesOf(name)?.ipv4.toSorted(),
       expected?.map((address) => parseIpv4(address)),
       name,
     );

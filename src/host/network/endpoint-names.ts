@@ -41,14 +41,17 @@ export function nameSource(of: {
         const suffix = `.${network.record.name.toLowerCase()}`;
         const found = search(network, name);
         if (found.length === 0 && name.endsWith(suffix)) found.push(...search(network, name.slice(0, -suffix.length)));
-        const addresses = found.flatMap(([, { place }]) => (place ? [place.address] : []));
-        if (addresses.length > 0) return turned(addresses);
+        const places = turned(found.flatMap(([, { place }]) => place ?? []));
+        const ipv6 = places.flatMap(({ v6 }) => (v6 ? [v6.address] : []));
+        if (places.length > 0) return { ipv4: places.map(({ address }) => address), ipv6 };
       }
       return undefined;
     },
     nameOf(address) {
       for (const { record, endpoints } of of.networks().filter(hasNames)) {
-        const found = [...endpoints.values()].find(({ place }) => place?.address === address);
+        const found = [...endpoints.values()].find(
+          ({ place }) => place?.address === address || place?.v6?.address === address,
+        );
         if (found) return `${found.containerName}.${record.name}`;
       }
       return undefined;

@@ -1,21 +1,35 @@
-import { formatIpv4, formatSubnet, type Ipv4, type Subnet } from './ipv4.ts';
 import { NAME_SERVER } from './resolv.ts';
 
-/** A bridge whose containers may reach the outside (masqueraded), unless it is internal. */
+export type Family = 4 | 6;
+
+/** What the containers of a bridge may do. */
+export interface BridgePolicy {
+  /** Nothing gets in or out. */
+  readonly internal: boolean;
+  /** They may reach each other. */
+  readonly talk: boolean;
+  /** What they send outside has the machine's own address. */
+  readonly masquerade: boolean;
+}
+
+/** One subnet of a bridge. */
 export interface BridgeRule {
   readonly bridge: string;
-  readonly subnet: Subnet;
-  readonly internal: boolean;
+  readonly family: Family;
+  /** As a CIDR block. */
+  readonly subnet: string;
+  readonly policy: BridgePolicy;
 }
 
 /** A published port: what arrives from outside at the host's port goes to the container. */
 export interface ForwardRule {
   readonly protocol: 'tcp' | 'udp';
+  readonly family: Family;
   /** Undefined: every address of the host. */
-  readonly hostAddress: Ipv4 | undefined;
+  readonly hostAddress: string | undefined;
   readonly hostPort: number;
   readonly bridge: string;
-  readonly address: Ipv4;
+  readonly address: string;
   readonly port: number;
 }
 
@@ -24,9 +38,15 @@ export interface FirewallRules {
   readonly forwards: readonly ForwardRule[];
 }
 
+/** The rules of one family, which are loaded with a program of their own. */
+export function rulesOf(rules: FirewallRules, family: Family): FirewallRules {
+  const isOfFamily = (rule: { readonly family: Family }) => rule.family === family;
+  return { bridges: rules.bridges.filter(isOfFamily), forwards: rules.forwards.filter(isOfFamily) };
+}
+
 /**
- * Input of `iptables-restore --noflush` that makes our chains hold exactly these rules. The chains are named after
- * `tag`. `hooked` are the jumps into them that exist already, as iptables-save prints them by table (`-A FORWARD -j ...`).
+ * Input of `iptables-restore --noflush`, or `ip6tables-restore`, that makes our chains hold exactly these rules, all of
+ * one family. The chains are named after `tag`. `hooked` are the jumps into them that exist already, as iptables-save prints them by table (`-A FORWARD -j ...`).
  *
  * Containers of one bridge reach each other and the outside; from elsewhere only replies and published ports get in.
  * The accepting jump stands first in FORWARD, because other programs make DROP its policy.
@@ -35,23 +55,23 @@ export function renderIptables(tag: string, rules: FirewallRules, hooked: Iptabl
   const [forward, dnat, snat] = chains(tag);
   const wanted = iptablesHooks(tag);
   const filter: string[] = [];
-  for (const { bridge } of rules.bridges) filter.push(`-A ${forward} -i ${bridge} -o ${bridge} -j ACCEPT`);
-  for (const { bridge, internal } of rules.bridges) {
-    if (internal) filter.push(`-A ${forward} -i ${bridge} -j DROP`);
+  for (const { bridge, policy } of rules.bridges)
+    filter.push(`-A ${forward} -i ${bridge} -o ${bridge} -j ${policy.talk ? 'ACCEPT' : 'DROP'}`);
+  for (const { bridge, policy } of rules.bridges) {
+    if (policy.internal) filter.push(`-A ${forward} -i ${bridge} -j DROP`);
     else filter.push(`-A ${forward} -o ${bridge} -m conntrack --ctstate RELATED,ESTABLISHED,DNAT -j ACCEPT`);
     filter.push(`-A ${forward} -o ${bridge} -j DROP`);
   }
-  for (const { bridge, internal } of rules.bridges) if (!internal) filter.push(`-A ${forward} -i ${bridge} -j ACCEPT`);
+  for (const { bridge, policy } of rules.bridges)
+    if (!policy.internal) filter.push(`-A ${forward} -i ${bridge} -j ACCEPT`);
   const nat: string[] = [];
   for (const rule of rules.forwards) {
-    const where = rule.hostAddress === undefined ? '' : ` -d ${formatIpv4(rule.hostAddress)}/32`;
+    const where = rule.hostAddress === undefined ? '' : ` -d ${rule.hostAddress}/${rule.family === 4 ? 32 : 128}`;
     const match = `${where} -p ${rule.protocol} -m ${rule.protocol} --dport ${rule.hostPort}`;
-    nat.push(
-      `-A ${dnat} ! -i ${rule.bridge}${match} -j DNAT --to-destination ${formatIpv4(rule.address)}:${rule.port}`,
-    );
+    nat.push(`-A ${dnat} ! -i ${rule.bridge}${match} -j DNAT --to-destination ${targetOf(rule)}`);
   }
-  for (const { bridge, subnet, internal } of rules.bridges)
-    if (!internal) nat.push(`-A ${snat} -s ${formatSubnet(subnet)} ! -o ${bridge} -j MASQUERADE`);
+  for (const { bridge, subnet } of rules.bridges.filter(isMasqueraded))
+    nat.push(`-A ${snat} -s ${subnet} ! -o ${bridge} -j MASQUERADE`);
   return [
     '*filter',
     `:${forward} - [0:0]`,
@@ -115,12 +135,14 @@ export function findIptablesHooks(tag: string, saved: string): IptablesHooks {
   return hooks;
 }
 
-/** Input of `nft -f -` that makes our own table hold exactly these rules. */
-export function renderNft(tag: string, rules: FirewallRules): string {
+/** Input of `nft -f -` that makes our own table of a family hold exactly these rules, all of that family. */
+export function renderNft(tag: string, rules: FirewallRules, family: Family): string {
+  const ip = nftFamily(family);
   const filter: string[] = [];
-  for (const { bridge } of rules.bridges) filter.push(`iifname "${bridge}" oifname "${bridge}" accept`);
-  for (const { bridge, internal } of rules.bridges) {
-    if (internal) filter.push(`iifname "${bridge}" drop`);
+  for (const { bridge, policy } of rules.bridges)
+    filter.push(`iifname "${bridge}" oifname "${bridge}" ${policy.talk ? 'accept' : 'drop'}`);
+  for (const { bridge, policy } of rules.bridges) {
+    if (policy.internal) filter.push(`iifname "${bridge}" drop`);
     else {
       filter.push(`oifname "${bridge}" ct state related,established accept`);
       filter.push(`oifname "${bridge}" ct status dnat accept`);
@@ -128,16 +150,15 @@ export function renderNft(tag: string, rules: FirewallRules): string {
     filter.push(`oifname "${bridge}" drop`);
   }
   const dnat = rules.forwards.map((rule) => {
-    const where = rule.hostAddress === undefined ? 'fib daddr type local' : `ip daddr ${formatIpv4(rule.hostAddress)}`;
-    const to = `${formatIpv4(rule.address)}:${rule.port}`;
-    return `iifname != "${rule.bridge}" ${where} ${rule.protocol} dport ${rule.hostPort} dnat to ${to}`;
+    const where = rule.hostAddress === undefined ? 'fib daddr type local' : `${ip} daddr ${rule.hostAddress}`;
+    return `iifname != "${rule.bridge}" ${where} ${rule.protocol} dport ${rule.hostPort} dnat to ${targetOf(rule)}`;
   });
   const snat = rules.bridges
-    .filter(({ internal }) => !internal)
-    .map(({ bridge, subnet }) => `ip saddr ${formatSubnet(subnet)} oifname != "${bridge}" masquerade`);
+    .filter(isMasqueraded)
+    .map(({ bridge, subnet }) => `${ip} saddr ${subnet} oifname != "${bridge}" masquerade`);
   return [
-    renderNftRemoval(tag),
-    `table ip strake-${tag} {`,
+    renderNftRemoval(tag, family),
+    `table ${ip} strake-${tag} {`,
     ...nftChain('forward', 'filter hook forward priority filter', filter),
     ...nftChain('prerouting', 'nat hook prerouting priority dstnat', dnat),
     ...nftChain('postrouting', 'nat hook postrouting priority srcnat', snat),
@@ -147,8 +168,21 @@ export function renderNft(tag: string, rules: FirewallRules): string {
 }
 
 /** Input of `nft -f -` that takes our table away, whether it exists or not. */
-export function renderNftRemoval(tag: string): string {
-  return `table ip strake-${tag}\ndelete table ip strake-${tag}\n`;
+export function renderNftRemoval(tag: string, family: Family): string {
+  const ip = nftFamily(family);
+  return `table ${ip} strake-${tag}\ndelete table ${ip} strake-${tag}\n`;
+}
+
+function nftFamily(family: Family): string {
+  return family === 4 ? 'ip' : 'ip6';
+}
+
+function isMasqueraded({ policy }: BridgeRule): boolean {
+  return policy.masquerade && !policy.internal;
+}
+
+function targetOf({ family, address, port }: ForwardRule): string {
+  return family === 4 ? `${address}:${port}` : `[${address}]:${port}`;
 }
 
 /** Input of iptables-restore, inside a namespace, that leads questions to the name server's ports. */

@@ -2,6 +2,7 @@ import { Failure, isFailure } from '../../lib/error.ts';
 import { type ProgramResult, runProgram } from '../../lib/run-program.ts';
 import {
   type BridgeRule,
+  type Family,
   type FirewallRules,
   type ForwardRule,
   findIptablesHooks,
@@ -13,12 +14,14 @@ import {
   renderNft,
   renderNftNames,
   renderNftRemoval,
+  rulesOf,
 } from './firewall-rules.ts';
 
 type Backend = { readonly kind: 'iptables'; readonly program: string; hooks: IptablesHooks } | { readonly kind: 'nft' };
 
 /** Tried in this order. The plain name is what the machine's administrator, and every other program, uses. */
-const IPTABLES = ['iptables', 'iptables-legacy'];
+const IPTABLES = { 4: ['iptables', 'iptables-legacy'], 6: ['ip6tables', 'ip6tables-legacy'] } as const;
+const FAMILIES = [4, 6] as const;
 const ENVIRONMENT = { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`, LC_ALL: 'C' };
 /** Milliseconds for one run of a program, which may wait for another program's lock. */
 const PATIENCE = 30_000;
@@ -31,7 +34,9 @@ export class Firewall {
   readonly #tag: string;
   readonly #bridges = new Set<BridgeRule>();
   readonly #forwards = new Set<ForwardRule>();
-  #backend: Promise<Backend> | undefined;
+  readonly #backends = new Map<Family, Promise<Backend>>();
+  /** Of which the kernel may have rules. */
+  readonly #loaded = new Set<Family>();
   #running: Promise<void> = Promise.resolve();
   #queued: Promise<void> | undefined;
 
@@ -62,7 +67,7 @@ export class Firewall {
    * have a name server of its own. The rules end with the namespace.
    */
   async redirectNames(namespace: string, ports: { readonly udp: number; readonly tcp: number }): Promise<void> {
-    const backend = await this.#find();
+    const backend = await this.#find(4);
     const program = backend.kind === 'nft' ? ['nft', '-f', '-'] : [`${backend.program}-restore`, '-n', '-w', '10'];
     const rules = backend.kind === 'nft' ? renderNftNames(ports) : renderIptablesNames(ports);
     await succeed('nsenter', [`--net=${namespace}`, ...program], rules);
@@ -73,11 +78,17 @@ export class Firewall {
     this.#bridges.clear();
     this.#forwards.clear();
     await this.#running.catch(() => {});
-    const backend = await this.#find().catch((error: unknown) => {
+    for (const family of FAMILIES) await this.#clearFamily(family);
+    this.#backends.clear();
+    this.#loaded.clear();
+  }
+
+  async #clearFamily(family: Family): Promise<void> {
+    const backend = await this.#find(family).catch((error: unknown) => {
       if (isFailure(error, 'unavailable')) return undefined;
       throw error;
     });
-    if (backend?.kind === 'nft') await succeed('nft', ['-f', '-'], renderNftRemoval(this.#tag));
+    if (backend?.kind === 'nft') await succeed('nft', ['-f', '-'], renderNftRemoval(this.#tag, family));
     if (backend?.kind === 'iptables') {
       const saved = await succeed(`${backend.program}-save`, []);
       if (saved.includes(`STRAKE-${this.#tag}-`)) {
@@ -85,7 +96,6 @@ export class Firewall {
         await succeed(`${backend.program}-restore`, ['-n', '-w', '10'], removal);
       }
     }
-    this.#backend = undefined;
   }
 
   #forget(rules: Partial<FirewallRules>): void {
@@ -107,10 +117,18 @@ export class Firewall {
   }
 
   async #write(): Promise<void> {
-    const backend = await this.#find();
     const rules: FirewallRules = { bridges: [...this.#bridges], forwards: [...this.#forwards] };
+    for (const family of FAMILIES) {
+      const ofFamily = rulesOf(rules, family);
+      if (ofFamily.bridges.length > 0) this.#loaded.add(family);
+      if (this.#loaded.has(family)) await this.#writeFamily(ofFamily, family);
+    }
+  }
+
+  async #writeFamily(rules: FirewallRules, family: Family): Promise<void> {
+    const backend = await this.#find(family);
     if (backend.kind === 'nft') {
-      await succeed('nft', ['-f', '-'], renderNft(this.#tag, rules));
+      await succeed('nft', ['-f', '-'], renderNft(this.#tag, rules, family));
       return;
     }
     const program = `${backend.program}-restore`;
@@ -118,17 +136,20 @@ export class Firewall {
     backend.hooks = iptablesHooks(this.#tag);
   }
 
-  #find(): Promise<Backend> {
-    this.#backend ??= findBackend(this.#tag).catch((error: unknown) => {
-      this.#backend = undefined; // the package may be installed meanwhile
-      throw error;
-    });
-    return this.#backend;
+  #find(family: Family): Promise<Backend> {
+    const found =
+      this.#backends.get(family) ??
+      findBackend(this.#tag, family).catch((error: unknown) => {
+        this.#backends.delete(family); // the package may be installed meanwhile
+        throw error;
+      });
+    this.#backends.set(family, found);
+    return found;
   }
 }
 
-async function findBackend(tag: string): Promise<Backend> {
-  for (const program of IPTABLES) {
+async function findBackend(tag: string, family: Family): Promise<Backend> {
+  for (const program of IPTABLES[family]) {
     const saved = await attempt(`${program}-save`, []);
     if (saved?.exitCode === 0) return { kind: 'iptables', program, hooks: findIptablesHooks(tag, saved.stdout) };
   }
@@ -137,7 +158,7 @@ async function findBackend(tag: string): Promise<Backend> {
   throw new Failure(
     'unavailable',
     'FIREWALL_MISSING',
-    'bridge networks need a packet filter: no iptables or nft works',
+    `bridge networks need a packet filter: no ${IPTABLES[family][0]} or nft works`,
     {
       hint: 'install the package "iptables" (or "nftables"), or use --network host or none',
     },

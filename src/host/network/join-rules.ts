@@ -1,7 +1,9 @@
 import { Failure } from '../../lib/error.ts';
 import type { EndpointConfig } from '../../wire/container.ts';
-import { type Ipv4, parseIpv4 } from './ipv4.ts';
+import { parseIpv4 } from './ipv4.ts';
+import { parseIpv6 } from './ipv6.ts';
 import type { Network } from './network-registry.ts';
+import type { WantedAddresses } from './network-views.ts';
 
 /** Refuses, in Docker's words, a network that does not go with those that a container is on already. */
 export function checkJoin(network: Network, joined: readonly { readonly network: Network }[]): void {
@@ -15,18 +17,22 @@ export function checkJoin(network: Network, joined: readonly { readonly network:
     throw refusal(`endpoint with that container already exists in network ${network.record.name}`);
 }
 
-/** The address that the user asks for on a network. Names and addresses of one's own are for networks of the user. */
-export function wantedAddress(network: Network, config: EndpointConfig | null): Ipv4 | undefined {
-  const { name, driver } = network.record;
+/** The addresses that the user asks for on a network. Names and addresses of one's own are for networks of the user. */
+export function wantedAddresses(network: Network, config: EndpointConfig | null): WantedAddresses {
+  const { name, driver, ipv6: hasIpv6 } = network.record;
   const ofUser = driver === 'bridge' && name !== 'bridge';
-  const text = config?.IPAMConfig?.IPv4Address;
+  const { IPv4Address, IPv6Address } = config?.IPAMConfig ?? {};
   if (!ofUser && (config?.Aliases ?? []).length > 0)
     throw invalid('network-scoped alias is supported only for containers in user defined networks');
-  if (!text) return undefined;
-  if (!ofUser) throw invalid('user specified IP address is supported on user defined networks only');
-  const address = parseIpv4(text);
-  if (address === undefined) throw invalid(`invalid IPv4 address: ${text}`);
-  return address;
+  if (!ofUser && (IPv4Address || IPv6Address))
+    throw invalid('user specified IP address is supported on user defined networks only');
+  const ipv4 = IPv4Address ? parseIpv4(IPv4Address) : undefined;
+  if (IPv4Address && ipv4 === undefined) throw invalid(`invalid IPv4 address: ${IPv4Address}`);
+  const ipv6 = IPv6Address ? parseIpv6(IPv6Address) : undefined;
+  if (IPv6Address && ipv6 === undefined) throw invalid(`invalid IPv6 address: ${IPv6Address}`);
+  if (ipv6 !== undefined && !hasIpv6)
+    throw invalid(`no configured subnet contains IP address ${IPv6Address}: network ${name} has no IPv6`);
+  return { ipv4, ipv6 };
 }
 
 /** A unicast MAC address in lower case. */

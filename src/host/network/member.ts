@@ -1,11 +1,13 @@
 import type { PortBinding } from '../../wire/container.ts';
+import type { Attachment, AttachRequest } from './attachment.ts';
+import { bridgeOptions } from './bridge-options.ts';
 import { hasNames, namedResolver, namesOf } from './endpoint-names.ts';
+import type { Ip } from './ip.ts';
 import { formatIpv4 } from './ipv4.ts';
 import type { NetworkNamespace } from './namespaces.ts';
 import type { Network } from './network-registry.ts';
 import type { EndpointPlan } from './network-tasks.ts';
-import { type Endpoint, endpointSettings, networkSettings } from './network-views.ts';
-import type { Attachment, AttachRequest } from './networks.ts';
+import { type Endpoint, endpointSettings, networkSettings, type Place } from './network-views.ts';
 import { planPorts } from './port-plan.ts';
 import type { PublishedPorts } from './ports.ts';
 import { bridgedResolver, type Resolver, renderResolvConf, statedOrHost } from './resolv.ts';
@@ -56,11 +58,24 @@ export function planOf(member: Member, { endpoint, slot }: Joined): EndpointPlan
     bridge: place.bridge.index,
     mtu: place.bridge.mtu,
     slot,
-    address: place.address,
-    prefix: place.bridge.subnet.prefix,
+    addresses: [
+      { address: place.address, prefix: place.bridge.subnet.prefix },
+      ...(place.v6 ? [{ address: place.v6.address, prefix: place.v6.subnet.prefix }] : []),
+    ],
     mac: place.mac,
-    gateway: routerOf(member)?.endpoint === endpoint ? place.bridge.gateway : undefined,
+    gateways: gatewaysOf(member, endpoint, place),
+    isolated: !bridgeOptions(endpoint.network).talk,
   };
+}
+
+/** Routers of the default routes that go through an interface: that of IPv6 goes through the first that has one. */
+function gatewaysOf(member: Member, endpoint: Endpoint, { bridge, v6 }: Place): Ip[] {
+  const outward = member.joined.filter(({ endpoint: { place, network } }) => place && !network.internal);
+  const first6 = outward.find((joined) => joined.endpoint.place?.v6);
+  return [
+    ...(outward[0]?.endpoint === endpoint ? [bridge.gateway] : []),
+    ...(v6 && first6?.endpoint === endpoint ? [v6.gateway] : []),
+  ];
 }
 
 /** The network of the default route and of the published ports: the first that leads outside. */

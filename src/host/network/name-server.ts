@@ -15,16 +15,19 @@ import {
   reversedAddress,
   SERVER_FAILURE,
   TYPE_A,
+  TYPE_AAAA,
   TYPE_PTR,
 } from './dns-message.ts';
 import { readDnsMessages, withLength } from './dns-stream.ts';
+import type { Ip } from './ip.ts';
 import type { Ipv4 } from './ipv4.ts';
+import type { Ipv6 } from './ipv6.ts';
 
 /** What a name server knows. It is asked for every query: networks change while a container runs. */
 export interface NameSource {
   /** Addresses of a name; undefined when it is none of ours. */
-  addressesOf(name: string): readonly Ipv4[] | undefined;
-  nameOf(address: Ipv4): string | undefined;
+  addressesOf(name: string): { readonly ipv4: readonly Ipv4[]; readonly ipv6: readonly Ipv6[] } | undefined;
+  nameOf(address: Ip): string | undefined;
   /** Who is asked for all other names; empty when the container must not reach the outside. */
   upstream(): readonly string[];
 }
@@ -119,8 +122,11 @@ function answerOwn(
   const name = address === undefined ? undefined : source.nameOf(address);
   if (name !== undefined) return answerName(query, question, name);
   const addresses = source.addressesOf(question.name);
-  // A name of ours has no other records: saying so keeps resolvers that ask for IPv6 as well from giving the name up.
-  return addresses && answerAddresses(query, question, question.type === TYPE_A ? addresses : [], transport);
+  if (!addresses) return undefined;
+  const { ipv4, ipv6 } = addresses;
+  // A name of ours has no other records: saying so keeps resolvers that ask for more from giving the name up.
+  const asked = question.type === TYPE_A ? ipv4 : question.type === TYPE_AAAA ? ipv6 : [];
+  return answerAddresses(query, question, asked, transport);
 }
 
 async function answerClient(client: Socket, responder: Responder): Promise<void> {

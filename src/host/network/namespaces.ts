@@ -35,11 +35,11 @@ export class Namespaces {
     links.push(endpoint.link);
   }
 
-  /** Takes an interface away; `next` is where the default route goes then, when it went through that one. */
+  /** Takes an interface away; `next` are those where the default routes go then, when they went through that one. */
   async unplug(
     { descriptor, links }: NetworkNamespace,
     link: string,
-    next: Pick<EndpointPlan, 'slot' | 'gateway'> | undefined,
+    next: readonly Pick<EndpointPlan, 'slot' | 'gateways'>[],
   ): Promise<void> {
     await runNetworkTask(this.#tasks, 'network.unplug', { namespace: descriptor, link, next });
     const at = links.indexOf(link);

@@ -1,15 +1,10 @@
 import { Failure } from '../../lib/error.ts';
 import type { NetworkCreateBody, NetworkInspect } from '../../wire/network.ts';
-import { type Bridge, type BridgeSite, makeBridge } from './bridge.ts';
+import { type Bridge, type BridgePlan6, type BridgeSite, makeBridge } from './bridge.ts';
+import { bridgeOptions } from './bridge-options.ts';
 import { formatIpv4, formatSubnet, parseIpv4, parseSubnet } from './ipv4.ts';
-import {
-  bridgeOptions,
-  loadRecords,
-  type NetworkRecord,
-  newRecord,
-  predefinedNetworks,
-  saveRecords,
-} from './network-records.ts';
+import { formatIpv6, formatSubnet6, parseIpv6, parseSubnet6 } from './ipv6.ts';
+import { loadRecords, type NetworkRecord, newRecord, predefinedNetworks, saveRecords } from './network-records.ts';
 import { type Endpoint, inspectNetwork } from './network-views.ts';
 
 /** A network and who is on it, by container id. */
@@ -108,8 +103,8 @@ export class NetworkRegistry {
   }
 
   async #open(network: Network, signal: AbortSignal): Promise<Bridge> {
-    const { id, subnet, gateway, internal, range, reserved = {} } = network.record;
-    const { name, mtu } = bridgeOptions(network.record);
+    const { id, subnet, gateway, internal, range, reserved = {}, ipv6, pool6 } = network.record;
+    const { name, mtu, talk, masquerade } = bridgeOptions(network.record);
     const plan = {
       names: isPredefined(network.record) ? DEFAULT_BRIDGES : [name ?? `sk-${id.slice(0, 12)}`],
       ...(mtu === undefined ? {} : { mtu }),
@@ -117,12 +112,12 @@ export class NetworkRegistry {
       reserved: Object.values(reserved).flatMap((address) => parseIpv4(address) ?? []),
       subnet: subnet === undefined ? undefined : parseSubnet(subnet),
       gateway: gateway === undefined ? undefined : parseIpv4(gateway),
-      internal,
+      v6: ipv6 ? plan6Of(pool6 ?? {}) : undefined,
+      policy: { internal, talk, masquerade },
     };
     const bridge = await makeBridge(plan, this.#site, signal);
     network.bridge = bridge;
-    const place = { subnet: formatSubnet(bridge.subnet), gateway: formatIpv4(bridge.gateway) };
-    if (!isPredefined(network.record)) network.record = { ...network.record, ...place };
+    if (!isPredefined(network.record)) network.record = { ...network.record, ...placeOf(bridge, network.record) };
     return bridge;
   }
 
@@ -137,4 +132,19 @@ export class NetworkRegistry {
 
 function isPredefined(record: NetworkRecord): boolean {
   return record.name === 'bridge' || record.driver !== 'bridge';
+}
+
+/** The subnets that the bridge has, as they are kept. */
+function placeOf({ subnet, gateway, v6 }: Bridge, { pool6 }: NetworkRecord): Partial<NetworkRecord> {
+  const place6 = v6 && { ...pool6, subnet: formatSubnet6(v6.subnet), gateway: formatIpv6(v6.gateway) };
+  return { subnet: formatSubnet(subnet), gateway: formatIpv4(gateway), ...(place6 ? { pool6: place6 } : {}) };
+}
+
+function plan6Of({ subnet, gateway, range, reserved = {} }: NonNullable<NetworkRecord['pool6']>): BridgePlan6 {
+  return {
+    subnet: subnet === undefined ? undefined : parseSubnet6(subnet),
+    gateway: gateway === undefined ? undefined : parseIpv6(gateway),
+    ...(range === undefined ? {} : { range: parseSubnet6(range) }),
+    reserved: Object.values(reserved).flatMap((address) => parseIpv6(address) ?? []),
+  };
 }

@@ -12,23 +12,44 @@ import {
   renderNft,
   renderNftNames,
   renderNftRemoval,
+  rulesOf,
 } from './firewall-rules.ts';
 import { formatIpv4, formatSubnet, overlaps, parseIpv4, parseSubnet } from './ipv4.ts';
 import { planPorts } from './port-plan.ts';
 import { bridgedResolver, parseResolvConf, renderResolvConf } from './resolv.ts';
 
+const OPEN = { internal: false, talk: true, masquerade: true };
+const rules6: FirewallRules = {
+  bridges: [
+    { bridge: 'sk-six', family: 6, subnet: 'fd00:1::/64', policy: OPEN },
+    { bridge: 'sk-apart', family: 6, subnet: 'fd00:2::/64', policy: { ...OPEN, talk: false, masquerade: false } },
+  ],
+  forwards: [
+    {
+      protocol: 'tcp',
+      family: 6,
+      hostAddress: undefined,
+      hostPort: 8080,
+      bridge: 'sk-six',
+      address: 'fd00:1::2',
+      port: 80,
+    },
+  ],
+};
+
 const rules: FirewallRules = {
   bridges: [
-    { bridge: 'strake0', subnet: parseSubnet('172.30.0.0/16'), internal: false },
-    { bridge: 'sk-inner', subnet: parseSubnet('10.9.0.0/24'), internal: true },
+    { bridge: 'strake0', family: 4, subnet: '172.30.0.0/16', policy: OPEN },
+    { bridge: 'sk-inner', family: 4, subnet: '10.9.0.0/24', policy: { ...OPEN, internal: true } },
   ],
   forwards: [
     {
       protocol: 'udp',
-      hostAddress: parseIpv4('192.0.2.9'),
+      family: 4,
+      hostAddress: '192.0.2.9',
       hostPort: 5353,
       bridge: 'strake0',
-      address: parseIpv4('172.30.0.2') ?? 0,
+      address: '172.30.0.2',
       port: 53,
     },
   ],
@@ -129,13 +150,28 @@ test('iptables: an internal network gets neither out nor in', () => {
   );
 });
 
+test('iptables: what containers of a network may do is in the rules, for both families', () => {
+  const text = renderIptables('cafe', rules6, { filter: [], nat: [] });
+  assert.match(text, /-i sk-apart -o sk-apart -j DROP/);
+  assert.match(text, /-i sk-six -o sk-six -j ACCEPT/);
+  assert.match(text, /-s fd00:1::\/64 ! -o sk-six -j MASQUERADE/);
+  assert.doesNotMatch(text, /-s fd00:2/, 'they keep their addresses');
+  assert.match(text, /! -i sk-six -p tcp -m tcp --dport 8080 -j DNAT --to-destination \[fd00:1::2\]:80/);
+  assert.deepEqual(rulesOf({ bridges: [...rules.bridges, ...rules6.bridges], forwards: rules.forwards }, 4), rules);
+});
+
 test('nft loads our table and takes it away', { skip: skipNft() }, () => {
   const nft = (input: string) => execFileSync('nft', ['-f', '-'], { input });
-  nft(renderNft('0000test', rules));
-  nft(renderNft('0000test', rules));
-  const listed = execFileSync('nft', ['list', 'table', 'ip', 'strake-0000test']).toString();
-  nft(renderNftRemoval('0000test'));
-  assert.match(listed, /udp dport 5353 dnat to 172\.30\.0\.2:53/);
+  for (const [family, own, table, expected] of [
+    [4, rules, 'ip', /udp dport 5353 dnat to 172\.30\.0\.2:53/],
+    [6, rules6, 'ip6', /tcp dport 8080 dnat to \[fd00:1::2\]:80/],
+  ] as const) {
+    nft(renderNft('0000test', own, family));
+    nft(renderNft('0000test', own, family));
+    const listed = execFileSync('nft', ['list', 'table', table, 'strake-0000test']).toString();
+    nft(renderNftRemoval('0000test', family));
+    assert.match(listed, expected);
+  }
   assert.doesNotMatch(execFileSync('nft', ['list', 'tables']).toString(), /0000test/);
 });
 

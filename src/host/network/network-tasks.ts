@@ -1,5 +1,8 @@
+import { writeFileSync } from 'node:fs';
 import { isFailure } from '../../lib/error.ts';
-import { type Ipv4, parseIpv4, type Subnet } from './ipv4.ts';
+import { type Ip, type IpWithPrefix, ipBytes } from './ip.ts';
+import { parseIpv4, type Subnet, subnetOf } from './ipv4.ts';
+import { ipv6Of, type Subnet6, subnet6Of } from './ipv6.ts';
 import { Netlink } from './netlink.ts';
 import { NAME_SERVER } from './resolv.ts';
 import {
@@ -9,6 +12,7 @@ import {
   addVeth,
   deleteGroup,
   deleteLink,
+  isolatePort,
   LOOPBACK,
   listAddresses,
   listLinks,
@@ -23,8 +27,9 @@ import { bindLocal, closeDescriptor, inNamespace, openNamespace } from './socket
 
 /** What the host's own network looks like, for choosing subnets and an MTU. */
 export interface Survey {
-  /** Every IPv4 subnet that an address or a route already claims. */
+  /** Every subnet that an address or a route already claims. */
   readonly taken: readonly Subnet[];
+  readonly taken6: readonly Subnet6[];
   /** MTU of the interface behind the default route, else 1500. */
   readonly mtu: number;
   readonly links: readonly string[];
@@ -38,11 +43,12 @@ export interface EndpointPlan {
   readonly mtu: number;
   /** Number of the interface inside, from 0: `eth0`. */
   readonly slot: number;
-  readonly address: Ipv4;
-  readonly prefix: number;
+  readonly addresses: readonly IpWithPrefix[];
   readonly mac: string;
-  /** Router of the default route, when the namespace gets one through this interface. */
-  readonly gateway: Ipv4 | undefined;
+  /** Routers of the default routes, when the namespace gets them through this interface. */
+  readonly gateways: readonly Ip[];
+  /** Whether it is kept from other containers on the bridge. */
+  readonly isolated: boolean;
 }
 
 /**
@@ -55,21 +61,21 @@ export const networkTasks = {
     return survey(netlink);
   },
 
-  /** Makes a bridge and gives it its address. Returns its index, and whether another interface has the subnet too. */
+  /** Makes a bridge and gives it its addresses. Returns its index, and the subnets that other interfaces have. */
   'network.addBridge': (plan: {
     name: string;
     group: number;
     mac: string;
     mtu: number;
-    address: Ipv4;
-    prefix: number;
-  }): { index: number; contested: readonly Subnet[] } => {
+    addresses: readonly IpWithPrefix[];
+  }): { index: number; others: Survey } => {
     using netlink = new Netlink();
     netlink.change([addBridge({ ...plan, mac: macBytes(plan.mac) })]);
     try {
       const index = indexOf(netlink, plan.name);
-      netlink.change([addAddress(index, plan.address, plan.prefix)]);
-      return { index, contested: survey(netlink, index).taken };
+      if (plan.addresses.some(({ address }) => typeof address === 'bigint')) turnOnIpv6(plan.name);
+      netlink.change(plan.addresses.map((address) => addAddress(index, address)));
+      return { index, others: survey(netlink, index) };
     } catch (error) {
       netlink.change([deleteLink(plan.name)]);
       throw error;
@@ -98,18 +104,22 @@ export const networkTasks = {
     plug(netlink, inside, plan.namespace, plan.group, plan.endpoint);
   },
 
-  /** Takes one interface of a namespace away, and gives it another default route if that went with it. */
+  /** Takes one interface of a namespace away, and gives it other default routes if they went with it. */
   'network.unplug': (plan: {
     namespace: number;
     link: string;
-    next: Pick<EndpointPlan, 'slot' | 'gateway'> | undefined;
+    next: readonly Pick<EndpointPlan, 'slot' | 'gateways'>[];
   }): void => {
     using netlink = new Netlink();
     ignoreAbsence(() => netlink.change([deleteLink(plan.link)]));
-    if (plan.next?.gateway === undefined) return;
+    if (plan.next.every(({ gateways }) => gateways.length === 0)) return;
     using inside = inNamespace(plan.namespace, () => new Netlink());
-    if (inside.dump(listRoutes).some((route) => readRoute(route)?.subnet.prefix === 0)) return;
-    inside.change([addDefaultRoute(indexOf(inside, nameInside(plan.next)), plan.next.gateway)]);
+    const routes = inside.dump(listRoutes).flatMap((route) => readRoute(route) ?? []);
+    const isRouted = (gateway: Ip) =>
+      routes.some(({ bytes, prefix }) => prefix === 0 && bytes.length === ipBytes(gateway).length);
+    for (const next of plan.next)
+      for (const gateway of next.gateways)
+        if (!isRouted(gateway)) inside.change([addDefaultRoute(indexOf(inside, nameInside(next)), gateway)]);
   },
 
   /** Sockets of a name server on the namespace's loopback, bound and not yet listening. */
@@ -184,24 +194,39 @@ function survey(netlink: Netlink, except = 0): Survey {
   const links = netlink.dump(listLinks).map(readLink);
   const claims = [...netlink.dump(listAddresses).map(readAddress), ...netlink.dump(listRoutes).map(readRoute)];
   const taken: Subnet[] = [];
+  const taken6: Subnet6[] = [];
   let mtu = 1500;
   for (const claim of claims) {
     if (!claim || claim.link === except) continue;
-    if (claim.subnet.prefix > 0) taken.push(claim.subnet);
+    const { bytes, prefix } = claim;
+    if (bytes.length === 16 && prefix > 0 && !isLocal(bytes)) taken6.push(subnet6Of(ipv6Of(bytes), prefix));
+    if (bytes.length !== 4) continue;
+    if (prefix > 0) taken.push(subnetOf(bytes.readUInt32BE(0), prefix));
     else mtu = links.find((link) => link.index === claim.link)?.mtu ?? mtu;
   }
-  return { taken, mtu, links: links.map((link) => link.name) };
+  return { taken, taken6, mtu, links: links.map((link) => link.name) };
 }
 
 function plug(outside: Netlink, inside: Netlink, namespace: number, group: number, endpoint: EndpointPlan): void {
   const peer = { name: nameInside(endpoint), mac: macBytes(endpoint.mac), namespace };
   outside.change([addVeth({ name: endpoint.link, group, bridge: endpoint.bridge, mtu: endpoint.mtu, peer })]);
+  if (endpoint.isolated) outside.change([isolatePort(endpoint.link)]);
   const index = indexOf(inside, peer.name); // the kernel's choice
   inside.change([
     setUp(index),
-    addAddress(index, endpoint.address, endpoint.prefix),
-    ...(endpoint.gateway === undefined ? [] : [addDefaultRoute(index, endpoint.gateway)]),
+    ...endpoint.addresses.map((address) => addAddress(index, address)),
+    ...endpoint.gateways.map((gateway) => addDefaultRoute(index, gateway)),
   ]);
+}
+
+/** Link-local (fe80::/10) and multicast (ff00::/8) addresses are on every interface. */
+function isLocal(bytes: Buffer): boolean {
+  return bytes[0] === 0xff || (bytes[0] === 0xfe && ((bytes[1] ?? 0) & 0xc0) === 0x80);
+}
+
+/** Where the machine's default is that interfaces have no IPv6. */
+function turnOnIpv6(link: string): void {
+  writeFileSync(`/proc/sys/net/ipv6/conf/${link}/disable_ipv6`, '0');
 }
 
 function nameInside({ slot }: Pick<EndpointPlan, 'slot'>): string {

@@ -1,7 +1,8 @@
 import type { EndpointConfig, EndpointSettings, NetworkSettings, PortBinding } from '../../wire/container.ts';
-import type { NetworkInspect } from '../../wire/network.ts';
+import type { IpamPool, NetworkInspect } from '../../wire/network.ts';
 import type { Bridge } from './bridge.ts';
 import { formatIpv4, formatSubnet, type Ipv4 } from './ipv4.ts';
+import { formatIpv6, type Ipv6, type Subnet6 } from './ipv6.ts';
 import type { NetworkRecord } from './network-records.ts';
 
 /** A container on a network. */
@@ -13,10 +14,24 @@ export interface Endpoint {
   readonly aliases: readonly string[];
   /** As the user wrote them: `container:alias`. */
   readonly links: readonly string[];
-  /** The address that the user asked for. */
-  readonly wanted: Ipv4 | undefined;
+  /** The addresses that the user asked for. */
+  readonly wanted: WantedAddresses;
   /** On bridges only. */
-  readonly place: { readonly bridge: Bridge; readonly address: Ipv4; readonly mac: string } | undefined;
+  readonly place: Place | undefined;
+}
+
+export interface WantedAddresses {
+  readonly ipv4: Ipv4 | undefined;
+  readonly ipv6: Ipv6 | undefined;
+}
+
+/** What an interface has on a bridge. */
+export interface Place {
+  readonly bridge: Bridge;
+  readonly address: Ipv4;
+  readonly mac: string;
+  /** On networks with IPv6. */
+  readonly v6: { readonly address: Ipv6; readonly subnet: Subnet6; readonly gateway: Ipv6 } | undefined;
 }
 
 /** A container on a network while it does not run. */
@@ -68,20 +83,15 @@ export function inspectNetwork(
 ): NetworkInspect {
   const subnet = bridge ? formatSubnet(bridge.subnet) : record.subnet;
   const gateway = bridge ? formatIpv4(bridge.gateway) : record.gateway;
-  const pool = {
-    Subnet: subnet ?? '',
-    ...(record.range === undefined ? {} : { IPRange: record.range }),
-    ...(gateway === undefined ? {} : { Gateway: gateway }),
-    ...(record.reserved === undefined ? {} : { AuxiliaryAddresses: { ...record.reserved } }),
-  };
-  const config = subnet === undefined ? [] : [pool];
+  const own = { ...record, ...(subnet === undefined ? {} : { subnet }), ...(gateway === undefined ? {} : { gateway }) };
+  const config = [own, record.pool6 ?? {}].flatMap((pool) => wirePool(pool) ?? []);
   return {
     Name: record.name,
     Id: record.id,
     Created: record.created,
     Scope: 'local',
     Driver: record.driver,
-    EnableIPv6: false,
+    EnableIPv6: record.ipv6 ?? false,
     IPAM: { Driver: 'default', Options: null, Config: config },
     Internal: record.internal,
     Attachable: record.attachable,
@@ -99,7 +109,7 @@ export function endpointSettings(endpoint: Endpoint, names: readonly string[]): 
   const { place, wanted } = endpoint;
   return {
     ...restingEndpoint({
-      IPAMConfig: wanted === undefined ? null : { IPv4Address: formatIpv4(wanted) },
+      IPAMConfig: wishesOf(wanted),
       Links: endpoint.links.length > 0 ? [...endpoint.links] : null,
       Aliases: endpoint.aliases.length > 0 ? [...endpoint.aliases] : null,
     }),
@@ -109,6 +119,9 @@ export function endpointSettings(endpoint: Endpoint, names: readonly string[]): 
     IPAddress: place ? formatIpv4(place.address) : '',
     IPPrefixLen: place?.bridge.subnet.prefix ?? 0,
     MacAddress: place?.mac ?? '',
+    IPv6Gateway: place?.v6 && !endpoint.network.internal ? formatIpv6(place.v6.gateway) : '',
+    GlobalIPv6Address: place?.v6 ? formatIpv6(place.v6.address) : '',
+    GlobalIPv6PrefixLen: place?.v6?.subnet.prefix ?? 0,
     DNSNames: names.length > 0 ? [...names] : null,
   };
 }
@@ -119,6 +132,24 @@ function containerOf({ id, containerName, place }: Endpoint): NetworkInspect['Co
     EndpointID: id,
     MacAddress: place?.mac ?? '',
     IPv4Address: place ? `${formatIpv4(place.address)}/${place.bridge.subnet.prefix}` : '',
-    IPv6Address: '',
+    IPv6Address: place?.v6 ? `${formatIpv6(place.v6.address)}/${place.v6.subnet.prefix}` : '',
+  };
+}
+
+function wirePool(pool: NonNullable<NetworkRecord['pool6']>): IpamPool | undefined {
+  if (pool.subnet === undefined) return undefined;
+  return {
+    Subnet: pool.subnet,
+    ...(pool.range === undefined ? {} : { IPRange: pool.range }),
+    ...(pool.gateway === undefined ? {} : { Gateway: pool.gateway }),
+    ...(pool.reserved === undefined ? {} : { AuxiliaryAddresses: { ...pool.reserved } }),
+  };
+}
+
+function wishesOf({ ipv4, ipv6 }: WantedAddresses): NonNullable<EndpointConfig['IPAMConfig']> | null {
+  if (ipv4 === undefined && ipv6 === undefined) return null;
+  return {
+    ...(ipv4 === undefined ? {} : { IPv4Address: formatIpv4(ipv4) }),
+    ...(ipv6 === undefined ? {} : { IPv6Address: formatIpv6(ipv6) }),
   };
 }

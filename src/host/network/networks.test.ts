@@ -10,8 +10,9 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { isFailure } from '../../lib/error.ts';
 import { silentLog } from '../../lib/log.ts';
+import type { Attachment, AttachRequest } from './attachment.ts';
 import { type NetworkTaskRunner, networkTasks } from './network-tasks.ts';
-import { type Attachment, type AttachRequest, Networks } from './networks.ts';
+import { Networks } from './networks.ts';
 
 const skip = process.getuid?.() === 0 ? false : 'network namespaces need root';
 const { signal } = new AbortController();

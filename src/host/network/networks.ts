@@ -1,54 +1,24 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { cancelled, Failure, isFailure } from '../../lib/error.ts';
+import { cancelled, Failure } from '../../lib/error.ts';
 import type { Log } from '../../lib/log.ts';
-import type { EndpointConfig, NetworkSettings } from '../../wire/container.ts';
+import type { EndpointConfig } from '../../wire/container.ts';
 import type { NetworkCreateBody, NetworkInspect } from '../../wire/network.ts';
-import { macOf } from './bridge.ts';
-import { type ContainerLink, hasNames, nameSource } from './endpoint-names.ts';
+import type { Attachment, AttachRequest } from './attachment.ts';
+import { type Bridge, macOf } from './bridge.ts';
+import { hasNames } from './endpoint-names.ts';
 import { Firewall } from './firewall.ts';
-import { checkedMac, checkJoin, wantedAddress } from './join-rules.ts';
-import { attachmentOf, type Joined, linkOf, type Member, onHost, planOf, routerOf } from './member.ts';
-import { serveNames } from './name-server.ts';
+import { checkedMac, checkJoin, wantedAddresses } from './join-rules.ts';
+import { attachmentOf, type Joined, linkOf, type Member, onHost, planOf } from './member.ts';
+import { MemberServices } from './member-services.ts';
 import { Namespaces } from './namespaces.ts';
 import { type Network, NetworkRegistry } from './network-registry.ts';
 import { type NetworkTaskRunner, runNetworkTask } from './network-tasks.ts';
-import { type Endpoint, inspectNetwork, networkSettings } from './network-views.ts';
-import { type PortWishes, planPorts } from './port-plan.ts';
-import { Ports, type PublishedPorts } from './ports.ts';
-import { type DnsWishes, hostResolver, statedOrHost } from './resolv.ts';
+import { type Endpoint, inspectNetwork, networkSettings, type Place, type WantedAddresses } from './network-views.ts';
+import { planPorts } from './port-plan.ts';
+import { hostResolver } from './resolv.ts';
 import { Retirement } from './retirement.ts';
-
-export interface AttachRequest {
-  /** Whose namespace to share instead of having one; what follows is then not looked at. */
-  readonly sharedWith?: string;
-  /**
-   * The networks to join, by name or ID (`default` for bridge), in the order of their interfaces: address and aliases on
-   * each. `host` stands alone.
-   */
-  readonly endpoints: Readonly<Record<string, EndpointConfig | null>>;
-  /** The container's name, without a slash. */
-  readonly name: string;
-  readonly hostname: string;
-  readonly ports: PortWishes;
-  readonly dns: DnsWishes;
-  /** Names of its own for other containers, on networks of the user. */
-  readonly links: readonly ContainerLink[];
-  /** For the first interface. */
-  readonly mac?: string;
-}
-
-/** What a container gets. */
-export interface Attachment {
-  /** For the runtime: the network namespace to join. Undefined: the host's own. Good while the attachment lasts. */
-  readonly namespacePath: string | undefined;
-  readonly settings: NetworkSettings;
-  /** Content of the container's resolv.conf. */
-  readonly resolvConf: string;
-  /** Containers that it links to where there is no name server, for its hosts file. */
-  readonly linked: readonly { readonly address: string; readonly names: readonly string[] }[];
-}
 
 export interface NetworksOptions {
   /** Folder of our own below the data root. Its path also tells our kernel objects from another host's. */
@@ -61,13 +31,13 @@ export interface NetworksOptions {
 /**
  * The networks of this host and the containers on them. Bridges are made when a container first needs them and removed
  * with this object, together with every interface and packet rule. Call `cleanLeftovers` first: it removes what a killed
- * process left. IPv4 only, but published ports listen on IPv6 too. Changes of one container come one after the other.
+ * process left. Changes of one container come one after the other.
  */
 export class Networks implements AsyncDisposable {
   readonly #options: NetworksOptions;
   readonly #group: number;
   readonly #firewall: Firewall;
-  readonly #ports = new Ports();
+  readonly #services: MemberServices;
   readonly #registry: NetworkRegistry;
   readonly #namespaces: Namespaces;
   /** Interfaces of ended containers that are still up. */
@@ -84,6 +54,7 @@ export class Networks implements AsyncDisposable {
     this.#firewall = new Firewall(tag);
     this.#mark = join(options.stateFolder, 'in-use');
     this.#namespaces = new Namespaces(options.tasks, this.#group);
+    this.#services = new MemberServices(this.#firewall, this.#namespaces);
     this.#retired = new Retirement(options.log);
     const site = { tasks: options.tasks, log: options.log, firewall: this.#firewall, group: this.#group };
     this.#registry = new NetworkRegistry(options.stateFolder, tag, site);
@@ -146,7 +117,7 @@ export class Networks implements AsyncDisposable {
     const plan = planOf(member, joined);
     try {
       if (plan) await this.#namespaces.plug(namespace, plan);
-      await this.#serve(member);
+      await this.#services.start(member);
     } catch (error) {
       await this.#quit(member, joined);
       throw error;
@@ -166,7 +137,7 @@ export class Networks implements AsyncDisposable {
         `container ${containerId} is not connected to network ${network.record.name}`,
       );
     await this.#quit(member, joined);
-    await this.#serve(member);
+    await this.#services.start(member);
     return attachmentOf(member);
   }
 
@@ -240,7 +211,7 @@ export class Networks implements AsyncDisposable {
     if (onHost(member)) return;
     const plans = member.joined.flatMap((joined) => planOf(member, joined) ?? []);
     member.namespace = await this.#namespaces.open(plans);
-    await this.#serve(member);
+    await this.#services.start(member);
   }
 
   /** Links on the default bridge are written into a file when the container starts: what they name must run then. */
@@ -253,14 +224,14 @@ export class Networks implements AsyncDisposable {
     throw new Failure('conflict', 'LINK_NOT_RUNNING', message);
   }
 
-  /** Takes a place on a network: on a bridge, an address. */
+  /** Takes a place on a network: on a bridge, its addresses. */
   async #reserve(
     member: Member,
     network: Network,
     config: EndpointConfig | null,
     signal: AbortSignal,
   ): Promise<Joined> {
-    const wanted = wantedAddress(network, config);
+    const wanted = wantedAddresses(network, config);
     const taken = new Set(member.joined.map(({ slot }) => slot));
     const slot = [...taken, taken.size].sort((a, b) => a - b).findIndex((used, index) => used !== index);
     const mac = config?.MacAddress || (member.joined.length === 0 ? member.request.mac : undefined);
@@ -269,9 +240,9 @@ export class Networks implements AsyncDisposable {
     if (network.record.driver === 'bridge') {
       this.#markUse();
       const bridge = await this.#registry.bridgeOf(network, signal);
-      if (wanted !== undefined) await this.#retired.finish(); // it may be the address that is just being freed
-      const address = bridge.addresses.take(wanted);
-      place = { bridge, address, mac: checked ?? macOf(address) };
+      // it may be the address that is just being freed
+      if (wanted.ipv4 !== undefined || wanted.ipv6 !== undefined) await this.#retired.finish();
+      place = takePlace(bridge, wanted, checked);
     }
     const endpoint: Endpoint = {
       id: randomId(),
@@ -289,78 +260,47 @@ export class Networks implements AsyncDisposable {
     return joined;
   }
 
-  /** What hangs on the networks that the container is on: its ports, and its name server. */
-  async #serve(member: Member): Promise<void> {
-    await Promise.all([this.#publish(member), this.#serveNames(member)]);
-  }
-
-  async #publish(member: Member): Promise<void> {
-    const router = routerOf(member);
-    const { requests } = planPorts(member.request.ports);
-    if (member.ports || !router?.endpoint.place || requests.length === 0) return;
-    const { bridge, address } = router.endpoint.place;
-    let ports: PublishedPorts | undefined;
-    try {
-      ports = await this.#ports.publish(requests, { bridge: bridge.name, address });
-      if (ports.forwards.length > 0) await this.#firewall.add({ forwards: ports.forwards });
-      member.ports = Object.assign(ports, { on: router });
-    } catch (error) {
-      await ports?.[Symbol.asyncDispose]();
-      if (!isFailure(error, 'conflict', 'invalid')) throw error;
-      const where = `on endpoint ${member.request.name} (${router.endpoint.id})`;
-      const message = `driver failed programming external connectivity ${where}: ${error.message}`;
-      throw new Failure(error.kind, error.code, message, error.hint === undefined ? {} : { hint: error.hint });
-    }
-  }
-
-  async #unpublish(member: Member): Promise<void> {
-    const { ports } = member;
-    member.ports = undefined;
-    if (!ports) return;
-    await ports[Symbol.asyncDispose]();
-    if (ports.forwards.length > 0) await this.#firewall.remove({ forwards: ports.forwards });
-  }
-
-  async #serveNames(member: Member): Promise<void> {
-    const { namespace, request } = member;
-    if (member.names || !namespace || !member.joined.some(({ network }) => hasNames(network))) return;
-    const servers = statedOrHost(member.host, request.dns).servers;
-    const { sockets, udpPort, tcpPort } = await this.#namespaces.openNameSockets(namespace);
-    const source = nameSource({
-      networks: () => member.joined.map(({ network }) => network),
-      links: request.links,
-      upstream: () => (routerOf(member) ? servers : []),
-    });
-    member.names = await serveNames(sockets, source);
-    await this.#firewall.redirectNames(namespace.path, { udp: udpPort, tcp: tcpPort });
-  }
-
   /** Leaves one network; the interface is gone and its address free when this resolves. */
   async #quit(member: Member, joined: Joined): Promise<void> {
     const { endpoint, network } = joined;
     member.joined.splice(member.joined.indexOf(joined), 1);
     network.endpoints.delete(member.id);
-    if (member.ports?.on === joined) await this.#unpublish(member);
+    if (member.ports?.on === joined) await this.#services.unpublish(member);
     if (!endpoint.place || !member.namespace) return;
-    const router = routerOf(member);
-    const next = router && planOf(member, router);
+    const next = member.joined.flatMap((other) => planOf(member, other) ?? []);
     await this.#namespaces.unplug(member.namespace, linkOf(endpoint.id), next);
-    endpoint.place.bridge.addresses.giveBack(endpoint.place.address);
+    giveBack(endpoint.place);
   }
 
   async #leave(member: Member): Promise<void> {
-    const { namespace, joined, names } = member;
+    const { namespace, joined } = member;
     for (const { network } of joined) network.endpoints.delete(member.id);
     this.#retired.add(async () => {
       if (namespace) await this.#namespaces.close(namespace);
-      for (const { endpoint } of joined) endpoint.place?.bridge.addresses.giveBack(endpoint.place.address);
+      for (const { endpoint } of joined) if (endpoint.place) giveBack(endpoint.place);
     });
-    await Promise.all([this.#unpublish(member), names?.[Symbol.asyncDispose]()]);
+    await this.#services.stop(member);
   }
 
   #markUse(): void {
     writeFileSync(this.#mark, '');
   }
+}
+
+function takePlace(bridge: Bridge, { ipv4, ipv6 }: WantedAddresses, mac: string | undefined): Place {
+  const address = bridge.addresses.take(ipv4);
+  try {
+    const v6 = bridge.v6 && { ...bridge.v6, address: bridge.v6.addresses.take(ipv6) };
+    return { bridge, address, mac: mac ?? macOf(address), v6 };
+  } catch (error) {
+    bridge.addresses.giveBack(address);
+    throw error;
+  }
+}
+
+function giveBack({ bridge, address, v6 }: Place): void {
+  bridge.addresses.giveBack(address);
+  if (v6) bridge.v6?.addresses.giveBack(v6.address);
 }
 
 function randomId(): string {

@@ -3,6 +3,7 @@ import { Scope } from '../../lib/scope.ts';
 import type { PortBinding } from '../../wire/container.ts';
 import type { ForwardRule } from './firewall-rules.ts';
 import { formatIpv4, type Ipv4, parseIpv4 } from './ipv4.ts';
+import { formatIpv6, type Ipv6, parseIpv6 } from './ipv6.ts';
 import type { PortRequest, Protocol } from './port-plan.ts';
 import { proxyTcp, proxyUdp } from './port-proxy.ts';
 
@@ -10,6 +11,14 @@ import { proxyTcp, proxyUdp } from './port-proxy.ts';
 export interface PublishedPorts extends AsyncDisposable {
   readonly bindings: Readonly<Record<string, PortBinding[]>>;
   readonly forwards: readonly ForwardRule[];
+}
+
+/** The container that gets what arrives. */
+export interface PortTarget {
+  readonly bridge: string;
+  readonly address: Ipv4;
+  /** Without one, only those who connect to this machine itself are served over IPv6. */
+  readonly address6: Ipv6 | undefined;
 }
 
 /** Attempts to find one number that is free on every address. */
@@ -24,7 +33,7 @@ export class Ports {
   readonly #held = new Map<string, Set<string>>();
 
   /** Takes a host port for every request, or none: Failure of kind `conflict` when one is not to be had. */
-  async publish(requests: readonly PortRequest[], target: { bridge: string; address: Ipv4 }): Promise<PublishedPorts> {
+  async publish(requests: readonly PortRequest[], target: PortTarget): Promise<PublishedPorts> {
     await using scope = new Scope();
     const bindings: Record<string, PortBinding[]> = {};
     const forwards: ForwardRule[] = [];
@@ -32,16 +41,18 @@ export class Ports {
       const taken = await this.#take(request, target.address, scope);
       const held = taken.addresses.map((address) => ({ HostIp: address, HostPort: String(taken.port) }));
       bindings[request.key] = [...(bindings[request.key] ?? []), ...held];
-      const hostAddress = parseIpv4(request.hostAddress);
-      if (!isForwarded(request.hostAddress, hostAddress)) continue;
-      forwards.push({
-        protocol: request.protocol,
-        hostAddress: hostAddress === 0 ? undefined : hostAddress,
-        hostPort: taken.port,
-        bridge: target.bridge,
-        address: target.address,
-        port: request.containerPort,
-      });
+      const { protocol, containerPort } = request;
+      for (const { family, hostAddress } of forwarded(request.hostAddress)) {
+        const address =
+          family === 4
+            ? formatIpv4(target.address)
+            : target.address6 === undefined
+              ? undefined
+              : formatIpv6(target.address6);
+        if (address === undefined) continue;
+        const { bridge } = target;
+        forwards.push({ protocol, family, hostAddress, hostPort: taken.port, bridge, address, port: containerPort });
+      }
     }
     const kept = scope.move();
     return { bindings, forwards, [Symbol.asyncDispose]: () => kept[Symbol.asyncDispose]() };
@@ -115,9 +126,21 @@ export class Ports {
   }
 }
 
-/** Whether packets from outside can arrive for this host address: not on loopback, and IPv6 is served by the proxy only. */
-function isForwarded(text: string, address: Ipv4 | undefined): boolean {
-  return text === '' || (address !== undefined && address >>> 24 !== 127);
+/** For which host addresses packets from outside can arrive: not for those of loopback. */
+function forwarded(text: string): Pick<ForwardRule, 'family' | 'hostAddress'>[] {
+  if (text === '')
+    return [
+      { family: 4, hostAddress: undefined },
+      { family: 6, hostAddress: undefined },
+    ];
+  const ipv4 = parseIpv4(text);
+  if (ipv4 !== undefined) {
+    const hostAddress = ipv4 === 0 ? undefined : formatIpv4(ipv4);
+    return ipv4 >>> 24 === 127 ? [] : [{ family: 4, hostAddress }];
+  }
+  const ipv6 = parseIpv6(text);
+  if (ipv6 === undefined || ipv6 === 1n) return [];
+  return [{ family: 6, hostAddress: ipv6 === 0n ? undefined : formatIpv6(ipv6) }];
 }
 
 function isWithoutIpv6(error: unknown): boolean {

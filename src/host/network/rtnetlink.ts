@@ -1,4 +1,5 @@
-import { formatIpv4, type Ipv4, type Subnet, subnetOf } from './ipv4.ts';
+import { formatIp, type Ip, type IpWithPrefix, ipBytes } from './ip.ts';
+import { broadcastOf, subnetOf } from './ipv4.ts';
 import {
   attribute,
   attributesOf,
@@ -16,12 +17,19 @@ const RTM_GETADDR = 22;
 const RTM_NEWROUTE = 24;
 const RTM_GETROUTE = 26;
 const AF_INET = 2;
+const AF_INET6 = 10;
+/** Bytes of an address by family. */
+const LENGTHS: Readonly<Record<number, number>> = { [AF_INET]: 4, [AF_INET6]: 16 };
 const IFF_UP = 1;
 const IFLA = { address: 1, name: 3, mtu: 4, master: 10, linkInfo: 18, group: 27, namespace: 28 } as const;
 const INFO_KIND = 1;
 const INFO_DATA = 2;
+const INFO_SLAVE_KIND = 4;
+const INFO_SLAVE_DATA = 5;
 const VETH_INFO_PEER = 1;
+const BRPORT_ISOLATED = 33;
 const IFA = { address: 1, local: 2, broadcast: 4 } as const;
+const IFA_F_NODAD = 2;
 const RTA = { destination: 1, link: 4, gateway: 5 } as const;
 const RT_TABLE_MAIN = 254;
 const RTPROT_BOOT = 3;
@@ -78,6 +86,14 @@ export function addVeth(plan: VethPlan): NetlinkRequest {
   return create(RTM_NEWLINK, body, `create interface ${plan.name}`);
 }
 
+/** Keeps a port of a bridge from the other isolated ones. */
+export function isolatePort(name: string): NetlinkRequest {
+  const data = attribute(INFO_SLAVE_DATA, [attribute(BRPORT_ISOLATED, Buffer.of(1))]);
+  const info = attribute(IFLA.linkInfo, [attribute(INFO_SLAVE_KIND, 'bridge'), data]);
+  const body = Buffer.concat([linkHeader(0, 0), attribute(IFLA.name, name), info]);
+  return { type: RTM_NEWLINK, flags: 0, body, intent: `isolate interface ${name}` };
+}
+
 export function setUp(index: number): NetlinkRequest {
   return { type: RTM_NEWLINK, flags: 0, body: linkHeader(index, IFF_UP), intent: `bring up interface ${index}` };
 }
@@ -99,29 +115,26 @@ export function deleteGroup(group: number): NetlinkRequest {
   return { type: RTM_DELLINK, flags: 0, body, intent: `delete the interfaces of group ${group}` };
 }
 
-export function addAddress(link: number, address: Ipv4, prefix: number): NetlinkRequest {
+export function addAddress(link: number, { address, prefix }: IpWithPrefix): NetlinkRequest {
   const header = Buffer.alloc(8);
-  header[0] = AF_INET;
+  header[0] = familyOf(address);
   header[1] = prefix;
+  // Nobody else can have an IPv6 address of ours: it need not be probed for, and is good at once.
+  if (typeof address === 'bigint') header[2] = IFA_F_NODAD;
   header.writeUInt32LE(link, 4);
-  const broadcast = subnetOf(address, prefix).base + 2 ** (32 - prefix) - 1;
-  const body = [
-    header,
-    attribute(IFA.local, ipv4Bytes(address)),
-    attribute(IFA.address, ipv4Bytes(address)),
-    attribute(IFA.broadcast, ipv4Bytes(broadcast)),
-  ];
-  return create(RTM_NEWADDR, body, `give an interface the address ${formatIpv4(address)}/${prefix}`);
+  const body = [header, attribute(IFA.local, ipBytes(address)), attribute(IFA.address, ipBytes(address))];
+  if (typeof address === 'number') body.push(attribute(IFA.broadcast, ipBytes(broadcastOf(subnetOf(address, prefix)))));
+  return create(RTM_NEWADDR, body, `give an interface the address ${formatIp(address)}/${prefix}`);
 }
 
-export function addDefaultRoute(link: number, gateway: Ipv4): NetlinkRequest {
+export function addDefaultRoute(link: number, gateway: Ip): NetlinkRequest {
   const header = Buffer.alloc(12);
-  header[0] = AF_INET;
+  header[0] = familyOf(gateway);
   header[4] = RT_TABLE_MAIN;
   header[5] = RTPROT_BOOT;
   header[7] = RTN_UNICAST;
-  const body = [header, attribute(RTA.gateway, ipv4Bytes(gateway)), attribute(RTA.link, link)];
-  return create(RTM_NEWROUTE, body, `route through ${formatIpv4(gateway)}`);
+  const body = [header, attribute(RTA.gateway, ipBytes(gateway)), attribute(RTA.link, link)];
+  return create(RTM_NEWROUTE, body, `route through ${formatIp(gateway)}`);
 }
 
 export const listLinks: NetlinkRequest = {
@@ -134,14 +147,14 @@ export const listLinks: NetlinkRequest = {
 export const listAddresses: NetlinkRequest = {
   type: RTM_GETADDR,
   flags: 0,
-  body: Buffer.from([AF_INET, 0, 0, 0, 0, 0, 0, 0]),
+  body: Buffer.alloc(8), // of every family
   intent: 'list the addresses',
 };
 
 export const listRoutes: NetlinkRequest = {
   type: RTM_GETROUTE,
   flags: 0,
-  body: Buffer.from([AF_INET, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+  body: Buffer.alloc(12),
   intent: 'list the routes',
 };
 
@@ -156,19 +169,28 @@ export function readLink(reply: NetlinkReply): Link {
   };
 }
 
-export function readAddress(reply: NetlinkReply): { link: number; subnet: Subnet } | undefined {
-  const attributes = attributesOf(reply.body, 8);
-  const address = attributes.get(IFA.local) ?? attributes.get(IFA.address);
-  if (reply.body[0] !== AF_INET || address?.length !== 4) return undefined;
-  return { link: reply.body.readUInt32LE(4), subnet: subnetOf(address.readUInt32BE(0), reply.body.readUInt8(1)) };
+/** What an address or a route claims: the first `prefix` bits of 4 or 16 bytes. */
+export interface Claim {
+  readonly link: number;
+  readonly bytes: Buffer;
+  readonly prefix: number;
 }
 
-/** A unicast IPv4 route; the default route has the subnet 0.0.0.0/0. */
-export function readRoute(reply: NetlinkReply): { link: number; subnet: Subnet } | undefined {
-  if (reply.body[0] !== AF_INET || reply.body[7] !== RTN_UNICAST) return undefined;
+/** The subnet of an address; undefined for families other than IPv4 and IPv6. */
+export function readAddress(reply: NetlinkReply): Claim | undefined {
+  const attributes = attributesOf(reply.body, 8);
+  const bytes = attributes.get(IFA.local) ?? attributes.get(IFA.address);
+  if (bytes?.length !== LENGTHS[reply.body.readUInt8(0)]) return undefined;
+  return bytes && { link: reply.body.readUInt32LE(4), bytes, prefix: reply.body.readUInt8(1) };
+}
+
+/** The destination of a unicast route; the default routes have prefixes of length 0. */
+export function readRoute(reply: NetlinkReply): Claim | undefined {
+  const length = LENGTHS[reply.body.readUInt8(0)];
+  if (length === undefined || reply.body[7] !== RTN_UNICAST) return undefined;
   const attributes = attributesOf(reply.body, 12);
-  const base = attributes.get(RTA.destination)?.readUInt32BE(0) ?? 0;
-  return { link: attributes.get(RTA.link)?.readUInt32LE(0) ?? 0, subnet: subnetOf(base, reply.body.readUInt8(1)) };
+  const bytes = attributes.get(RTA.destination) ?? Buffer.alloc(length);
+  return { link: attributes.get(RTA.link)?.readUInt32LE(0) ?? 0, bytes, prefix: reply.body.readUInt8(1) };
 }
 
 function create(type: number, body: readonly Buffer[], intent: string): NetlinkRequest {
@@ -184,8 +206,6 @@ function linkHeader(index: number, up: number): Buffer {
   return header;
 }
 
-function ipv4Bytes(address: Ipv4): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32BE(address);
-  return bytes;
+function familyOf(address: Ip): number {
+  return typeof address === 'number' ? AF_INET : AF_INET6;
 }

@@ -1,5 +1,6 @@
 import { defineCommand } from '../../command.ts';
 import { list, text, toggle } from '../../flags/flag.ts';
+import { ipamConfig } from '../../run/create-body.ts';
 
 export const networkConnect = defineCommand({
   short: 'Connect a container to a network',
@@ -8,6 +9,7 @@ export const networkConnect = defineCommand({
   flags: {
     alias: list('Further name of the container in the network'),
     ip: text('IPv4 address (172.30.100.104)'),
+    ip6: text('IPv6 address (2001:db8::33)'),
     link: list('Another container, under a name of its own'),
   },
   async run(session, { flags, args: [network = '', container = ''] }) {
@@ -15,7 +17,7 @@ export const networkConnect = defineCommand({
     const config = {
       ...(flags.alias.length > 0 && { Aliases: flags.alias }),
       ...(flags.link.length > 0 && { Links: flags.link }),
-      ...(flags.ip !== '' && { IPAMConfig: { IPv4Address: flags.ip } }),
+      ...ipamConfig(flags.ip, flags.ip6),
     };
     await client.call('POST', `/networks/${network}/connect`, {
       json: { Container: container, EndpointConfig: config },
