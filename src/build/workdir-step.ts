@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { kindInside, makeInside } from '../host/inside-root.ts';
-import { Failure, isFailure } from '../lib/error.ts';
+import { Failure, isFailure, systemCode } from '../lib/error.ts';
 import { cacheKey } from './cache-key.ts';
 import { type Owner, resolveOwner } from './copy/owner.ts';
 import { StackedFolders } from './copy/stacked-folders.ts';
@@ -31,9 +31,7 @@ export async function workdirStep(
     const parents = state.layers.map(({ id }) => id);
     await using snapshot = session.snapshots.prepare(`workdir-${randomUUID()}`, parents);
     const root = snapshot.mount({ volatile: true });
-    const made = makeInside(root, path, 'folder', { owner: ownerOf(session, state) });
-    if (kindInside(root, path) !== 'folder')
-      throw new Failure('invalid', 'WORKDIR_INVALID', `Cannot mkdir: ${path} is not a directory`);
+    const made = makeFolder(root, path, ownerOf(session, state));
     if (made.length === 0) return { layer: undefined, result: key.digest };
     const layer = snapshot.commit(session.signal, { newest: session.sourceDate });
     if (session.sourceDate !== undefined) await layer.sealed; // times change until then, and the next step can see them
@@ -43,6 +41,18 @@ export async function workdirStep(
   const vertex = await solveVertex(session, step, key, { useCache, execute });
   session.trace.solved(step, key, vertex);
   return { vertex };
+}
+
+/** Gives the paths made. Something else may be there, or on the way. */
+function makeFolder(root: string, path: string, owner: Owner): string[] {
+  const refused = () => new Failure('invalid', 'WORKDIR_INVALID', `Cannot mkdir: ${path} is not a directory`);
+  try {
+    const made = makeInside(root, path, 'folder', { owner });
+    if (kindInside(root, path) !== 'folder') throw refused();
+    return made;
+  } catch (error) {
+    throw systemCode(error) === 'ENOTDIR' ? refused() : error;
+  }
 }
 
 /** An unknown user is a matter of the RUN that needs one: a later step may still create it. */

@@ -159,6 +159,20 @@ test('an attribute named __proto__ is an attribute', { skip }, async () => {
   assert.equal(String(getXattr(join(tree, 'f'), 'user.__proto__')), 'x');
 });
 
+const IMPOSSIBLE: readonly [name: string, records: Record<string, string>, message: RegExp][] = [
+  ['an access list that is none', { 'SCHILY.xattr.system.posix_acl_access': 'bad' }, /no file can have: EINVAL/],
+  ['an attribute with a long name', { [`SCHILY.xattr.user.${'n'.repeat(300)}`]: 'x' }, /no file can have: ERANGE/],
+  ['an attribute that is too large', { 'SCHILY.xattr.user.a': 'x'.repeat(70_000) }, /no file can have: E2BIG/],
+  ['an owner that is none', { uid: '4294967295' }, /the owner 4294967295, above the highest/],
+];
+for (const [name, records, message] of IMPOSSIBLE)
+  test(`${name} is refused`, { skip }, async () => {
+    await assert.rejects(
+      unpack(Buffer.concat([paxEntry(records), rawTar(file('f'))])),
+      (error) => isFailure(error, 'invalid') && message.test(error.message),
+    );
+  });
+
 test('marks of aufs are skipped', { skip }, async () => {
   const tree = await unpack(rawTar(dir('.wh..wh.plnk'), file('.wh..wh.plnk/1.2'), file('.wh..wh.aufs'), file('a')));
   assert.deepEqual(readdirSync(tree), ['a']);

@@ -93,6 +93,9 @@ function entryFailure(error: unknown): unknown {
   const detail = { cause: error };
   if (code === 'ENAMETOOLONG')
     return new Failure('invalid', 'TAR_ENTRY_REFUSED', `a name in the archive is too long: ${text(error)}`, detail);
+  // Of an attribute: its value, the length of its name, the length of its value.
+  if (code === 'EINVAL' || code === 'ERANGE' || code === 'E2BIG')
+    return new Failure('invalid', 'TAR_ENTRY_REFUSED', `the archive has what no file can have: ${text(error)}`, detail);
   if (code === 'EPERM' || code === 'EACCES' || code === 'EOPNOTSUPP' || code === 'ENOTSUP')
     return new Failure('unsupported', 'TAR_ENTRY_UNSUPPORTED', `the file system refuses ${text(error)}`, detail);
   return error;

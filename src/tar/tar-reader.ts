@@ -214,8 +214,8 @@ export class TarReader {
       path: name,
       type,
       mode: header.mode,
-      uid: numberOf(records, 'uid', offset) ?? header.uid,
-      gid: numberOf(records, 'gid', offset) ?? header.gid,
+      uid: ownerId(numberOf(records, 'uid', offset) ?? header.uid, offset),
+      gid: ownerId(numberOf(records, 'gid', offset) ?? header.gid, offset),
       size: type !== 'file' ? 0 : isOldSparse ? oldSize : (sparse?.size ?? stated),
       mtime: seconds,
       mtimeNsec: nanoseconds,
@@ -346,3 +346,9 @@ const untilZero = (bytes: Buffer): string => {
 
 /** `size` rounded up to whole blocks. */
 const padded = (size: number): number => Math.ceil(size / BLOCK) * BLOCK;
+
+/** The highest value is -1 to the kernel, which means that an owner stays as it is. */
+function ownerId(id: number, offset: number): number {
+  if (id >= 0xffff_ffff) throw invalidTar(`tar entry of the owner ${id}, above the highest there is`, offset);
+  return id;
+}

@@ -61,6 +61,12 @@ const SYNTAX: readonly [name: string, dockerfile: string, message: RegExp][] = [
     'FROM busybox\nWORKDIR /etc/passwd\n',
     /Cannot mkdir: \/etc\/passwd is not a directory/,
   ],
+  [
+    'a folder below a file',
+    'FROM busybox\nWORKDIR /etc/passwd/x\n',
+    /Cannot mkdir: .*passwd\/x is not a directory\nat Dockerfile:2:/,
+  ],
+  ['a platform that the image is not for', 'FROM --platform=windows/amd64 busybox\nLABEL a=b\n', /registry|lookup/],
   ['a signal that is none', 'FROM busybox\nSTOPSIGNAL SIGNOPE\n', /Invalid signal: SIGNOPE\nat Dockerfile:2:/],
   ['a wrong port', 'FROM busybox\nEXPOSE foo\n', /invalid containerPort: foo/i],
   ['a wrong duration', 'FROM busybox\nHEALTHCHECK --interval=x CMD true\n', /on line 2: .*invalid duration "x"/],

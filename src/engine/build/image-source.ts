@@ -38,7 +38,8 @@ export function imageSource(
 function find(store: Store, name: string, platform: Platform): ImageRecord | undefined {
   try {
     const image = store.images.resolve(name);
-    const isRight = isHostPlatform(platform) || image.config.architecture === platform.architecture;
+    const { os, architecture } = image.config;
+    const isRight = isHostPlatform(platform) || (os === platform.os && architecture === platform.architecture);
     return isRight ? image : undefined;
   } catch (error) {
     if (isFailure(error, 'not-found')) return undefined;
