@@ -22,7 +22,7 @@ try {
   const tars = join(folder, 'tars');
   for (const path of [tars, join(folder, 'docker'), join(folder, 'strake')]) mkdirSync(path);
   writeHostileTars(tars);
-  await using dockerd = await startDockerd(join(folder, 'docker'));
+  await using dockerd = await startDockerd(join(folder, 'docker'), { networks: true });
   await using host = await startHost({ folder: join(folder, 'strake') });
   await importBusybox(host);
   await dockerd.ok(['import', join(host.folder, 'busybox.tar'), 'busybox']);

@@ -1,27 +1,6 @@
-/** One thing that a user does, as lines of a shell in which `docker` is the unmodified client and `run` is `docker run` without a network. */
-export interface ParityCase {
-  readonly script: string;
-  /** Why the two differ, where they may. */
-  readonly differs?: string;
-}
-
-export interface ParityFamily {
-  readonly title: string;
-  readonly cases: readonly ParityCase[];
-}
-
-/** Lines of a family, one case each. ` ### ` begins the reason of a difference. */
-function family(title: string, lines: string): ParityFamily {
-  const cases = lines
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line !== '')
-    .map((line): ParityCase => {
-      const [script = '', differs] = line.split(' ### ');
-      return differs === undefined ? { script } : { script, differs };
-    });
-  return { title, cases };
-}
+import { family, type ParityFamily } from './family.ts';
+import { NAMESPACE_FAMILIES } from './namespace-cases.ts';
+import { SHAPE_FAMILIES } from './shape-cases.ts';
 
 export const FAMILIES: readonly ParityFamily[] = [
   family(
@@ -536,4 +515,6 @@ export const FAMILIES: readonly ParityFamily[] = [
     docker update --nope x
     `,
   ),
+  ...NAMESPACE_FAMILIES,
+  ...SHAPE_FAMILIES,
 ];

@@ -9,7 +9,18 @@ export interface Engine {
 }
 
 const CASE_LIMIT_MS = 60_000;
-const PRELUDE = 'run() { docker run --network none "$@"; }\n';
+const PRELUDE = `run() { docker run --network none "$@"; }
+api() { curl -s --unix-socket "\${DOCKER_HOST#unix://}" -X "$1" "http://docker$2" "\${@:3}"; }
+shape() { api GET "$@" | python3 -c '
+import json, sys
+def walk(value, path):
+    if isinstance(value, dict):
+        for key in sorted(value): walk(value[key], path + "." + key)
+    elif isinstance(value, list) and value: walk(value[0], path + "[]")
+    else: print(path, "null" if value is None else type(value).__name__)
+walk(json.load(sys.stdin), "")
+'; }
+`;
 
 /** `address` is for DOCKER_HOST; `tars` holds the archives of the cases. */
 export function makeEngine(folder: string, address: string, tars: string): Engine {

@@ -1,5 +1,5 @@
 import type { Result } from '../../test/system/harness.ts';
-import type { ParityCase, ParityFamily } from './cases.ts';
+import type { ParityCase, ParityFamily } from './family.ts';
 
 /** A case as both engines answered it. */
 export interface Outcome {

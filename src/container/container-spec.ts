@@ -10,9 +10,10 @@ import type { Container } from './container.ts';
 import { parseDeviceRule } from './device-rules.ts';
 import { containerEnvironment } from './environment.ts';
 import { hasInit, INIT_PATH } from './init.ts';
-import { specMounts } from './mounts.ts';
+import { specMounts } from './mount-forms.ts';
 import { resourcesOf } from './options.ts';
 import { securityOf } from './security.ts';
+import { ownSharedMemory } from './shared-memory.ts';
 import { type ResolvedUser, resolveUser } from './user.ts';
 
 export interface LaunchNeeds {
@@ -22,6 +23,8 @@ export interface LaunchNeeds {
   readonly runFolder: string;
   /** Process ID of another container's first process. */
   readonly pidOf: (container: string) => number;
+  /** Where another container's shared memory is mounted; refused when it does not share it. */
+  readonly sharedMemoryOf: (container: string) => string;
 }
 
 /** The config.json of a container whose root file system is mounted at `root`. `files` are the host's own mounts. */
@@ -35,6 +38,8 @@ export function specOf(
   const { config, hostConfig, mounts } = container.record;
   const user = resolveUser(root, config.User ?? '', hostConfig.GroupAdd ?? []);
   const { seccomp } = securityOf(hostConfig);
+  const ipcMounts = sharedIpcMounts(container, needs);
+  const taken = new Set(mounts.map((mount) => mount.destination));
   const ownNetwork = attachment.namespacePath !== undefined;
   return runtimeSpec({
     process: processOf(container, {
@@ -59,7 +64,7 @@ export function specOf(
     cgroupMode: needs.cgroups.mode,
     resources: resourcesOf(hostConfig, needs.cgroups),
     shmSize: hostConfig.IpcMode === 'none' ? undefined : (hostConfig.ShmSize ?? 0),
-    mounts: [...files, ...specMounts(mounts), ...sharedIpcMounts(hostConfig.IpcMode, needs)],
+    mounts: [...ipcMounts.filter(({ destination }) => !taken.has(destination)), ...files, ...specMounts(mounts)],
     devices: (hostConfig.Devices ?? []).flatMap(({ PathOnHost, PathInContainer, CgroupPermissions }) =>
       devicesAt(PathOnHost, PathInContainer || PathOnHost).map((node) => ({
         node,
@@ -74,6 +79,7 @@ export function specOf(
     sysctls: { ...(ownNetwork ? NETWORK_SYSCTLS : {}), ...hostConfig.Sysctls },
     maskedPaths: hostConfig.MaskedPaths ?? [],
     readonlyPaths: hostConfig.ReadonlyPaths ?? [],
+    annotations: hostConfig.Annotations ?? {},
   });
 }
 
@@ -127,7 +133,8 @@ function namespaceOf(mode: string | undefined, type: 'pid' | 'ipc', needs: Launc
 }
 
 /** Shared memory goes with the IPC namespace. */
-function sharedIpcMounts(mode: string | undefined, needs: LaunchNeeds): SpecMount[] {
+function sharedIpcMounts(container: Container, needs: LaunchNeeds): SpecMount[] {
+  const mode = container.record.hostConfig.IpcMode ?? '';
   const bind = (source: string, destination: string): SpecMount => ({
     destination,
     type: 'bind',
@@ -136,7 +143,8 @@ function sharedIpcMounts(mode: string | undefined, needs: LaunchNeeds): SpecMoun
   });
   if (mode === 'host')
     return ['/dev/shm', '/dev/mqueue'].filter((path) => existsSync(path)).map((path) => bind(path, path));
-  if (!mode?.startsWith('container:')) return [];
-  const root = `/proc/${needs.pidOf(mode.slice('container:'.length))}/root`;
-  return [bind(`${root}/dev/shm`, '/dev/shm')];
+  const own = ownSharedMemory(container);
+  if (own !== undefined) return [bind(own, '/dev/shm')];
+  if (!mode.startsWith('container:')) return [];
+  return [bind(needs.sharedMemoryOf(mode.slice('container:'.length)), '/dev/shm')];
 }

@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import { PassThrough } from 'node:stream';
 import type { Attachment } from '../host/network/attachment.ts';
 import { Failure } from '../lib/error.ts';
@@ -89,8 +90,7 @@ export class Container {
   }
 
   get cgroupsPath(): string {
-    const parent = this.record.hostConfig.CgroupParent || 'strake';
-    return `/${parent.replace(/^\/+/, '')}/${this.id}`;
+    return posix.join('/', this.record.hostConfig.CgroupParent || 'strake', this.id);
   }
 
   /** Runs changes of the container's life one after the other. */

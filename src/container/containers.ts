@@ -25,6 +25,7 @@ import { isAlive } from './record.ts';
 import { refuseRemovalOfRunning, refuseRemoved, removeContainer } from './remove-container.ts';
 import { restartLater } from './restart-later.ts';
 import { restartDelay } from './restart-policy.ts';
+import { sharedMemoryOf } from './shared-memory.ts';
 import { killContainer, noteStopByUser, type StopOptions, signalByUser, stopContainer } from './stop-container.ts';
 import { updateContainer } from './update-container.ts';
 
@@ -63,6 +64,7 @@ export class Containers implements AsyncDisposable {
       runFolder: needs.runFolder,
       log: needs.log,
       idOf: (ref) => this.find(ref).id,
+      sharedMemoryOf: (ref) => sharedMemoryOf(this.find(ref), (other) => this.find(other)),
       pidOf: (ref) => this.find(ref).running().launched.process.pid,
       save: (container) => {
         if (container.recorded) needs.store.containers.update(container.id, container.record);

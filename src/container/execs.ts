@@ -74,7 +74,7 @@ export class Execs {
       phase: { status: 'created' },
       size: undefined,
     });
-    this.#needs.emit(container, `exec_create: ${body.Cmd.join(' ')}`, { execID: id });
+    this.#needs.emit(container, `exec_create: ${commandOf(body.Cmd)}`, { execID: id });
     return id;
   }
 
@@ -157,7 +157,7 @@ export class Execs {
       OpenStdin: body.AttachStdin ?? false,
       OpenStdout: body.AttachStdout ?? false,
       OpenStderr: body.AttachStderr ?? false,
-      CanRemove: phase.status === 'exited',
+      CanRemove: false,
       ContainerID: container.id,
       DetachKeys: body.DetachKeys ?? '',
       Pid: phase.status === 'running' ? phase.process.pid : 0,
@@ -196,7 +196,7 @@ export class Execs {
     options: { readonly signal: AbortSignal; readonly size?: ExecSize | undefined },
   ): Promise<void> {
     const { id, container, body, hub, input } = exec;
-    this.#needs.emit(container, `exec_start: ${body.Cmd?.join(' ')}`, { execID: id });
+    this.#needs.emit(container, `exec_start: ${commandOf(body.Cmd ?? [])}`, { execID: id });
     try {
       const process = await startProcess({
         start: (start) => this.#needs.runtime.exec(start),
@@ -272,6 +272,11 @@ export class Execs {
     for (const { id, phase } of this.#execs.values())
       if (phase.status === 'exited' && phase.at < limit) this.#execs.delete(id);
   }
+}
+
+/** As Docker's events have it: a space behind a command without arguments. */
+function commandOf([program = '', ...args]: readonly string[]): string {
+  return `${program} ${args.join(' ')}`;
 }
 
 /** ConsoleSize is height, then width; zeros mean unset. */

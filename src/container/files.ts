@@ -22,7 +22,7 @@ export function hostsFile(options: {
   /** Other containers that the user gave names to. */
   readonly linked: readonly { readonly address: string; readonly names: readonly string[] }[];
 }): string {
-  const names = options.domainname ? `${options.hostname}.${options.domainname} ${options.hostname}` : options.hostname;
+  const names = namesOf(options);
   const lines = [
     '127.0.0.1\tlocalhost',
     '::1\tlocalhost ip6-localhost ip6-loopback',
@@ -39,6 +39,13 @@ export function hostsFile(options: {
     ...options.addresses.map((address) => `${address}\t${names}`),
   ];
   return lines.map((line) => `${line}\n`).join('');
+}
+
+/** The full name and the first word of it. A domain goes behind the host's name. */
+function namesOf({ hostname, domainname }: { readonly hostname: string; readonly domainname: string }): string {
+  if (domainname) return `${hostname}.${domainname} ${hostname}`;
+  const [short = ''] = hostname.split('.', 1);
+  return short === '' || short === hostname ? hostname : `${hostname} ${short}`;
 }
 
 /** Writes the files into the container's folder. */
@@ -79,12 +86,12 @@ function readSmall(path: string): string | undefined {
 const SMALL = 1 << 20;
 
 /** The mounts that bring them in, except where `taken` says that the user mounts something there. */
-export function fileMounts(folder: string, taken: ReadonlySet<string>): SpecMount[] {
+export function fileMounts(folder: string, taken: ReadonlySet<string>, readOnly: boolean): SpecMount[] {
   return PLACES.filter(({ destination }) => !taken.has(destination)).map(({ name, destination }) => ({
     destination,
     type: 'bind',
     source: join(folder, name),
-    options: ['rbind', 'rprivate'],
+    options: ['rbind', 'rprivate', readOnly ? 'ro' : 'rw'],
   }));
 }
 

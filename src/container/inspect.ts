@@ -8,7 +8,7 @@ import type {
 } from '../wire/container.ts';
 import { argumentsOf } from './config.ts';
 import type { Container } from './container.ts';
-import { mountPoints } from './mounts.ts';
+import { mountPoints } from './mount-forms.ts';
 import { type ContainerPhase, isAlive } from './record.ts';
 
 /** Times that are not set. */
@@ -40,7 +40,12 @@ export function toInspect(container: Container, execIds: readonly string[] = [])
     HostConfig: record.hostConfig,
     GraphDriver: {
       Name: 'overlay2',
-      Data: { MergedDir: snapshot.merged, UpperDir: snapshot.upper },
+      Data: {
+        LowerDir: snapshot.folders.lower.join(':'),
+        MergedDir: snapshot.merged,
+        UpperDir: snapshot.upper,
+        WorkDir: snapshot.folders.work,
+      },
     },
     Mounts: mountPoints(record.mounts),
     Config: record.config,

@@ -14,6 +14,7 @@ import { type MadeTargets, type MountTarget, makeMountTargets, removeMountTarget
 import type { PlannedMount } from './mounts.ts';
 import { fillVolumes } from './prepare-mounts.ts';
 import { checkPropagation } from './propagation.ts';
+import { closeSharedMemory, openSharedMemory } from './shared-memory.ts';
 import { type StartedProcess, startProcess } from './start-process.ts';
 
 export interface Launched {
@@ -32,15 +33,19 @@ export interface PreparedRoot {
 
 /** Mounts a container's file system and makes in it what its mounts need. When that fails, everything is as before. */
 export async function prepareRoot(container: Container): Promise<PreparedRoot> {
-  const { mounts } = container.record;
+  const { mounts, hostConfig } = container.record;
   const { snapshot } = container;
   checkPropagation(mounts);
   const path = snapshot.mount({ volatile: container.isThrownAway });
   try {
+    openSharedMemory(container);
     await fillVolumes(mounts, path);
     makeWorkingFolder(container, path);
     const taken = new Set(mounts.map((mount) => mount.destination));
-    const files = [...fileMounts(container.folder, taken), ...(hasInit(container) ? [initMount()] : [])];
+    const files = [
+      ...fileMounts(container.folder, taken, hostConfig.ReadonlyRootfs ?? false),
+      ...(hasInit(container) ? [initMount()] : []),
+    ];
     return { path, files, targets: makeMountTargets(path, snapshot.upper, mountTargets(mounts, files)) };
   } catch (error) {
     await leaveRoot(container, { made: [], raised: [] });
@@ -74,6 +79,7 @@ export async function launch(
 /** Ends the use of the mounted root by the run. */
 export async function leaveRoot(container: Container, targets: MadeTargets): Promise<void> {
   const { snapshot } = container;
+  closeSharedMemory(container);
   if (container.rootUses === 0) {
     await unmountInBackground(snapshot.merged);
     snapshot.unmount();

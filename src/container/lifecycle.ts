@@ -207,7 +207,7 @@ function attachRequest(container: Container, needs: LifecycleNeeds): AttachReque
     hostname: hostnameOf(container),
     links: links.map((link) => {
       const [target = '', alias = target] = link.split(':');
-      return { container: needs.idOf(target), alias };
+      return { container: linkedId(target, needs), alias };
     }),
     ports: {
       exposed: Object.keys(config.ExposedPorts ?? {}),
@@ -221,6 +221,15 @@ function attachRequest(container: Container, needs: LifecycleNeeds): AttachReque
     },
     ...(config.MacAddress ? { mac: config.MacAddress } : {}),
   };
+}
+
+function linkedId(target: string, needs: LifecycleNeeds): string {
+  try {
+    return needs.idOf(target);
+  } catch (error) {
+    if (!isFailure(error, 'not-found')) throw error;
+    throw new Failure('invalid', 'LINK_TARGET', `could not get container for ${target}: ${error.message}`);
+  }
 }
 
 function networksOf(attachment: Attachment): JoinedNetwork[] {

@@ -95,7 +95,11 @@ function testFor(
       };
     }
     case 'is-task':
+      if (!values.every((value) => ['0', '1', 'false', 'true'].includes(value)))
+        throw invalid(`invalid filter 'is-task=[${values.join(' ')}]'`);
       return any((_, value) => value === 'false' || value === '0');
+    case 'isolation':
+      return () => true; // of Windows
     default:
       throw invalid(`invalid filter '${key}'`);
   }

@@ -29,7 +29,9 @@ export function logLimits({ Type, Config }: LogConfig): LogLimits {
   const known = DRIVERS[Type];
   if (!known) throw invalid(`error looking up logging plugin ${Type}: plugin "${Type}" not found`);
   for (const name of Object.keys(Config))
-    if (!known.includes(name)) throw invalid(`unknown log opt '${name}' for ${Type} log driver`);
+    if (!known.includes(name))
+      throw invalid(`unknown log opt '${name}' for ${Type === 'local' ? 'log driver local' : `${Type} log driver`}`);
+  checkMode(Config);
   const defaults =
     Type === 'local' ? { size: '20m', files: '5', compress: true } : { size: '-1', files: '1', compress: false };
   const maxSize = parseSize(Config['max-size'] ?? defaults.size);
@@ -41,6 +43,13 @@ export function logLimits({ Type, Config }: LogConfig): LogLimits {
   if (compress && (maxFiles < 2 || maxSize === undefined))
     throw failed('compress cannot be true when max-file is less than 2 or max-size is not set');
   return { maxSize, maxFiles, compress };
+}
+
+/** Lines never wait here: blocking and non-blocking come to the same. */
+function checkMode({ mode = 'blocking', 'max-buffer-size': buffer }: LogConfig['Config']): void {
+  if (mode !== 'blocking' && mode !== 'non-blocking') throw invalid(`logger: logging mode not supported: ${mode}`);
+  if (buffer !== undefined && mode === 'blocking')
+    throw invalid("logger: max-buffer-size option is only supported with 'mode=non-blocking'");
 }
 
 /** What `logs --details` shows before each line: labels, variables and the tag that the log's options name. */

@@ -15,6 +15,17 @@ const NO_CPU = {
   throttling_data: { periods: 0, throttled_periods: 0, throttled_time: 0 },
 };
 
+const NO_BLOCK_IO = {
+  io_service_bytes_recursive: null,
+  io_serviced_recursive: null,
+  io_queue_recursive: null,
+  io_service_time_recursive: null,
+  io_wait_time_recursive: null,
+  io_merged_recursive: null,
+  io_time_recursive: null,
+  sectors_recursive: null,
+};
+
 /** The processes of a running container, as `ps` of this machine shows them. `psArgs` must ask for a PID column. */
 export async function processTable(
   container: Container,
@@ -24,7 +35,10 @@ export async function processTable(
   container.running();
   const own = new Set(processesIn(cgroups, container.cgroupsPath).map(String));
   const args = (options.psArgs || '-ef').split(/\s+/).filter(Boolean);
-  const { exitCode, stdout, stderr } = await runProgram('ps', args, { signal: options.signal });
+  // Without -q, ps leaves out what it does not think to be of its caller; some options do not go with it.
+  const chosen = await runProgram('ps', [...args, `-q${[...own].join(',')}`], { signal: options.signal });
+  const shown = chosen.exitCode === 0 ? chosen : await runProgram('ps', args, { signal: options.signal });
+  const { exitCode, stdout, stderr } = shown;
   if (exitCode !== 0)
     throw new Failure('invalid', 'PS_FAILED', `ps: ${stderr.trim().split('\n', 1)[0]?.slice(0, 500)}`);
   const [header = '', ...lines] = stdout.trimEnd().split('\n');
@@ -71,7 +85,7 @@ function sample(container: Container, cgroups: Cgroups, before: ContainerStats |
     read: isAlive(phase) ? new Date().toISOString() : NO_TIME,
     preread: before?.read ?? NO_TIME,
     pids_stats: { ...(pids ? { current: pids.current, ...(pids.limit ? { limit: pids.limit } : {}) } : {}) },
-    blkio_stats: blockIo ? { io_service_bytes_recursive: [...blockIo] } : {},
+    blkio_stats: { ...NO_BLOCK_IO, ...(blockIo ? { io_service_bytes_recursive: [...blockIo] } : {}) },
     num_procs: 0,
     storage_stats: {},
     cpu_stats: cpu
@@ -92,7 +106,14 @@ function sample(container: Container, cgroups: Cgroups, before: ContainerStats |
         }
       : NO_CPU,
     precpu_stats: before?.cpu_stats ?? NO_CPU,
-    memory_stats: memory ? { usage: memory.usage, limit: memory.limit ?? totalmem(), stats: memory.stats } : {},
+    memory_stats: memory
+      ? {
+          usage: memory.usage,
+          ...(memory.highest === undefined ? {} : { max_usage: memory.highest }),
+          limit: memory.limit ?? totalmem(),
+          stats: memory.stats,
+        }
+      : {},
     ...(isAlive(phase) ? { networks: networkCounters(phase.pid) } : {}),
   };
 }

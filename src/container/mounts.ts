@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync } from 'node:fs';
 import { posix } from 'node:path';
-import type { SpecMount } from '../host/spec.ts';
+import { canLockMountsBelow } from '../host/mount.ts';
 import { Failure, isFailure } from '../lib/error.ts';
+import { checkVolumeDriver, checkVolumeOptions } from '../store/volume-options.ts';
 import type { NewVolume, VolumeRecord } from '../store/volumes.ts';
-import type { ContainerConfig, HostConfig, MountPoint, MountRequest } from '../wire/container.ts';
+import type { ContainerConfig, HostConfig, MountRequest } from '../wire/container.ts';
 
 /** A mount that a container was created with. Part of its record. */
 export type PlannedMount =
@@ -15,6 +16,10 @@ export type PlannedMount =
       readonly readOnly: boolean;
       readonly propagation: string;
       readonly recursive: boolean;
+      /** With `readOnly`, mounts below it stay writable. Not set in records of before. */
+      readonly writableBelow?: boolean;
+      /** As the user wrote it. */
+      readonly mode?: string;
     }
   | {
       readonly type: 'volume';
@@ -26,6 +31,7 @@ export type PlannedMount =
       readonly copy: boolean;
       /** Made for this container; goes with it when that is asked for. */
       readonly anonymous: boolean;
+      readonly mode?: string;
     }
   | {
       readonly type: 'tmpfs';
@@ -54,15 +60,16 @@ export function planMounts(config: ContainerConfig, host: HostConfig, sources: M
   };
   for (const from of host.VolumesFrom ?? []) {
     const [container = '', mode = ''] = from.split(':');
+    if (container === '') throw invalid('volumes-from specification cannot be an empty string');
     if (!['', 'ro', 'rw', 'z', 'Z'].includes(mode)) throw invalid(`invalid mode: ${mode}`);
     for (const mount of inheritedMounts(container, sources)) {
       if (mount.type === 'tmpfs') continue;
-      planned.set(mount.destination, { ...mount, readOnly: mount.readOnly || mode === 'ro' });
+      planned.set(mount.destination, { ...mount, readOnly: mount.readOnly || mode === 'ro', mode: '' });
     }
   }
   const inherited = new Set(planned.keys());
   const explicit = [
-    ...(host.Binds ?? []).map((bind) => fromBind(bind, sources)),
+    ...(host.Binds ?? []).map((bind) => fromBind(bind, host.VolumeDriver ?? '', sources)),
     ...(host.Mounts ?? []).map((mount) => fromRequest(mount, sources)),
     ...Object.entries(host.Tmpfs ?? {}).map(([path, options]) => fromTmpfs(path, options)),
   ];
@@ -86,62 +93,53 @@ function inheritedMounts(container: string, sources: MountSources): readonly Pla
   }
 }
 
-/** The mounts in the runtime's form. */
-export function specMounts(mounts: readonly PlannedMount[]): SpecMount[] {
-  return mounts.map(toSpec);
-}
-
-/** The mounts as `inspect` lists them. */
-export function mountPoints(mounts: readonly PlannedMount[]): MountPoint[] {
-  return mounts.filter((mount) => mount.type !== 'tmpfs' || mount.listed).map(toMountPoint);
-}
-
-function toSpec(mount: PlannedMount): SpecMount {
-  const { destination } = mount;
-  switch (mount.type) {
-    case 'tmpfs':
-      return { destination, type: 'tmpfs', source: 'tmpfs', options: mount.options };
-    case 'volume':
-      return { destination, type: 'bind', source: mount.source, options: ['rbind', 'rprivate', access(mount)] };
-    case 'bind': {
-      const bind = mount.recursive ? 'rbind' : 'bind';
-      return { destination, type: 'bind', source: mount.source, options: [bind, mount.propagation, access(mount)] };
-    }
-  }
-}
-
-function toMountPoint(mount: PlannedMount): MountPoint {
-  const Destination = mount.destination;
-  if (mount.type === 'tmpfs') return { Type: 'tmpfs', Source: '', Destination, Mode: '', RW: true, Propagation: '' };
-  const common = { Source: mount.source, Destination, Mode: mount.readOnly ? 'ro' : '', RW: !mount.readOnly };
-  if (mount.type === 'bind') return { Type: 'bind', ...common, Propagation: mount.propagation };
-  return { Type: 'volume', Name: mount.name, ...common, Driver: 'local', Propagation: '' };
-}
-
 const PROPAGATIONS = new Set(['private', 'rprivate', 'shared', 'rshared', 'slave', 'rslave']);
 
 /** `source:destination[:options]` or `destination` alone, as in `-v`. */
-function fromBind(bind: string, sources: MountSources): PlannedMount {
+function fromBind(bind: string, driver: string, sources: MountSources): PlannedMount {
   const [first = '', second, mode = '', rest] = bind.split(':');
   if (rest !== undefined || first === '' || second === '') throw invalid(`invalid volume specification: '${bind}'`);
   const options = mode.split(',').filter(Boolean);
   let readOnly = false;
   let copy = true;
   let propagation = 'rprivate';
+  const kinds = new Set<string>();
   for (const option of options) {
+    const kind = PROPAGATIONS.has(option) ? 'propagation' : BIND_OPTIONS.get(option);
+    if (kind === undefined || kinds.has(kind)) throw invalid(`invalid mode: ${mode}`);
+    kinds.add(kind);
     if (option === 'ro') readOnly = true;
-    else if (option === 'nocopy') copy = false;
-    else if (PROPAGATIONS.has(option)) propagation = option;
-    else if (!['rw', 'z', 'Z', 'consistent', 'cached', 'delegated'].includes(option))
-      throw invalid(`invalid mode: ${mode}`);
+    if (option === 'nocopy') copy = false;
+    if (kind === 'propagation') propagation = option;
   }
-  const destination = checkedDestination(second ?? first, bind, first.startsWith('/') ? 'bind' : 'volume');
-  if (second === undefined) return volumeMount(undefined, destination, { readOnly, copy }, sources);
-  if (!first.startsWith('/')) return volumeMount(first, destination, { readOnly, copy }, sources);
+  const type = first.startsWith('/') && second !== undefined ? 'bind' : 'volume';
+  const destination = checkedDestination(second ?? first, bind, type);
+  const wrong = (field: string) =>
+    invalid(
+      `invalid volume specification: '${bind}': invalid mount config for type "${type}": field ${field} must not be specified`,
+    );
+  if (type === 'volume') {
+    if (kinds.has('propagation')) throw wrong('BindOptions');
+    const shown = second === undefined ? {} : { mode: mode || 'z' };
+    return { ...volumeMount(second && first, destination, { readOnly, copy, driver }, sources), ...shown };
+  }
+  if (kinds.has('copy')) throw wrong('VolumeOptions');
   const source = posix.resolve(first);
   if (!existsSync(source)) mkdirSync(source, { recursive: true, mode: 0o755 });
-  return { type: 'bind', source, destination, readOnly, propagation, recursive: true };
+  return { type, source, destination, readOnly, propagation, recursive: true, writableBelow: false, mode };
 }
+
+/** Options of `-v`, of each kind one at most. */
+const BIND_OPTIONS: ReadonlyMap<string, string> = new Map([
+  ['ro', 'access'],
+  ['rw', 'access'],
+  ['z', 'label'],
+  ['Z', 'label'],
+  ['nocopy', 'copy'],
+  ['consistent', 'consistency'],
+  ['cached', 'consistency'],
+  ['delegated', 'consistency'],
+]);
 
 function fromRequest(mount: MountRequest, sources: MountSources): PlannedMount {
   const wrong = (what: string) => invalid(`invalid mount config for type "${mount.Type}": ${what}`);
@@ -153,7 +151,13 @@ function fromRequest(mount: MountRequest, sources: MountSources): PlannedMount {
   switch (mount.Type) {
     case 'bind': {
       const { Propagation = '', NonRecursive = false, CreateMountpoint = false } = mount.BindOptions ?? {};
+      const { ReadOnlyNonRecursive = false, ReadOnlyForceRecursive = false } = mount.BindOptions ?? {};
       const source = mount.Source ?? '';
+      if (source === '') throw wrong('field Source must not be empty');
+      if ((ReadOnlyNonRecursive || ReadOnlyForceRecursive) && !readOnly)
+        throw wrong('mount type BindOptions.ReadOnlyNonRecursive and ReadOnlyForceRecursive need a read-only mount');
+      if (ReadOnlyForceRecursive && (NonRecursive || ReadOnlyNonRecursive || !canLockMountsBelow()))
+        throw wrong('BindOptions.ReadOnlyForceRecursive cannot be followed');
       if (!source.startsWith('/')) throw wrong(`invalid mount path: '${source}' mount path must be absolute`);
       if (Propagation !== '' && !PROPAGATIONS.has(Propagation)) throw wrong(`invalid propagation mode: ${Propagation}`);
       if (!existsSync(source)) {
@@ -168,17 +172,17 @@ function fromRequest(mount: MountRequest, sources: MountSources): PlannedMount {
         readOnly,
         propagation,
         recursive: !NonRecursive,
+        writableBelow: ReadOnlyNonRecursive,
+        mode: '',
       };
     }
     case 'volume': {
-      const copy = !mount.VolumeOptions?.NoCopy;
-      return volumeMount(
-        mount.Source || undefined,
-        destination,
-        { readOnly, copy },
-        sources,
-        mount.VolumeOptions?.Labels,
-      );
+      const { NoCopy = false, Labels, DriverConfig = {}, Subpath = '' } = mount.VolumeOptions ?? {};
+      if (Subpath !== '')
+        throw new Failure('unsupported', 'VOLUME_SUBPATH', 'mounting a subpath of a volume is not supported');
+      const { Name: driver, Options } = DriverConfig;
+      const how = { readOnly, copy: !NoCopy, driver, labels: Labels, options: Options };
+      return { ...volumeMount(mount.Source || undefined, destination, how, sources), mode: 'z' };
     }
     case 'tmpfs': {
       if (mount.Source) throw wrong('field Source must not be specified');
@@ -214,15 +218,32 @@ function fromTmpfs(path: string, text: string): PlannedMount {
 function volumeMount(
   name: string | undefined,
   destination: string,
-  options: { readonly readOnly: boolean; readonly copy: boolean },
+  how: {
+    readonly readOnly: boolean;
+    readonly copy: boolean;
+    readonly driver?: string | undefined;
+    readonly labels?: Readonly<Record<string, string>> | undefined;
+    readonly options?: Readonly<Record<string, string>> | undefined;
+  },
   sources: MountSources,
-  labels: Readonly<Record<string, string>> = {},
-): PlannedMount {
+): Extract<PlannedMount, { type: 'volume' }> {
+  const { readOnly, copy, driver = '', labels = {}, options = {} } = how;
   const anonymous = name === undefined;
-  const volume = sources.volume({ name: name ?? randomBytes(32).toString('hex'), anonymous, labels, options: {} });
+  checkNewVolume(name ?? '', driver, options);
+  const volume = sources.volume({ name: name ?? randomBytes(32).toString('hex'), anonymous, labels, options });
   // A volume with options is a bind of the folder that they name.
   const source = volume.options['device'] ?? volume.path;
-  return { type: 'volume', name: volume.name, source, destination, ...options, anonymous };
+  return { type: 'volume', name: volume.name, source, destination, readOnly, copy, anonymous };
+}
+
+/** Said as a wrong option: clients take "not found" for a missing image. */
+function checkNewVolume(name: string, driver: string, options: Readonly<Record<string, string>>): void {
+  try {
+    checkVolumeDriver(name, driver);
+  } catch (error) {
+    throw isFailure(error, 'not-found') ? invalid(error.message) : error;
+  }
+  checkVolumeOptions(name, options);
 }
 
 function checkedDestination(path: string, specification: string, type: 'bind' | 'volume'): string {
@@ -238,10 +259,6 @@ function tmpfsDestination(path: string): string {
   if (!path.startsWith('/')) throw invalid(`invalid mount path: '${path}' mount path must be absolute`);
   if (posix.resolve(path) === '/') throw invalid("invalid specification: destination can't be '/'");
   return posix.resolve(path);
-}
-
-function access(mount: { readonly readOnly: boolean }): 'ro' | 'rw' {
-  return mount.readOnly ? 'ro' : 'rw';
 }
 
 function invalid(message: string): Failure {

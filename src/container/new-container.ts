@@ -10,6 +10,7 @@ import { Container } from './container.ts';
 import type { ContainersNeeds } from './containers.ts';
 import { type MountSources, planMounts } from './mounts.ts';
 import { checkConfig, normaliseHostConfig } from './options.ts';
+import { checkSharedNamespaces } from './shared-namespaces.ts';
 
 export interface NewContainer {
   /** Without slash; one is chosen when undefined. */
@@ -42,6 +43,7 @@ export function makeContainer(
   const merged = mergeConfig(request.image.config, request.config);
   checkConfig(merged);
   const { hostConfig, warnings } = normaliseHostConfig(request.hostConfig, needs.cgroups);
+  warnings.push(...checkSharedNamespaces(request.config, hostConfig));
   const id = newContainerId();
   const config: ContainerConfig = { ...merged, Hostname: merged.Hostname || defaultHostname(id, hostConfig) };
   const mounts = planMounts(config, hostConfig, needs.sources);

@@ -1,4 +1,6 @@
+import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 import { containerCapabilities } from '../host/capabilities.ts';
 import type { Cgroups } from '../host/cgroup.ts';
 import { DEFAULT_MASKED_PATHS, DEFAULT_READONLY_PATHS, type Resources } from '../host/spec.ts';
@@ -61,6 +63,7 @@ export function normaliseHostConfig(
     ReadonlyPaths: isOpen ? null : (asked.ReadonlyPaths ?? [...DEFAULT_READONLY_PATHS]),
   };
   checkLimits(asked);
+  checkRealtime(asked, cgroups);
   Object.assign(hostConfig, supportedWeights(hostConfig, cgroups, warnings));
   checkModes(hostConfig);
   checkUnsupported(hostConfig);
@@ -76,23 +79,40 @@ export function normaliseHostConfig(
 /** What Docker shows for options that were not given. */
 const UNSET: HostConfig = {
   ContainerIDFile: '',
+  VolumeDriver: '',
   VolumesFrom: null,
+  ConsoleSize: [0, 0],
   ExtraHosts: null,
   GroupAdd: null,
+  Cgroup: '',
   Links: null,
   SecurityOpt: null,
+  UsernsMode: '',
   Isolation: '',
   CpuShares: 0,
   NanoCpus: 0,
   CgroupParent: '',
   BlkioWeight: 0,
+  BlkioWeightDevice: [],
+  BlkioDeviceReadBps: [],
+  BlkioDeviceWriteBps: [],
+  BlkioDeviceReadIOps: [],
+  BlkioDeviceWriteIOps: [],
   CpuPeriod: 0,
   CpuQuota: 0,
+  CpuRealtimePeriod: 0,
+  CpuRealtimeRuntime: 0,
   CpusetCpus: '',
   CpusetMems: '',
   Devices: [],
+  DeviceCgroupRules: null,
+  DeviceRequests: null,
   MemoryReservation: 0,
   Ulimits: [],
+  CpuCount: 0,
+  CpuPercent: 0,
+  IOMaximumIOps: 0,
+  IOMaximumBandwidth: 0,
 };
 
 /** Checks what is free text in a container's own config. */
@@ -141,6 +161,8 @@ export function resourcesOf(host: HostConfig, cgroups: Cgroups): Resources {
     ...(host.CpuShares ? { cpuShares: host.CpuShares } : {}),
     ...(period ? { cpuPeriod: period } : {}),
     ...(quota ? { cpuQuota: quota } : {}),
+    ...(host.CpuRealtimePeriod ? { realtimePeriod: host.CpuRealtimePeriod } : {}),
+    ...(host.CpuRealtimeRuntime ? { realtimeRuntime: host.CpuRealtimeRuntime } : {}),
     ...(host.CpusetCpus ? { cpusetCpus: host.CpusetCpus } : {}),
     ...(host.CpusetMems ? { cpusetMems: host.CpusetMems } : {}),
     ...(host.PidsLimit ? { pids: host.PidsLimit } : {}),
@@ -179,6 +201,18 @@ function checkLimits(host: HostConfig): void {
   const swappiness = host.MemorySwappiness ?? -1;
   if (swappiness < -1 || swappiness > 100)
     throw invalid(`Invalid value: ${swappiness}, valid memory swappiness range is 0-100`);
+}
+
+function checkRealtime(
+  { CpuRealtimePeriod: period = 0, CpuRealtimeRuntime: runtime = 0 }: HostConfig,
+  cgroups: Cgroups,
+) {
+  if (period === 0 && runtime === 0) return;
+  const tree = cgroups.mode === 'v2' ? undefined : cgroups.controllers.get('cpu');
+  if (tree === undefined || !existsSync(join(tree, 'cpu.rt_runtime_us')))
+    throw invalid('kernel does not support CPU real-time scheduler');
+  if (period !== 0 && runtime > period)
+    throw invalid('cpu real-time runtime cannot be higher than cpu real-time period');
 }
 
 function checkModes(host: HostConfig): void {

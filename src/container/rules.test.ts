@@ -248,6 +248,9 @@ test('the hosts file names the container, extra hosts and the gateway', () => {
   });
   assert.match(text, /^127\.0\.0\.1\tlocalhost\n/);
   assert.match(text, /\n10\.0\.0\.5\tdb\nfe80::1\tsix\n172\.17\.0\.1\tup\n172\.17\.0\.2\th\.d h\n$/);
+  const rest = { addresses: ['172.17.0.2'], domainname: '', extraHosts: [], gateway: '', linked: [] };
+  assert.match(hostsFile({ ...rest, hostname: 'a.b.c' }), /\n172\.17\.0\.2\ta\.b\.c a\n$/);
+  assert.match(hostsFile({ ...rest, hostname: 'a' }), /\n172\.17\.0\.2\ta\n$/);
 });
 
 test('restart delays double, up to a minute, while the policy wants it', () => {

@@ -38,7 +38,7 @@ export function resolveUser(root: string, user: string, groupAdd: readonly strin
   const additionalGids = [gid, ...member.map((row) => Number(row[2])), ...added];
   const ids = [uid, ...additionalGids];
   if (!ids.every((id) => Number.isInteger(id) && id >= 0 && id <= LARGEST_ID))
-    throw invalid(`uids and gids must be in range 0-${LARGEST_ID}: ${user}`);
+    throw invalid(`uids and gids must be in range 0-${LARGEST_ID}`);
   return { uid, gid, additionalGids: [...new Set(additionalGids)], home: entry?.[5] || '/' };
 }
 
@@ -51,7 +51,7 @@ function rows(root: string, path: string): string[][] {
 }
 
 function idOf(text: string): number | undefined {
-  return /^\d{1,10}$/.test(text) ? Number(text) : undefined;
+  return /^\d{1,19}$/.test(text) ? Number(text) : undefined;
 }
 
 function invalid(message: string): Failure {

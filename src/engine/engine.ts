@@ -111,7 +111,7 @@ export async function openEngine(options: EngineOptions) {
   const parts = { store, snapshots, runtime, cgroups, networks, log, runFolder: join(run, 'sockets') };
   const containers = scope.use(await openContainers({ ...parts, emit }, { signal }));
 
-  const containerCases = new ContainerCases(store, containers);
+  const containerCases = new ContainerCases(store, containers, emit);
   const receiveLayer = async (...args: Parameters<Snapshots['receive']>) => {
     const layer = await snapshots.receive(...args);
     durability.note();

@@ -44,8 +44,17 @@ export function systemInfo(facts: SystemFacts): SystemInfo {
     ContainersStopped: stopped,
     Images: facts.images,
     Driver: 'overlay2',
-    DriverStatus: [['Layers', 'kernel overlayfs, one index a layer']],
-    Plugins: { Volume: ['local'], Network: ['bridge', 'host', 'none'], Authorization: null, Log: ['json-file'] },
+    DriverStatus: [
+      ['Supports d_type', 'true'],
+      ['Native Overlay Diff', 'true'],
+      ['Layers', 'kernel overlayfs, one index a layer'],
+    ],
+    Plugins: {
+      Volume: ['local'],
+      Network: ['bridge', 'host', 'null'],
+      Authorization: null,
+      Log: ['json-file', 'local'],
+    },
     MemoryLimit: true,
     SwapLimit: true,
     CpuCfsPeriod: true,
@@ -55,12 +64,25 @@ export function systemInfo(facts: SystemFacts): SystemInfo {
     PidsLimit: true,
     IPv4Forwarding: true,
     Debug: false,
+    NFd: 0,
+    NGoroutines: 0,
+    NEventsListener: 0,
+    HttpProxy: process.env['HTTP_PROXY'] ?? '',
+    HttpsProxy: process.env['HTTPS_PROXY'] ?? '',
+    NoProxy: process.env['NO_PROXY'] ?? '',
+    GenericResources: null,
+    InitBinary: 'docker-init',
+    Isolation: '',
+    OSVersion: osRelease('VERSION_ID') ?? '',
+    ContainerdCommit: { ID: '' },
+    RuncCommit: { ID: '' },
+    InitCommit: { ID: '' },
     OomKillDisable: facts.cgroupVersion === '1',
     DockerRootDir: facts.dataRoot,
     NCPU: cpus().length,
     MemTotal: totalmem(),
     KernelVersion: release(),
-    OperatingSystem: operatingSystem(),
+    OperatingSystem: osRelease('PRETTY_NAME') ?? 'Linux',
     OSType: 'linux',
     Architecture: hostPlatform().architecture === 'amd64' ? 'x86_64' : hostPlatform().architecture,
     CgroupDriver: 'cgroupfs',
@@ -99,10 +121,11 @@ function registryConfig({ mirrors, insecure }: RegistrySettings): Record<string,
   };
 }
 
-function operatingSystem(): string {
+/** A field of this machine's description. */
+function osRelease(field: string): string | undefined {
   try {
-    return /^PRETTY_NAME="?([^"\n]*)"?$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? 'Linux';
+    return new RegExp(`^${field}="?([^"\\n]*)"?$`, 'm').exec(readFileSync('/etc/os-release', 'utf8'))?.[1];
   } catch {
-    return 'Linux';
+    return undefined;
   }
 }

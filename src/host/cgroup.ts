@@ -59,6 +59,8 @@ export interface CgroupStats {
   readonly memory?: {
     readonly usage: number;
     readonly limit: number | undefined;
+    /** v1 only. */
+    readonly highest?: number | undefined;
     readonly stats: Record<string, number>;
   };
   readonly cpu?: { readonly total: number; readonly user: number; readonly system: number; readonly perCpu?: number[] };
@@ -151,6 +153,7 @@ function statsOfV1(read: ReadFile): CgroupStats {
           memory: {
             usage,
             limit: limit !== undefined && limit < NO_LIMIT ? limit : undefined,
+            highest: number(read('memory', 'memory.max_usage_in_bytes')),
             stats: table(read('memory', 'memory.stat')),
           },
         }),

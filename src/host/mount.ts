@@ -1,4 +1,5 @@
 import { readFileSync, statfsSync } from 'node:fs';
+import { release } from 'node:os';
 import { Failure, systemCode } from '../lib/error.ts';
 import { bind, bindInBackground, check, type NativePath, terminated } from './libc.ts';
 
@@ -14,6 +15,7 @@ const umount2Later = bindInBackground<[target: NativePath, flags: number]>(
 const MS_RDONLY = 0x1;
 const MS_NOSUID = 0x2;
 const MS_NODEV = 0x4;
+const MS_NOEXEC = 0x8;
 const MS_REMOUNT = 0x20;
 const MS_BIND = 0x1000;
 const MS_REC = 0x4000;
@@ -76,6 +78,18 @@ export function mountMemory(target: string, options: { readonly mode: number }):
     if (systemCode(error) !== 'EINVAL') throw error; // a kernel before 6.4
     mount(mode);
   }
+}
+
+/** Mounts shared memory as programs expect it at /dev/shm. `size` in bytes. */
+export function mountSharedMemory(target: string, options: { readonly size: number }): void {
+  const flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+  check(mountCall('shm', terminated(target), 'tmpfs', flags, `mode=1777,size=${options.size}`), 'mount', target);
+}
+
+/** True when read-only binds can make the mounts below them read-only too: mount_setattr(2) is there since Linux 5.12. */
+export function canLockMountsBelow(): boolean {
+  const [major = 0, minor = 0] = release().split('.').map(Number);
+  return major > 5 || (major === 5 && minor >= 12);
 }
 
 /** What happens to a mount and those below it in this mount namespace stays in it; what happens outside still comes in. */

@@ -66,6 +66,7 @@ function asRunc(text: string, program: string): string {
       prefix +
       (program.includes('/') ? `stat ${program}: no such file or directory` : 'executable file not found in $PATH')
     );
+  if (program === '') return `${prefix}executable file not found in $PATH`;
   if (/^(?:open executable|exec.*): (?:Permission denied|Operation not permitted)$/.test(text))
     return `${prefix}permission denied`;
   const folder = /^chdir `(.*)`: (.*)$/.exec(text);

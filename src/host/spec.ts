@@ -16,6 +16,9 @@ export interface Resources {
   readonly cpuShares?: number;
   readonly cpuPeriod?: number;
   readonly cpuQuota?: number;
+  /** Of real-time scheduling; v1 only. */
+  readonly realtimePeriod?: number;
+  readonly realtimeRuntime?: number;
   readonly cpusetCpus?: string;
   readonly cpusetMems?: string;
   readonly pids?: number;
@@ -96,6 +99,8 @@ export interface SpecOptions {
   readonly sysctls: Readonly<Record<string, string>>;
   readonly maskedPaths: readonly string[];
   readonly readonlyPaths: readonly string[];
+  /** For the runtime and those who look at its state. */
+  readonly annotations?: Readonly<Record<string, string>>;
 }
 
 export const DEFAULT_MASKED_PATHS: readonly string[] = [
@@ -147,7 +152,7 @@ export function runtimeSpec(options: SpecOptions): Record<string, unknown> {
       seccomp,
     },
     // crun takes the filter ready for the kernel; runc looks at `seccomp` alone.
-    annotations: program === undefined ? undefined : { 'run.oci.seccomp_bpf_data': program },
+    annotations: { ...options.annotations, ...(program === undefined ? {} : { 'run.oci.seccomp_bpf_data': program }) },
   };
 }
 
@@ -181,6 +186,8 @@ export function resourceSpec(resources: Resources): Record<string, unknown> {
       shares: resources.cpuShares,
       period: resources.cpuPeriod,
       quota: resources.cpuQuota,
+      realtimePeriod: resources.realtimePeriod,
+      realtimeRuntime: resources.realtimeRuntime,
       cpus: resources.cpusetCpus,
       mems: resources.cpusetMems,
     },

@@ -47,6 +47,11 @@ export class ActiveSnapshot implements AsyncDisposable {
     return join(this.#parts.folder, 'merged');
   }
 
+  /** The folders of the mount, as overlayfs takes them; `lower` is the nearest first. */
+  get folders(): { readonly lower: readonly string[]; readonly work: string } {
+    return { lower: this.#parts.parents.toReversed(), work: join(this.#parts.folder, 'work') };
+  }
+
   /** False when it was committed or discarded. */
   get isActive(): boolean {
     return this.#state !== 'ended';

@@ -46,6 +46,6 @@ export interface ContainerStats {
   storage_stats: Record<string, never>;
   cpu_stats: CpuStats;
   precpu_stats: CpuStats;
-  memory_stats: { usage?: number; limit?: number; stats?: Record<string, number> };
+  memory_stats: { usage?: number; max_usage?: number; limit?: number; stats?: Record<string, number> };
   networks?: Record<string, Record<string, number>>;
 }

@@ -40,8 +40,20 @@ export interface MountRequest {
   Source?: string;
   Target: string;
   ReadOnly?: boolean;
-  BindOptions?: { Propagation?: string; NonRecursive?: boolean; CreateMountpoint?: boolean };
-  VolumeOptions?: { NoCopy?: boolean; Labels?: Record<string, string> };
+  BindOptions?: {
+    Propagation?: string;
+    NonRecursive?: boolean;
+    CreateMountpoint?: boolean;
+    ReadOnlyNonRecursive?: boolean;
+    ReadOnlyForceRecursive?: boolean;
+  };
+  VolumeOptions?: {
+    NoCopy?: boolean;
+    Labels?: Record<string, string>;
+    DriverConfig?: { Name?: string; Options?: Record<string, string> };
+    /** Path below the volume's root. */
+    Subpath?: string;
+  };
   /** Each of `Options` is one of mount(8): `["exec"]`, `["uid", "1000"]`. */
   TmpfsOptions?: { SizeBytes?: number; Mode?: number; Options?: string[][] };
 }
@@ -71,6 +83,9 @@ export interface HostConfig {
   /** Height and width of the terminal. */
   ConsoleSize?: [number, number];
   Links?: string[] | null;
+  /** For the runtime. */
+  Annotations?: Record<string, string>;
+  Cgroup?: string;
   OomScoreAdj?: number;
   Privileged?: boolean;
   PublishAllPorts?: boolean;
@@ -97,6 +112,9 @@ export interface HostConfig {
   StorageOpt?: Record<string, string>;
   CpuPeriod?: number;
   CpuQuota?: number;
+  /** Microseconds. */
+  CpuRealtimePeriod?: number;
+  CpuRealtimeRuntime?: number;
   CpusetCpus?: string;
   CpusetMems?: string;
   Devices?: { PathOnHost: string; PathInContainer: string; CgroupPermissions: string }[] | null;
@@ -111,6 +129,11 @@ export interface HostConfig {
   Mounts?: MountRequest[] | null;
   MaskedPaths?: string[] | null;
   ReadonlyPaths?: string[] | null;
+  /** These four are of Windows. */
+  CpuCount?: number;
+  CpuPercent?: number;
+  IOMaximumIOps?: number;
+  IOMaximumBandwidth?: number;
 }
 
 export interface EndpointConfig {
@@ -177,12 +200,20 @@ export interface NetworkSettings {
   Bridge: string;
   SandboxID: string;
   SandboxKey: string;
+  HairpinMode: boolean;
+  LinkLocalIPv6Address: string;
+  LinkLocalIPv6PrefixLen: number;
+  SecondaryIPAddresses: null;
+  SecondaryIPv6Addresses: null;
   Ports: Record<string, PortBinding[] | null>;
   EndpointID: string;
   Gateway: string;
   IPAddress: string;
   IPPrefixLen: number;
   MacAddress: string;
+  GlobalIPv6Address: string;
+  GlobalIPv6PrefixLen: number;
+  IPv6Gateway: string;
   Networks: Record<string, EndpointSettings>;
 }
 

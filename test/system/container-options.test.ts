@@ -1,6 +1,6 @@
 /** Options of containers that the machine enforces, changes of them while they run, and their logs. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { importBusybox, run, smallDisk, startHost, type TestHost, until } from './harness.ts';
@@ -71,7 +71,70 @@ test('run: a seccomp profile of the user', async () => {
   }
 });
 
+test('run: shared memory of another container, and of one that does not share', async () => {
+  const quiet = ['-d', ...NONE, 'busybox', 'sh', '-c'];
+  await host.ok([
+    'run',
+    '--name',
+    'donor',
+    '--ipc',
+    'shareable',
+    '--shm-size',
+    '1m',
+    ...quiet,
+    'echo hi > /dev/shm/x; sleep 100',
+  ]);
+  await host.ok(['run', '--name', 'alone', ...quiet, 'sleep 100']);
+  await until(async () => (await host.docker(['exec', 'donor', 'cat', '/dev/shm/x'])).stdout === 'hi\n');
+  const joined = await once(['--ipc', 'container:donor'], 'cat /dev/shm/x; df -k /dev/shm | tail -1');
+  assert.match(joined.stdout, /^hi\nshm +1024 /, joined.stderr);
+  const refusal = await once(['--ipc', 'container:alone'], 'true');
+  assert.equal(refusal.code, 125);
+  assert.match(refusal.stderr, /non-shareable IPC \(hint: use IpcMode:shareable for the donor container\)/);
+  await host.ok(['rm', '-f', 'donor', 'alone']);
+  assert.ok(!readFileSync('/proc/self/mounts', 'utf8').includes(`${host.folder}/data/active/`));
+});
+
+test('run: a read-only bind is read-only with what is mounted below it', async () => {
+  const outer = join(host.folder, 'outer');
+  mkdirSync(join(outer, 'inner'), { recursive: true });
+  assert.equal((await run('mount', ['-t', 'tmpfs', 'inner', join(outer, 'inner')])).code, 0);
+  try {
+    const command = 'touch /o/x /o/inner/x; ls /o/inner';
+    const { stdout, stderr } = await once(['-v', `${outer}:/o:ro`], command);
+    assert.equal(stdout, '');
+    assert.match(stderr, /inner\/x: Read-only file system/);
+    const flag = `type=bind,src=${outer},dst=/o,readonly,bind-recursive=writable`;
+    const docker = await host.docker(['run', '--rm', ...NONE, '--mount', flag, 'busybox', 'sh', '-c', command]);
+    assert.equal(docker.stdout, 'x\n', docker.stderr);
+  } finally {
+    await run('umount', [join(outer, 'inner')]);
+  }
+});
+
+test('run: the files that the host writes follow a read-only root', async () => {
+  const { stderr } = await once(['--read-only'], 'touch /etc/hosts');
+  assert.match(stderr, /Read-only file system/);
+});
+
+test('top shows processes that have another terminal or none', async () => {
+  await host.ok(['run', '-d', '--name', 'topped', ...NONE, 'busybox', 'sleep', '100']);
+  const { stdout } = await host.docker(['top', 'topped', '-o', 'pid,args']);
+  assert.match(stdout, /sleep 100/);
+  await host.ok(['rm', '-f', 'topped']);
+});
+
+test('diff leaves out a folder in which nothing stayed', async () => {
+  await host.ok(['run', '--name', 'undone', ...NONE, 'busybox', 'sh', '-c', 'touch /tmp/x; rm /tmp/x; touch /root/y']);
+  assert.equal(await host.ok(['diff', 'undone']), 'C /root\nA /root/y');
+  await host.ok(['rm', 'undone']);
+});
+
 const refused: [string, string[], RegExp][] = [
+  ['log mode', ['--log-opt', 'mode=bad'], /logging mode not supported: bad/],
+  ['volume driver', ['--volume-driver', 'nope', '-v', 'vol:/x'], /error looking up volume plugin nope/],
+  ['volume option', ['--mount', 'type=volume,src=vol,dst=/x,volume-opt=size=1m'], /invalid option: "size"/],
+  ['user', ['-u', '99999999999'], /uids and gids must be in range 0-2147483647/],
   ['runtime', ['--runtime', 'nope'], /Unknown runtime specified nope/],
   ['isolation', ['--isolation', 'hyperv'], /Invalid isolation: "hyperv" - linux only supports 'default'/],
   ['stop signal', ['--stop-signal', 'SIGNOPE'], /Invalid signal: SIGNOPE/],

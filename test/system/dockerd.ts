@@ -1,6 +1,6 @@
-/** A real dockerd for tests, on roots of its own, without networks. */
+/** A real dockerd for tests, on roots of its own. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { type StdioOptions, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Result, type RunOptions, run, until } from './harness.ts';
@@ -12,14 +12,15 @@ export interface Dockerd extends AsyncDisposable {
   ok(args: readonly string[], options?: RunOptions): Promise<string>;
 }
 
-/** Starts dockerd in a new folder below `parent`. */
-export async function startDockerd(parent: string): Promise<Dockerd> {
+/** Starts dockerd in a new folder below `parent`; with `networks` in a network namespace where it may have its own. */
+export async function startDockerd(parent: string, options: { readonly networks?: boolean } = {}): Promise<Dockerd> {
   const folder = join(parent, 'dockerd');
   mkdirSync(folder);
   const address = `unix://${join(folder, 'd.sock')}`;
   const settings = join(folder, 'daemon.json');
   writeFileSync(settings, '{}');
   const log = openSync(join(folder, 'log'), 'a');
+  const stdio: StdioOptions = ['ignore', log, log];
   const roots = [
     '--data-root',
     join(folder, 'data'),
@@ -28,8 +29,10 @@ export async function startDockerd(parent: string): Promise<Dockerd> {
     '--pidfile',
     join(folder, 'pid'),
   ];
-  const flags = ['--config-file', settings, ...roots, '-H', address, '--iptables=false', '--bridge=none'];
-  const child = spawn('dockerd', flags, { stdio: ['ignore', log, log] });
+  const flags = ['--config-file', settings, ...roots, '-H', address];
+  const child = options.networks
+    ? spawn('unshare', ['-n', 'sh', '-c', 'ip link set lo up && exec dockerd "$@"', 'sh', ...flags], { stdio })
+    : spawn('dockerd', [...flags, '--iptables=false', '--bridge=none'], { stdio });
   const exited = new Promise<void>((resolve) => child.once('close', () => resolve()));
   closeSync(log);
   const docker = (args: readonly string[], options?: RunOptions): Promise<Result> =>

@@ -17,6 +17,7 @@ import { optionalTarget } from '../reference.ts';
 import type { Route } from '../router.ts';
 import { checkEndpoints, shapeContainerInspect, shapeContainerSummary } from '../shape/container.ts';
 import { containerConfig, createBody, updateBody } from '../shape/create-body.ts';
+import { createBodyOf } from '../shape/create-version.ts';
 
 const LIST_FILTERS = [
   'ancestor',
@@ -91,7 +92,8 @@ export const containerRoutes: readonly Route<ContainerBackend>[] = [
     method: 'POST',
     path: '/containers/{id}/update',
     handle: async (containers, exchange) => {
-      const changes = (await exchange.json(updateBody)) ?? {};
+      const { PidsLimit, ...older } = (await exchange.json(updateBody)) ?? {};
+      const changes = PidsLimit === undefined || exchange.version < 40 ? older : { ...older, PidsLimit };
       exchange.answer(200, { Warnings: await containers.update(exchange.param('id'), changes, exchange) });
     },
   },
@@ -173,7 +175,7 @@ async function list(containers: ContainerBackend, exchange: Exchange): Promise<v
 
 async function create(containers: ContainerBackend, exchange: Exchange): Promise<void> {
   const { query, signal } = exchange;
-  const platform = query.optional('platform');
+  const platform = exchange.version >= 41 ? query.optional('platform') : undefined;
   const body = await exchange.json(createBody);
   const { HostConfig: _host, NetworkingConfig: _networks, ...config } = body ?? {};
   if (!body || Object.keys(config).length === 0)
@@ -182,7 +184,7 @@ async function create(containers: ContainerBackend, exchange: Exchange): Promise
   const created = await containers.create({
     name: query.optional('name')?.replace(/^\//, ''),
     platform: platform === undefined ? undefined : parsePlatform(platform),
-    body,
+    body: createBodyOf(body, exchange.version),
     signal,
   });
   exchange.answer(201, created);

@@ -1,10 +1,11 @@
 import { Failure } from '../../lib/error.ts';
 import type { DiskUsagePart } from '../../wire/disk-usage.ts';
-import type { VersionInfo } from '../../wire/system.ts';
+import type { SystemInfo, VersionInfo } from '../../wire/system.ts';
 import type { DiskUsageBackend, HostVersion, SystemBackend } from '../backend.ts';
 import type { Exchange } from '../exchange.ts';
 import { readFilters } from '../filters.ts';
 import type { Route } from '../router.ts';
+import { shapeContainerSummary } from '../shape/container.ts';
 import { shapeImageSummary } from '../shape/image.ts';
 import { parseTime } from '../time.ts';
 import { formatVersion, NEWEST_API, OLDEST_API } from '../version.ts';
@@ -37,7 +38,7 @@ export const systemRoutes: readonly Route<SystemBackend>[] = [
   {
     method: 'GET',
     path: '/info',
-    handle: async (system, exchange) => exchange.answer(200, await system.info()),
+    handle: async (system, exchange) => exchange.answer(200, shapeInfo(await system.info(), exchange.version)),
   },
   { method: 'GET', path: '/events', handle: events },
 ];
@@ -75,6 +76,12 @@ function versionInfo(host: HostVersion): VersionInfo {
   return { Platform, Components: [{ Name: 'Engine', Version: host.Version, Details: details }], ...rest, ...api };
 }
 
+/** Before 1.25 the security options were names alone. */
+function shapeInfo(info: SystemInfo, version: number): SystemInfo {
+  if (version >= 25) return info;
+  return { ...info, SecurityOptions: info.SecurityOptions.map((text) => text.replace(/^name=([^,]*).*$/, '$1')) };
+}
+
 async function events(system: SystemBackend, exchange: Exchange): Promise<void> {
   const { query, signal } = exchange;
   const now = Date.now();
@@ -95,7 +102,7 @@ async function events(system: SystemBackend, exchange: Exchange): Promise<void> 
 
 async function diskUsage(backend: DiskUsageBackend, exchange: Exchange): Promise<void> {
   const all: readonly DiskUsagePart[] = ['image', 'container', 'volume', 'build-cache'];
-  const asked = exchange.query.list('type');
+  const asked = exchange.version >= 42 ? exchange.query.list('type') : [];
   for (const part of asked) {
     if (!all.some((known) => known === part))
       throw new Failure('invalid', 'PART_INVALID', `unknown object type: ${part}`);
@@ -107,5 +114,6 @@ async function diskUsage(backend: DiskUsageBackend, exchange: Exchange): Promise
     ...shapeImageSummary(image, exchange.version),
     Containers: image.Containers,
   }));
-  exchange.answer(200, { ...usage, ...(images && { Images: images }) });
+  const containers = usage.Containers?.map((row) => shapeContainerSummary(row, exchange.version));
+  exchange.answer(200, { ...usage, ...(images && { Images: images }), ...(containers && { Containers: containers }) });
 }

@@ -53,8 +53,19 @@ export const ulimitList = ulimits;
 const mount = object({
   Source: text,
   ReadOnly: flag,
-  BindOptions: object({ Propagation: text, NonRecursive: flag, CreateMountpoint: flag }),
-  VolumeOptions: object({ NoCopy: flag, Labels: map(text) }),
+  BindOptions: object({
+    Propagation: text,
+    NonRecursive: flag,
+    CreateMountpoint: flag,
+    ReadOnlyNonRecursive: flag,
+    ReadOnlyForceRecursive: flag,
+  }),
+  VolumeOptions: object({
+    NoCopy: flag,
+    Labels: map(text),
+    DriverConfig: object({ Name: text, Options: map(text) }),
+    Subpath: text,
+  }),
   TmpfsOptions: object({ SizeBytes: integer, Mode: integer, Options: list(list(text)) }),
 });
 const mountKey = object({ Type: text, Target: text });
@@ -98,6 +109,7 @@ const hostConfigFields = {
   VolumeDriver: text,
   ConsoleSize: consoleSize,
   Links: list(text),
+  Annotations: map(text),
   OomScoreAdj: integer,
   Privileged: flag,
   PublishAllPorts: flag,
@@ -123,6 +135,8 @@ const hostConfigFields = {
   StorageOpt: map(text),
   CpuPeriod: integer,
   CpuQuota: integer,
+  CpuRealtimePeriod: integer,
+  CpuRealtimeRuntime: integer,
   CpusetCpus: text,
   CpusetMems: text,
   Devices: list((value: unknown, at: string) => ({
@@ -165,6 +179,8 @@ export const updateBody: Check<HostConfig> = (value, at) => {
     BlkioWeight: integer,
     CpuPeriod: integer,
     CpuQuota: integer,
+    CpuRealtimePeriod: integer,
+    CpuRealtimeRuntime: integer,
     CpuShares: integer,
     CpusetCpus: text,
     CpusetMems: text,

@@ -80,7 +80,13 @@ export async function commitContainer(needs: CommitNeeds, ref: string, request: 
     type: 'container',
     action: 'commit',
     id: container.id,
-    attributes: { name: container.name, image: merged.Image ?? '', comment: request.comment, imageID: id, ...imageRef },
+    attributes: {
+      name: container.name,
+      image: record.config.Image ?? '',
+      comment: request.comment,
+      imageID: id,
+      ...imageRef,
+    },
   });
   return id;
 }

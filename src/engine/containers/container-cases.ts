@@ -7,6 +7,7 @@ import { formatPlatform, type Platform } from '../../oci/platform.ts';
 import type { Store } from '../../store/open-store.ts';
 import type { ContainerCreateBody, ContainerInspect, ContainerSummary } from '../../wire/container.ts';
 import type { Filters } from '../../wire/filters.ts';
+import type { EventSubject } from '../event-log.ts';
 import { matchesLabels, untilFilter } from '../images/image-filters.ts';
 import { treeSize } from './tree-size.ts';
 
@@ -18,10 +19,12 @@ interface CallOptions {
 export class ContainerCases {
   readonly #store: Store;
   readonly #containers: Containers;
+  readonly #emit: (event: EventSubject) => void;
 
-  constructor(store: Store, containers: Containers) {
+  constructor(store: Store, containers: Containers, emit: (event: EventSubject) => void) {
     this.#store = store;
     this.#containers = containers;
+    this.#emit = emit;
   }
 
   async create(request: {
@@ -79,6 +82,7 @@ export class ContainerCases {
       await this.#containers.remove(container.id, { force: false, volumes: false, signal: options.signal });
       deleted.push(container.id);
     }
+    this.#emit({ type: 'container', action: 'prune', id: '', attributes: { reclaimed: String(reclaimed) } });
     return { ContainersDeleted: deleted.length === 0 ? null : deleted, SpaceReclaimed: reclaimed };
   }
 

@@ -43,5 +43,6 @@ export async function exportContainer(
   const stream = Readable.from(bytes, { objectMode: false });
   const held = scope.move();
   stream.once('close', () => void held[Symbol.asyncDispose]());
+  needs.containers.emit(container, 'export');
   return stream;
 }

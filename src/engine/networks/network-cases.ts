@@ -90,6 +90,7 @@ export class NetworkCases {
         if (!isFailure(error, 'denied', 'not-found')) throw error; // somebody was faster
       }
     }
+    this.#emit({ type: 'network', action: 'prune', id: '', attributes: { reclaimed: '0' } });
     return { NetworksDeleted: deleted.length === 0 ? null : deleted };
   }
 

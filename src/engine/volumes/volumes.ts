@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { Failure, isFailure } from '../../lib/error.ts';
 import type { Store } from '../../store/open-store.ts';
+import { checkVolumeDriver, checkVolumeOptions } from '../../store/volume-options.ts';
 import type { VolumeRecord } from '../../store/volumes.ts';
 import type { Filters } from '../../wire/filters.ts';
 import type { VolumeCreateBody, VolumeInspect } from '../../wire/volume.ts';
 import { treeSize } from '../containers/tree-size.ts';
 import type { EventSubject } from '../event-log.ts';
 import { danglingFilter, matchesLabels } from '../images/image-filters.ts';
-import { checkVolumeOptions } from './volume-options.ts';
 import { toVolume } from './volume-view.ts';
 
 export interface VolumesNeeds {
@@ -48,12 +48,7 @@ export class Volumes {
   async create(body: VolumeCreateBody): Promise<VolumeInspect> {
     const { volumes } = this.#needs.store;
     const { Name: asked = '', Driver = '', DriverOpts: options = {}, Labels: labels = {} } = body;
-    if (Driver !== '' && Driver !== 'local')
-      throw new Failure(
-        'not-found',
-        'VOLUME_DRIVER',
-        `create ${asked}: error looking up volume plugin ${Driver}: plugin "${Driver}" not found`,
-      );
+    checkVolumeDriver(asked, Driver);
     const existing = volumes.get(asked);
     if (existing) return toVolume(existing);
     checkVolumeOptions(asked, options);

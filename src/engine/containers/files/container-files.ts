@@ -123,9 +123,10 @@ function refuseReadOnly(container: Container, mount: TreeMount | undefined): voi
 
 /** The files that the host writes for a container, once it has. */
 function hostFiles(container: Container): TreeMount[] {
-  return fileMounts(container.folder, new Set())
+  const readOnly = container.record.hostConfig.ReadonlyRootfs ?? false;
+  return fileMounts(container.folder, new Set(), readOnly)
     .filter(({ source }) => existsSync(source))
-    .map(({ source, destination }) => ({ source, destination, kind: 'file', readOnly: false }));
+    .map(({ source, destination }) => ({ source, destination, kind: 'file', readOnly }));
 }
 
 function treeMount(mount: PlannedMount): TreeMount[] {

@@ -53,10 +53,19 @@ function walk(folder: Folder, own: ReadonlySet<string>, rows: ChangeRow[]): void
     }
     rows.push({ Path, Kind: below.exists ? MODIFIED : ADDED });
     if (!isFolder(stat)) continue;
+    const told = rows.length;
     const hidden = isOpaque(pathInFolder(upper, child));
     if (hidden) for (const gone of goneFrom(upper, child, below.folders)) rows.push({ Path: gone, Kind: DELETED });
     walk({ upper, path: child, folders: hidden ? [] : below.folders }, own, rows);
+    // Overlayfs copies a folder up for less than a change that stays.
+    if (rows.length === told && isLike(stat, below.folders[0], child)) rows.pop();
   }
+}
+
+/** True when the folder is in the layer below with the same rights. Its time says only that its entries changed. */
+function isLike(stat: FileStat, root: string | undefined, path: string): boolean {
+  const below = root === undefined ? undefined : statOrGone(pathInFolder(root, path));
+  return below !== undefined && below.mode === stat.mode && below.uid === stat.uid && below.gid === stat.gid;
 }
 
 /** Whether lower layers show something at `path`, and in which of them it is one folder. */

@@ -44,8 +44,16 @@ export function statPath(tree: MountedTree, found: FoundPath): PathStat {
     size: stat.size,
     mode: goMode(stat.mode),
     mtime: `${whole}${fraction}Z`,
-    linkTarget: isLink(stat) ? tree.resolve(found.absolute, { missing: 'keep' }) : '',
+    linkTarget: isLink(stat) ? targetOf(tree, found.absolute) : '',
   };
+}
+
+function targetOf(tree: MountedTree, absolute: string): string {
+  try {
+    return tree.resolve(absolute, { missing: 'keep' });
+  } catch (error) {
+    throw pathFailure(error, { path: absolute, absolute, ref: '' });
+  }
 }
 
 /** Absolute and clean, but for a `/` or `/.` at the end, which says that a folder is meant. */

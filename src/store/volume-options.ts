@@ -1,4 +1,4 @@
-import { Failure } from '../../lib/error.ts';
+import { Failure } from '../lib/error.ts';
 
 const KNOWN = new Set(['type', 'o', 'device']);
 
@@ -19,6 +19,13 @@ export function checkVolumeOptions(name: string, options: Readonly<Record<string
     });
   if (!device.startsWith('/'))
     throw invalid(`create ${name}: the device of a bind must be an absolute path: ${device}`);
+}
+
+/** There is one driver, `local`. Another is `not-found`. */
+export function checkVolumeDriver(name: string, driver: string): void {
+  if (driver === '' || driver === 'local') return;
+  const why = `error looking up volume plugin ${driver}: plugin "${driver}" not found`;
+  throw new Failure('not-found', 'VOLUME_DRIVER', `create ${name}: ${why}`);
 }
 
 function invalid(message: string): Failure {

@@ -1,0 +1,45 @@
+import type { ContainerCreateBody, HostConfig, MountRequest } from '../../wire/container.ts';
+
+/**
+ * A request for a container as a client of API 1.`version` means it: what that version does not know has no effect, and
+ * what it leaves out has the default of then. https://docs.docker.com/reference/api/engine/version-history/
+ */
+export function createBodyOf(body: ContainerCreateBody, version: number): ContainerCreateBody {
+  const { HostConfig = {}, Healthcheck, ...rest } = body;
+  const { StartInterval, ...healthcheck } = Healthcheck ?? {};
+  const check = version < 44 || StartInterval === undefined ? healthcheck : { ...healthcheck, StartInterval };
+  return { ...rest, ...(Healthcheck ? { Healthcheck: check } : {}), HostConfig: hostConfigOf(HostConfig, version) };
+}
+
+function hostConfigOf(host: HostConfig, version: number): HostConfig {
+  const { ConsoleSize, Annotations, Mounts, ...rest } = host;
+  return {
+    ...rest,
+    ...(ConsoleSize && version >= 42 ? { ConsoleSize } : {}),
+    ...(Annotations && version >= 43 ? { Annotations } : {}),
+    ...(version < 40 && !host.IpcMode ? { IpcMode: 'shareable' } : {}),
+    ...(version < 25 ? { AutoRemove: false } : {}), // clients removed it by themselves
+    ...(Mounts ? { Mounts: Mounts.map((mount) => mountOf(mount, version)) } : {}),
+  };
+}
+
+function mountOf(mount: MountRequest, version: number): MountRequest {
+  const { BindOptions, VolumeOptions, TmpfsOptions } = mount;
+  return {
+    ...mount,
+    ...(BindOptions ? { BindOptions: bindOptionsOf(BindOptions, version) } : {}),
+    ...(VolumeOptions && version < 45 ? { VolumeOptions: { ...VolumeOptions, Subpath: '' } } : {}),
+    ...(TmpfsOptions && version < 46 ? { TmpfsOptions: { ...TmpfsOptions, Options: [] } } : {}),
+  };
+}
+
+function bindOptionsOf(options: NonNullable<MountRequest['BindOptions']>, version: number) {
+  const { NonRecursive = false } = options;
+  return {
+    ...options,
+    ...(version < 40 ? { NonRecursive: false } : {}),
+    ...(version < 42 ? { CreateMountpoint: false } : {}),
+    // What lies below a mount was never read-only then.
+    ...(version < 44 ? { ReadOnlyNonRecursive: NonRecursive, ReadOnlyForceRecursive: false } : {}),
+  };
+}

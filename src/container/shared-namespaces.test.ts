@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { ContainerConfig, HostConfig } from '../wire/container.ts';
+import { checkSharedNamespaces } from './shared-namespaces.ts';
+
+const OTHER = 'container:other';
+const PORTS = { '80/tcp': [{ HostIp: '', HostPort: '80' }] };
+
+const refused: [string, ContainerConfig, HostConfig, RegExp][] = [
+  ['no name', {}, { NetworkMode: 'container:' }, /invalid container format/],
+  ['hostname', { Hostname: 'h' }, { NetworkMode: OTHER }, /^conflicting options: hostname and the network mode$/],
+  ['links', {}, { NetworkMode: OTHER, Links: ['a'] }, /container type network can't be used with links/],
+  ['dns', {}, { NetworkMode: OTHER, Dns: ['1.1.1.1'] }, /dns and the network mode/],
+  ['hosts', {}, { NetworkMode: OTHER, ExtraHosts: ['a:1.1.1.1'] }, /custom host-to-IP mapping/],
+  ['mac', { MacAddress: '02:00:00:00:00:01' }, { NetworkMode: OTHER }, /mac-address/],
+  ['mac on the host', { MacAddress: '02:00:00:00:00:01' }, { NetworkMode: 'host' }, /mac-address/],
+  ['ports', {}, { NetworkMode: OTHER, PortBindings: PORTS }, /port publishing/],
+  ['all ports', {}, { NetworkMode: OTHER, PublishAllPorts: true }, /port publishing/],
+  ['exposed ports', { ExposedPorts: { '80/tcp': {} } }, { NetworkMode: OTHER }, /port exposing/],
+  ['hostname of the host', { Hostname: 'h' }, { UTSMode: 'host' }, /hostname and the UTS mode/],
+  ['links on the host', {}, { NetworkMode: 'host', Links: ['a'] }, /host type networking can't be used with links/],
+];
+for (const [name, config, host, message] of refused)
+  test(`refused in a namespace of others: ${name}`, () =>
+    assert.throws(() => checkSharedNamespaces(config, host), { kind: 'invalid', message }));
+
+test('ports on the network of the host are warned of, everything else goes through', () => {
+  assert.match(checkSharedNamespaces({}, { NetworkMode: 'host', PortBindings: PORTS }).join(), /are discarded/);
+  assert.deepEqual(checkSharedNamespaces({ Hostname: 'h' }, { NetworkMode: 'bridge', PortBindings: PORTS }), []);
+  assert.deepEqual(checkSharedNamespaces({}, { NetworkMode: OTHER }), []);
+});
