@@ -35,7 +35,7 @@ try {
   // loads only those parts of Node that it calls: an import would also make what their modules offer besides (a whole fetch).
   await build({
     ...shared,
-    entryPoints: ['src/bin/command.ts', 'src/bin/strake.ts', 'src/bin/registry.ts'],
+    entryPoints: ['src/bin/command.ts', 'src/bin/quick-command.ts', 'src/bin/strake.ts', 'src/bin/registry.ts'],
     minifyWhitespace: true,
     minifySyntax: true,
     format: 'cjs',
@@ -43,8 +43,9 @@ try {
     banner: { js: "const import_meta_url = require('node:url').pathToFileURL(__filename).href;" },
     define: { 'import.meta.url': 'import_meta_url', 'import.meta.dirname': '__dirname' },
   });
-  const command = readFileSync(join(aside, 'new', 'command.cjs'));
-  if (command.some((byte) => byte > 127)) throw new Error('command.cjs must be ASCII: see src/bin/compiled-command.ts');
+  for (const name of ['command.cjs', 'quick-command.cjs'])
+    if (readFileSync(join(aside, 'new', name)).some((byte) => byte > 127))
+      throw new Error(`${name} must be ASCII: see src/bin/compiled-command.ts`);
   for (const word of [...OFTEN_CALLED, 'other']) {
     const script = join(root, 'scripts/keep-code.ts');
     const { status, stderr } = spawnSync(process.execPath, [script, join(aside, 'new'), word]);

@@ -27,9 +27,9 @@ try {
   const server = pretendHost().listen(socket);
   writeFileSync(join(scratch, 'Dockerfile'), 'FROM scratch\n');
   process.env['DOCKER_CONFIG'] = scratch;
-  const { command, keepCode } = loadCommand(folder, [word]);
-  for (const line of LINES[word] ?? [])
-    await command.runCommand(['-H', `unix://${socket}`, ...line.replace('CONTEXT', scratch).split(' ')]);
+  process.env['STRAKE_HOST'] = `unix://${socket}`;
+  const { runCommand, keepCode } = loadCommand(folder, [word]);
+  for (const line of LINES[word] ?? []) await runCommand(line.replace('CONTEXT', scratch).split(' '));
   keepCode();
   server.close();
 } finally {

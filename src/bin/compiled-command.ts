@@ -5,11 +5,17 @@ import { constants, Script } from 'node:vm';
 
 type CommandModule = typeof import('./command.ts');
 
-/** Commands whose code is kept apart, so that their start does not read that of others. */
-export const OFTEN_CALLED = ['run', 'exec', 'build', 'images', 'ps'] as const;
+/** First words of command lines whose code is kept apart, so that their start does not read that of others. */
+const BUNDLES: Readonly<Record<string, 'quick-command' | 'command'>> = {
+  run: 'quick-command',
+  exec: 'quick-command',
+  build: 'command',
+  images: 'command',
+  ps: 'command',
+};
+export const OFTEN_CALLED = Object.keys(BUNDLES);
 
-export interface CompiledCommand {
-  readonly command: CommandModule;
+export interface CompiledCommand extends CommandModule {
   /** Keeps the code of all functions that were called until now for the next `loadCommand` of the same command line. */
   keepCode(): void;
 }
@@ -21,8 +27,10 @@ export interface CompiledCommand {
  * ASCII: it is read without decoding.
  */
 export function loadCommand(folder: string, argv: readonly string[]): CompiledCommand {
-  const filename = join(folder, 'command.cjs');
-  const codeFile = join(folder, `command-${OFTEN_CALLED.find((word) => argv.includes(word)) ?? 'other'}.code`);
+  const [word = ''] = argv;
+  const bundle = Object.hasOwn(BUNDLES, word) ? BUNDLES[word] : undefined;
+  const filename = join(folder, `${bundle ?? 'command'}.cjs`);
+  const codeFile = join(folder, `${bundle === undefined ? 'command' : word}.code`);
   const script = new Script(`(function(exports,require,module,__filename){${readFileSync(filename, 'latin1')}\n})`, {
     filename,
     cachedData: readCode(codeFile),
@@ -30,11 +38,8 @@ export function loadCommand(folder: string, argv: readonly string[]): CompiledCo
   });
   const module: { exports: unknown } = { exports: {} };
   script.runInThisContext()(module.exports, createRequire(filename), module, filename);
-  // The bundle is made of this very module.
-  return {
-    command: module.exports as CommandModule,
-    keepCode: () => writeFileSync(codeFile, script.createCachedData()),
-  };
+  const { runCommand } = module.exports as CommandModule; // both bundles are made of such a module
+  return { runCommand, keepCode: () => writeFileSync(codeFile, script.createCachedData()) };
 }
 
 function readCode(path: string): Buffer | undefined {

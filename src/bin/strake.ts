@@ -1,4 +1,5 @@
 /** Entry of the `strake` command. */
 import { loadCommand } from './compiled-command.ts';
+import { runProcess } from './run-process.ts';
 
-loadCommand(import.meta.dirname, process.argv).command.runProcess();
+runProcess(loadCommand(import.meta.dirname, process.argv.slice(2)).runCommand);

@@ -29,7 +29,7 @@ export interface TlsFlags {
   readonly tlskey: string;
 }
 
-const NO_TLS: TlsFlags = { tls: false, tlsverify: false, tlscacert: '', tlscert: '', tlskey: '' };
+export const NO_TLS: TlsFlags = { tls: false, tlsverify: false, tlscacert: '', tlscert: '', tlskey: '' };
 
 /** Parses `unix:///path`, `tcp://host[:port]`, `http://...`, `https://...`, `host:port` or an absolute path. */
 export function parseEndpoint(text: string, env: NodeJS.ProcessEnv, flags: TlsFlags = NO_TLS): Endpoint {

@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
 import { Failure } from '../../lib/error.ts';
-import { type Endpoint, parseEndpoint, type TlsFlags } from './endpoint.ts';
+import { type Endpoint, NO_TLS, parseEndpoint, type TlsFlags } from './endpoint.ts';
 
 /** Which host a command talks to, and how that host may be started. */
 export interface HostChoice {
@@ -19,6 +19,9 @@ export interface HostFlags extends TlsFlags {
   readonly host: readonly string[];
   readonly dataRoot: string;
 }
+
+/** No flag was given: the environment chooses. */
+export const NO_HOST_FLAGS: HostFlags = { host: [], dataRoot: '', ...NO_TLS };
 
 /** Host from `--host`, else STRAKE_HOST, else DOCKER_HOST, else the default; store from `--data-root`, else STRAKE_ROOT. */
 export function chooseHost(flags: HostFlags, env: NodeJS.ProcessEnv, uid: number): HostChoice {

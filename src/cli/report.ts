@@ -1,0 +1,26 @@
+import { isFailure, messageOf, type SourceRange } from '../lib/error.ts';
+
+/** Says on standard error why a command failed; returns the exit code. */
+export function report(error: unknown, debug: boolean): number {
+  if (isFailure(error)) {
+    if (error.kind === 'cancelled') return error.exitCode ?? 130;
+    if (error.code === 'FLAG_UNKNOWN' || error.code === 'FLAG_VALUE') {
+      const usage = 'Usage:  strake [OPTIONS] COMMAND [ARG...]';
+      process.stderr.write(`${error.message}\n\n${usage}\n\nRun 'strake --help' for more information\n`);
+      return 125;
+    }
+    if (error.message !== '') process.stderr.write(`${error.message}\n`);
+    if (error.source) process.stderr.write(showPlace(error.source));
+    if (error.hint !== undefined) process.stderr.write(`  (${error.hint})\n`);
+    if (debug && error.kind === 'internal') process.stderr.write(`${error.stack}\n`);
+    return error.exitCode ?? 1;
+  }
+  process.stderr.write(`strake: ${debug && error instanceof Error ? error.stack : messageOf(error)}\n`);
+  return 1;
+}
+
+/** Where in a Dockerfile it happened, and the lines themselves. */
+function showPlace({ file, line, column, excerpt }: SourceRange): string {
+  const place = `${file}:${line}${column === undefined ? '' : `:${column}`}`;
+  return excerpt === undefined || excerpt === '' ? `at ${place}\n` : `at ${place}:\n${excerpt.replace(/^/gm, '  ')}\n`;
+}
