@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { parseBytes } from '../cli/flags/bytes.ts';
 import { Failure, messageOf } from '../lib/error.ts';
 import { type RegistrySettings, registrySettings } from '../remote/settings.ts';
+import { hostFileWords } from './host-file.ts';
 import type { TlsFlags } from './host-tls.ts';
 
 export interface HostOptions {
@@ -29,6 +30,8 @@ Runs the host in the foreground.
 Options:
   -H, --host list          Address to listen on: unix:///path or tcp://address:port
       --data-root string   Folder of the store (default /var/lib/strake)
+      --config-file string  JSON with these flags as keys, lists in the plural: {"registry-mirrors": ["https://..."]}
+                           (default /etc/strake/host.json, if it is there)
       --idle-exit[=seconds]  Leave after so long with nothing to do (default 300; without the flag: never)
   -G, --group string       Group that may use the unix socket (default: the first of strake and docker that exists)
       --tls                Use TLS on TCP; implied by --tlsverify
@@ -42,48 +45,29 @@ Options:
       --build-cache-limit size  Most that the build cache may take, as 20g (default: no limit)
       --help               Print this text`;
 
-/** Reads the host's flags; STRAKE_HOST and STRAKE_ROOT fill in what is absent. */
+const FILE_FLAGS = {
+  host: { type: 'string', short: 'H', multiple: true },
+  'data-root': { type: 'string' },
+  group: { type: 'string', short: 'G' },
+  tls: { type: 'boolean' },
+  tlsverify: { type: 'boolean' },
+  tlscacert: { type: 'string' },
+  tlscert: { type: 'string' },
+  tlskey: { type: 'string' },
+  'build-cache-limit': { type: 'string' },
+  'registry-mirror': { type: 'string', multiple: true },
+  'insecure-registry': { type: 'string', multiple: true },
+  'allow-insecure-entitlement': { type: 'string', multiple: true },
+} as const;
+
+/**
+ * Reads the host's flags and its configuration file: flags add to the lists of that and go before its other values.
+ * STRAKE_HOST and STRAKE_ROOT fill in what is absent in both.
+ */
 export function parseHostOptions(argv: readonly string[], env: NodeJS.ProcessEnv): HostOptions | 'help' {
-  let values: {
-    host?: string[];
-    'data-root'?: string;
-    'idle-exit'?: string;
-    group?: string;
-    tls?: boolean;
-    tlsverify?: boolean;
-    tlscacert?: string;
-    tlscert?: string;
-    tlskey?: string;
-    'registry-mirror'?: string[];
-    'build-cache-limit'?: string;
-    'insecure-registry'?: string[];
-    'allow-insecure-entitlement'?: string[];
-    help?: boolean;
-  };
-  try {
-    ({ values } = parseArgs({
-      args: argv.map((word) => (word === '--idle-exit' ? `--idle-exit=${IDLE_SECONDS}` : word)),
-      options: {
-        host: { type: 'string', short: 'H', multiple: true },
-        'data-root': { type: 'string' },
-        'idle-exit': { type: 'string' },
-        group: { type: 'string', short: 'G' },
-        tls: { type: 'boolean' },
-        tlsverify: { type: 'boolean' },
-        tlscacert: { type: 'string' },
-        tlscert: { type: 'string' },
-        tlskey: { type: 'string' },
-        'build-cache-limit': { type: 'string' },
-        'registry-mirror': { type: 'string', multiple: true },
-        'insecure-registry': { type: 'string', multiple: true },
-        'allow-insecure-entitlement': { type: 'string', multiple: true },
-        help: { type: 'boolean' },
-      },
-    }));
-  } catch (error) {
-    throw new Failure('invalid', 'FLAG_INVALID', messageOf(error), { hint: "see 'strake host --help'" });
-  }
-  if (values.help) return 'help';
+  const flags = parseFlags(argv);
+  if (flags.help) return 'help';
+  const values = parseFlags([...hostFileWords(flags['config-file'], FILE_FLAGS), ...argv]);
   const root = process.getuid?.() === 0;
   const runtimeDir = env['XDG_RUNTIME_DIR'] ?? `/run/user/${process.getuid?.()}`;
   const dataHome = env['XDG_DATA_HOME'] ?? `${env['HOME'] ?? '/tmp'}/.local/share`;
@@ -104,6 +88,22 @@ export function parseHostOptions(argv: readonly string[], env: NodeJS.ProcessEnv
     buildCacheLimit: values['build-cache-limit'] === undefined ? undefined : parseBytes(values['build-cache-limit']),
     idleExit: values['idle-exit'] === undefined ? undefined : milliseconds(values['idle-exit']),
   };
+}
+
+function parseFlags(argv: readonly string[]) {
+  try {
+    return parseArgs({
+      args: argv.map((word) => (word === '--idle-exit' ? `--idle-exit=${IDLE_SECONDS}` : word)),
+      options: {
+        ...FILE_FLAGS,
+        'config-file': { type: 'string' },
+        'idle-exit': { type: 'string' },
+        help: { type: 'boolean' },
+      },
+    }).values;
+  } catch (error) {
+    throw new Failure('invalid', 'FLAG_INVALID', messageOf(error), { hint: "see 'strake host --help'" });
+  }
 }
 
 /** As buildkitd takes it. The host's network is allowed anyway. */

@@ -23,7 +23,11 @@ export interface ConnectOptions {
   readonly signal: AbortSignal;
   /** Milliseconds before a second try, see `RetryOptions`. */
   readonly retryDelay?: number;
+  /** Milliseconds that a registry may take to say that it is one. Default: Docker's 15 seconds. */
+  readonly patience?: number;
 }
+
+const PATIENCE_MS = 15_000;
 
 /** One endpoint of a registry as one caller with their credentials sees it, for one operation. */
 export class RegistryConnection {
@@ -31,6 +35,7 @@ export class RegistryConnection {
   readonly authenticator: Authenticator;
   readonly #http: HttpClient;
   readonly #retryDelay: number | undefined;
+  readonly #patience: number;
   #handoff: string | undefined;
 
   constructor(http: HttpClient, settings: RegistrySettings, endpoint: Endpoint, options: ConnectOptions) {
@@ -39,11 +44,17 @@ export class RegistryConnection {
     this.authenticator = new Authenticator({ http, settings, base: endpoint.base, auth });
     this.#http = http;
     this.#retryDelay = options.retryDelay;
+    this.#patience = options.patience ?? PATIENCE_MS;
   }
 
-  /** Asks whether this is a registry and how it wants to be asked. */
+  /** Asks whether this is a registry and how it wants to be asked. Silence is `unavailable` REGISTRY_SILENT. */
   async ping(signal: AbortSignal): Promise<void> {
-    const answer = await this.#http.send({ method: 'GET', url: new URL('v2/', this.base), signal });
+    const url = new URL('v2/', this.base);
+    const answer = await this.#http.send({ method: 'GET', url, patience: this.#patience, signal }).catch((error) => {
+      if (!isFailure(error) || error.code !== 'REGISTRY_TIMEOUT') throw error;
+      const words = 'request canceled while waiting for connection (Client.Timeout exceeded while awaiting headers)';
+      throw new Failure('unavailable', 'REGISTRY_SILENT', `Get "${url}": net/http: ${words}`, { cause: error });
+    });
     if (answer.status === 401) this.authenticator.learn(answer, undefined);
     const { [HANDOFF_HEADER]: handoff } = answer.headers;
     this.#handoff = typeof handoff === 'string' ? handoff : undefined;

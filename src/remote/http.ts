@@ -14,6 +14,8 @@ export interface HttpRequest {
   /** Names in lower case. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: RequestBody;
+  /** Milliseconds of silence that end it, before the answer. Default a minute, five while something is sent. */
+  readonly patience?: number;
   readonly signal: AbortSignal;
 }
 
@@ -100,13 +102,12 @@ export class HttpClient implements Disposable {
   async #exchange(
     request: HttpRequest & { readonly headers: Readonly<Record<string, string>> },
   ): Promise<IncomingMessage> {
-    const { method, url, body, signal } = request;
+    const { method, url, body, signal, patience = body ? WRITE_IDLE_MS : READ_IDLE_MS } = request;
     if (signal.aborted) throw cancelled(signal);
     const headers = body ? { ...request.headers, 'content-length': String(body.length) } : request.headers;
     const open = url.protocol === 'https:' ? httpsRequest : httpRequest;
     const sending = open(url, { method, headers, agent: this.#agent(url), signal });
-    const idle = body ? WRITE_IDLE_MS : READ_IDLE_MS;
-    sending.setTimeout(idle, () => sending.destroy(silence(url)));
+    sending.setTimeout(patience, () => sending.destroy(silence(url)));
     const answer = once(sending, 'response') as Promise<[IncomingMessage]>; // what Node's documentation says of the event
     let broken: { readonly error: unknown } | undefined;
     async function* source(whole: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {

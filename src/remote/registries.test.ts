@@ -9,6 +9,7 @@ import { isFailure } from '../lib/error.ts';
 import { digestOf } from '../oci/digest.ts';
 import { encodeManifest, MANIFEST_LIMIT } from '../oci/manifest.ts';
 import { login } from './login.ts';
+import { Registries } from './registries.ts';
 import type { Repository } from './repository.ts';
 import { search } from './search.ts';
 import { TestRegistry, testRegistries } from './test-registry.ts';
@@ -537,6 +538,27 @@ test('a registry that is not near is reached through the proxy of the environmen
     if (before === undefined) delete process.env['https_proxy'];
     else process.env['https_proxy'] = before;
     proxy.close();
+  }
+});
+
+test('somebody listens and never answers: that is told once, in words that clients know', async () => {
+  let asked = 0;
+  const silent = createServer(() => asked++);
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+  const { port } = silent.address() as AddressInfo; // it listens on TCP
+  using impatient = new Registries({ mirrors: [], insecure: [], certificates: '/nonexistent' }, { patience: 100 });
+  try {
+    await assert.rejects(
+      impatient.connect(`127.0.0.1:${port}`, { auth: undefined, signal }),
+      failsWith(
+        'REGISTRY_SILENT',
+        /^Get "http:\/\/127.+\/v2\/": net\/http: request canceled while waiting .*headers\)$/,
+      ),
+    );
+    assert.equal(asked, 1);
+  } finally {
+    silent.closeAllConnections();
+    silent.close();
   }
 });
 

@@ -20,13 +20,12 @@ export interface OpenOptions {
 export class Registries implements Disposable {
   readonly #http: HttpClient;
   readonly #settings: RegistrySettings;
-  readonly #retryDelay: { readonly retryDelay?: number };
+  readonly #times: Pick<ConnectOptions, 'retryDelay' | 'patience'>;
 
-  /** `retryDelay`: milliseconds before a second try. */
-  constructor(settings: RegistrySettings, more: { readonly retryDelay?: number } = {}) {
+  constructor(settings: RegistrySettings, times: Pick<ConnectOptions, 'retryDelay' | 'patience'> = {}) {
     this.#http = new HttpClient(settings);
     this.#settings = settings;
-    this.#retryDelay = more;
+    this.#times = times;
   }
 
   get settings(): RegistrySettings {
@@ -69,6 +68,6 @@ export class Registries implements Disposable {
   }
 
   #options(options: OpenOptions): ConnectOptions {
-    return { ...options, ...this.#retryDelay };
+    return { ...options, ...this.#times };
   }
 }

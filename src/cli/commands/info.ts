@@ -70,6 +70,7 @@ function infoText(host: SystemInfo): string {
     ` Experimental: ${host['ExperimentalBuild'] === true}`,
     ' Insecure Registries:',
     ...insecureRegistries(host).map((registry) => `  ${registry}`),
+    ...mirrorLines(host),
     ` Live Restore Enabled: ${host['LiveRestoreEnabled'] === true}`,
   ];
   return `${lines.join('\n')}\n\n`;
@@ -89,6 +90,13 @@ function insecureRegistries(host: SystemInfo): string[] {
   const names = indexes.filter(({ Secure }) => Secure === false).map(({ Name }) => String(Name));
   const ranges = registries['InsecureRegistryCIDRs'];
   return [...names, ...(Array.isArray(ranges) ? ranges.map(String) : [])];
+}
+
+function mirrorLines(host: Readonly<Record<string, unknown>>): string[] {
+  const mirrors = recordOf(host['RegistryConfig'])['Mirrors'];
+  return Array.isArray(mirrors) && mirrors.length > 0
+    ? [' Registry Mirrors:', ...mirrors.map((url) => `  ${url}`)]
+    : [];
 }
 
 function optional(title: string, value: unknown): string[] {
