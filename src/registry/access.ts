@@ -38,9 +38,15 @@ export interface Access {
 export interface TokenServer {
   /**
    * A token for what of `scopes` (`repository:team/app:pull,push`) is allowed. Throws UNAUTHORIZED for wrong credentials;
-   * with none the token is of nobody.
+   * with none the token is of nobody. `offline`: with a refresh token, which the client keeps instead of the password.
    */
-  answer(authorization: string | undefined, scopes: readonly string[]): Promise<TokenAnswer>;
+  answer(
+    authorization: string | undefined,
+    scopes: readonly string[],
+    options: { readonly offline: boolean },
+  ): Promise<TokenAnswer>;
+  /** As `answer` with the password that the refresh token was given for. Throws UNAUTHORIZED when that has changed. */
+  refresh(refreshToken: string, scopes: readonly string[]): TokenAnswer;
 }
 
 export interface TokenAnswer {
@@ -48,6 +54,7 @@ export interface TokenAnswer {
   readonly access_token: string;
   readonly expires_in: number;
   readonly issued_at: string;
+  readonly refresh_token?: string;
 }
 
 const EVERYBODY: Grant = { user: undefined, mayPull: () => true };

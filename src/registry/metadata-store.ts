@@ -5,8 +5,9 @@ import type { RepositoryName, Tag } from './names.ts';
 
 /**
  * What the registry knows: repositories, manifests with the edges between them, tags, which blob is in which repository,
- * and uploads. Every method is one transaction, so that any number of nodes may share one store. Times are milliseconds since
- * the epoch.
+ * and uploads. Every method is one transaction, with an effect as if they came one after the other (SERIALIZABLE), so that any number
+ * of nodes may share one store. Times are milliseconds since the epoch, of the node that asks: their clocks may differ by seconds.
+ * Text is in the order of its bytes (in PostgreSQL: the collation "C").
  *
  * A blob stays in a repository while a manifest there names it, else until its lease ends: a blob that was pushed or
  * mounted waits for its manifest that long. Who puts a manifest finds, in one transaction, all its blobs held or is

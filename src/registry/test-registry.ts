@@ -61,12 +61,13 @@ export async function openTestRegistry(options: TestRegistryOptions = {}): Promi
     registry,
     folder,
     address,
-    send: (method, path, sent) => send(address, method, path, sent),
+    send: (method, path, sent) => sendTo(address, method, path, sent),
     [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose](),
   };
 }
 
-function send(
+/** Sends a request to `host:port`. */
+export function sendTo(
   address: string,
   method: string,
   path: string,

@@ -191,6 +191,9 @@ test('users: tokens, rights, and those without a name', async () => {
     await ok(['tag', 'app', `${guarded.host}/${path}`]);
   assert.notEqual((await host.strake(['push', name], { env })).code, 0);
   await docker('login', '-u', 'me', '-p', 'secret', guarded.host);
+  const { auths } = JSON.parse(readFileSync(join(host.folder, 'config/config.json'), 'utf8'));
+  assert.match(auths[guarded.host].identitytoken, /^[\w-]+\.[\w-]+\.[\w-]+$/);
+  assert.equal(Buffer.from(auths[guarded.host].auth ?? '', 'base64').includes('secret'), false);
   const digest = lastDigest(await docker('push', name));
   await ok(['push', `${guarded.host}/team/app:1`]);
   const other = await host.strake(['push', `${guarded.host}/other/app:1`], { env });

@@ -184,10 +184,34 @@ test('token: wrong passwords, other forms, other methods', async () => {
   const post = async (form: string) => (await withTokens.send('POST', '/token', { body: form })).status;
   assert.equal(await post('grant_type=password&username=alice&password=wonder&scope=repository:team/app:pull'), 200);
   assert.equal(await post('grant_type=password&username=alice&password=wrong'), 401);
-  assert.equal(await post('grant_type=refresh_token'), 400);
+  assert.equal(await post('grant_type=refresh_token'), 401);
+  assert.equal(await post('grant_type=authorization_code'), 400);
   assert.equal(await post('x'.repeat(100_000)), 413);
   assert.equal((await withTokens.send('DELETE', '/token')).status, 405);
   assert.equal((await withPasswords.send('GET', '/token')).status, 404);
+});
+
+test('token: a refresh token stands for a password until that changes, and for nothing else', async () => {
+  const asked = await withTokens.send('GET', '/token?offline_token=true', { headers: basic('alice:wonder') });
+  const { refresh_token: kept, access_token: short } = JSON.parse(asked.body.toString());
+  const refresh = (token: string) =>
+    withTokens.send('POST', '/token', {
+      body: `grant_type=refresh_token&refresh_token=${token}&scope=repository:team/app:pull,push`,
+    });
+  const push = (headers: Record<string, string>) => withTokens.send('POST', '/v2/team/app/blobs/uploads/', { headers });
+  assert.equal((await push(bearer(tokenOf(await refresh(kept))))).status, 202);
+  assert.equal((await push(bearer(kept))).status, 401);
+  assert.equal((await refresh(short)).status, 401);
+  const form = 'grant_type=password&access_type=offline&username=alice&password=wonder';
+  const { refresh_token: second } = JSON.parse(
+    (await withTokens.send('POST', '/token', { body: form })).body.toString(),
+  );
+  assert.equal((await refresh(second)).status, 200);
+  const nobody = await withTokens.send('GET', '/token?offline_token=true');
+  assert.equal(JSON.parse(nobody.body.toString()).refresh_token, undefined);
+  const stamp = 'of another password';
+  assert.equal((await refresh(new Tokens(key).issueRefresh({ user: 'alice', stamp }))).status, 401);
+  assert.equal((await refresh(new Tokens(key).issueRefresh({ user: 'mallory', stamp }))).status, 401);
 });
 
 test('token: passwords in requests have the same rights', async () => {

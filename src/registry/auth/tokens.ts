@@ -24,12 +24,24 @@ export interface IssuedToken {
   readonly issued: Date;
 }
 
-/** Issues and reads tokens: JSON web tokens with a key that the nodes of one registry share. */
+/** Who a refresh token stands for. */
+export interface RefreshClaims {
+  readonly user: string;
+  /** Of the password that it was given for. */
+  readonly stamp: string;
+}
+
+/**
+ * Issues and reads tokens: JSON web tokens with a key that the nodes of one registry share. Refresh tokens, which clients keep
+ * instead of a password, have a key of their own: none can pass for the other.
+ */
 export class Tokens {
   readonly #key: Buffer;
+  readonly #refreshKey: Buffer;
 
   constructor(key: Buffer) {
     this.#key = key;
+    this.#refreshKey = createHmac('sha256', key).update('refresh').digest();
   }
 
   issue({ user, access }: TokenClaims): IssuedToken {
@@ -44,27 +56,52 @@ export class Tokens {
       jti: randomBytes(9).toString('base64url'),
     };
     const text = `${HEADER}.${encode({ ...claims, access })}`;
-    return { token: `${text}.${this.#sign(text)}`, seconds: SECONDS, issued };
+    return { token: `${text}.${sign(text, this.#key)}`, seconds: SECONDS, issued };
+  }
+
+  /** Without an end of its own: it holds as long as the password does, which whoever asks compares. */
+  issueRefresh({ user, stamp }: RefreshClaims): string {
+    const claims = {
+      iss: TOKEN_SERVICE,
+      aud: TOKEN_SERVICE,
+      sub: user,
+      jti: randomBytes(9).toString('base64url'),
+      stamp,
+    };
+    const text = `${HEADER}.${encode(claims)}`;
+    return `${text}.${sign(text, this.#refreshKey)}`;
+  }
+
+  readRefresh(token: string): RefreshClaims | undefined {
+    // Signed by us, so of the shape that `issueRefresh` gives it.
+    const claims = signedClaims(token, this.#refreshKey) as
+      | { readonly sub: string; readonly stamp: string }
+      | undefined;
+    return claims && { user: claims.sub, stamp: claims.stamp };
   }
 
   /** What a token says; undefined when it is not ours, was changed or has expired. */
   read(token: string): TokenClaims | undefined {
-    const [header, claims, signature, more] = token.split('.');
-    if (header !== HEADER || claims === undefined || signature === undefined || more !== undefined) return undefined;
-    const [given, right] = [Buffer.from(signature), Buffer.from(this.#sign(`${header}.${claims}`))];
-    if (given.length !== right.length || !timingSafeEqual(given, right)) return undefined;
     // Signed by us, so of the shape that `issue` gives it.
-    const { sub, exp, access } = JSON.parse(Buffer.from(claims, 'base64url').toString()) as {
-      readonly sub: string;
-      readonly exp: number;
-      readonly access: readonly TokenAccess[];
-    };
-    return exp * 1000 <= Date.now() ? undefined : { user: sub === '' ? undefined : sub, access };
+    const claims = signedClaims(token, this.#key) as
+      | { readonly sub: string; readonly exp: number; readonly access: readonly TokenAccess[] }
+      | undefined;
+    if (!claims || claims.exp * 1000 <= Date.now()) return undefined;
+    return { user: claims.sub === '' ? undefined : claims.sub, access: claims.access };
   }
+}
 
-  #sign(text: string): string {
-    return createHmac('sha256', this.#key).update(text).digest('base64url');
-  }
+/** What a token says that was signed with this key. */
+function signedClaims(token: string, key: Buffer): unknown {
+  const [header, claims, signature, more] = token.split('.');
+  if (header !== HEADER || claims === undefined || signature === undefined || more !== undefined) return undefined;
+  const [given, right] = [Buffer.from(signature), Buffer.from(sign(`${header}.${claims}`, key))];
+  if (given.length !== right.length || !timingSafeEqual(given, right)) return undefined;
+  return JSON.parse(Buffer.from(claims, 'base64url').toString());
+}
+
+function sign(text: string, key: Buffer): string {
+  return createHmac('sha256', key).update(text).digest('base64url');
 }
 
 function encode(value: unknown): string {

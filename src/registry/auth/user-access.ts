@@ -1,4 +1,4 @@
-import type { Access, Asking, Grant, Need, RepositoryAction, TokenServer } from '../access.ts';
+import type { Access, Asking, Grant, Need, RepositoryAction, TokenAnswer, TokenServer } from '../access.ts';
 import { Refusal } from '../codes.ts';
 import type { Rights } from './rights.ts';
 import { TOKEN_SERVICE, type TokenAccess, type TokenClaims, type Tokens } from './tokens.ts';
@@ -58,13 +58,24 @@ export function userAccess({ users, rights, tokens, baseUrl }: UserAccessParts):
 }
 
 function tokenServer(users: Users, rights: () => Rights, tokens: Tokens): TokenServer {
+  const wrong = () => new Refusal('UNAUTHORIZED', { headers: BASIC });
+  const issue = (user: string | undefined, scopes: readonly string[]): TokenAnswer => {
+    const access = scopes.flatMap((scope) => allowedOf(scope, user, rights()));
+    const { token, seconds, issued } = tokens.issue({ user, access });
+    return { token, access_token: token, expires_in: seconds, issued_at: issued.toISOString() };
+  };
   return {
-    async answer(authorization, scopes) {
+    async answer(authorization, scopes, { offline }) {
       const user = authorization === undefined ? undefined : await users.identify(authorization);
-      if (authorization !== undefined && user === undefined) throw new Refusal('UNAUTHORIZED', { headers: BASIC });
-      const access = scopes.flatMap((scope) => allowedOf(scope, user, rights()));
-      const { token, seconds, issued } = tokens.issue({ user, access });
-      return { token, access_token: token, expires_in: seconds, issued_at: issued.toISOString() };
+      if (authorization !== undefined && user === undefined) throw wrong();
+      const stamp = offline && user !== undefined ? users.stampOf(user) : undefined;
+      const refresh = user !== undefined && stamp !== undefined && tokens.issueRefresh({ user, stamp });
+      return { ...issue(user, scopes), ...(refresh && { refresh_token: refresh }) };
+    },
+    refresh(refreshToken, scopes) {
+      const claims = tokens.readRefresh(refreshToken);
+      if (!claims || users.stampOf(claims.user) !== claims.stamp) throw wrong();
+      return issue(claims.user, scopes);
     },
   };
 }

@@ -14,6 +14,8 @@ const NOBODY = '$2b$10$aAs/hv2/iJ4AOOjym3wfbuNF4q6Dl3UhaAcYQRVbcsaCv9bOY9Q9y';
 export interface Users {
   /** The user that these credentials (`Basic ...`) are of; undefined when they are wrong. */
   identify(authorization: string): Promise<string | undefined>;
+  /** Of the password that a user has now: another one after every change. Undefined when there is no such user. */
+  stampOf(user: string): string | undefined;
 }
 
 /**
@@ -28,6 +30,10 @@ export function usersOf(file: string, checks: WorkerPool, log: Log): Users {
   let waiting = 0;
 
   return {
+    stampOf(user) {
+      const stored = watched().value.get(user);
+      return stored === undefined ? undefined : hash('sha256', stored, 'base64url').slice(0, 22);
+    },
     async identify(authorization) {
       const { value: users, version } = watched();
       if (version !== knownVersion) {

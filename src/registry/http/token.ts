@@ -6,7 +6,7 @@ import { readBounded } from './read-bounded.ts';
 
 const FORM_LIMIT = 64 << 10;
 
-/** The token server: GET with the password in the header, POST with it in a form. */
+/** The token server: GET with the password in the header, POST with it, or with a refresh token, in a form. */
 export async function answerToken(
   tokens: TokenServer,
   request: IncomingMessage,
@@ -15,17 +15,28 @@ export async function answerToken(
 ): Promise<void> {
   if (request.method === 'GET') {
     const scopes = query.getAll('scope').flatMap((scope) => scope.split(' '));
-    return send(response, await tokens.answer(request.headers.authorization, scopes));
+    const offline = query.get('offline_token') === 'true';
+    return send(response, await tokens.answer(request.headers.authorization, scopes, { offline }));
   }
   if (request.method !== 'POST') throw new Refusal('UNSUPPORTED', { headers: { Allow: 'GET, POST' } });
   const bytes = await readBounded(request, FORM_LIMIT);
   if (!bytes) throw new Refusal('SIZE_INVALID', { message: 'the form is too large', status: 413 });
   const form = new URLSearchParams(bytes.toString());
-  if (form.get('grant_type') !== 'password')
-    throw new Refusal('UNSUPPORTED', { message: 'only the grant type "password" is known', status: 400 });
-  const credentials = Buffer.from(`${form.get('username') ?? ''}:${form.get('password') ?? ''}`).toString('base64');
   const scopes = (form.get('scope') ?? '').split(' ').filter((scope) => scope !== '');
-  send(response, await tokens.answer(`Basic ${credentials}`, scopes));
+  switch (form.get('grant_type')) {
+    case 'password': {
+      const credentials = Buffer.from(`${form.get('username') ?? ''}:${form.get('password') ?? ''}`).toString('base64');
+      const offline = form.get('access_type') === 'offline';
+      return send(response, await tokens.answer(`Basic ${credentials}`, scopes, { offline }));
+    }
+    case 'refresh_token':
+      return send(response, tokens.refresh(form.get('refresh_token') ?? '', scopes));
+    default:
+      throw new Refusal('UNSUPPORTED', {
+        message: 'only the grant types "password" and "refresh_token" are known',
+        status: 400,
+      });
+  }
 }
 
 function send(response: ServerResponse, answer: unknown): void {

@@ -16,17 +16,19 @@ import type { Session } from '../../session.ts';
 import { confirm } from '../confirm.ts';
 import { connectTo, insecureFlag, parseRegistry, parseTarget } from './connect.ts';
 
+/** Takes a registry as a whole. */
+const REGISTRY = { usage: 'HOST[:PORT]', count: [1, 1] } as const;
+
 export const gc = defineCommand({
+  ...REGISTRY,
   short: 'Remove what nothing needs any more from a registry, while it serves',
-  usage: 'HOST[:PORT]',
-  count: [1, 1],
   flags: {
     now: toggle('Also what a lease still holds; pushes that are under way must then be repeated'),
     insecure: insecureFlag,
   },
   async run(session, { flags, args: [host = ''] }) {
-    const path = flags.now ? 'gc/now' : 'gc';
-    for await (const line of ask<RegistryGcReport>(session, parseRegistry(host), flags.insecure, path)) {
+    const asked = flags.now ? 'gc/now' : 'gc';
+    for await (const line of ask<RegistryGcReport>(session, parseRegistry(host), flags.insecure, asked)) {
       const { blobs, uploads, bytes } = line;
       session.stdout.write(`Deleted ${count(blobs, 'blob')} and ${count(uploads, 'unfinished upload')}\n`);
       session.stdout.write(`Total reclaimed space: ${humanSize(bytes)}\n`);
@@ -36,16 +38,15 @@ export const gc = defineCommand({
 });
 
 export const check = defineCommand({
+  ...REGISTRY,
   short: 'Prove that everything in a registry is whole, while it serves',
-  usage: 'HOST[:PORT]',
-  count: [1, 1],
   flags: {
     repair: toggle('Count damaged blobs as missing, so that the next push brings them back; delete stray files'),
     insecure: insecureFlag,
   },
   async run(session, { flags, args: [host = ''] }) {
-    const path = flags.repair ? 'repair' : 'check';
-    for await (const line of ask<RegistryCheckLine>(session, parseRegistry(host), flags.insecure, path)) {
+    const asked = flags.repair ? 'repair' : 'check';
+    for await (const line of ask<RegistryCheckLine>(session, parseRegistry(host), flags.insecure, asked)) {
       if ('problem' in line) {
         const repair = line.repair === 'done' ? ': repaired' : line.repair === 'possible' ? ': --repair mends it' : '';
         session.stdout.write(`${line.problem}${repair}\n`);

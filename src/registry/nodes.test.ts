@@ -1,0 +1,185 @@
+/** Two nodes without a state of their own: one store of metadata, and blobs in an object storage that lets nothing be read before its end. */
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { tmpdir } from 'node:os';
+import { after, before, test } from 'node:test';
+import { silentLog } from '../lib/log.ts';
+import { Scope } from '../lib/scope.ts';
+import { makeScratchFolder } from '../lib/scratch.ts';
+import { openAccess } from './access.ts';
+import { type BlobKey, type BlobStorage, blobKey } from './blob-storage.ts';
+import { check } from './check.ts';
+import { collect, sweep } from './collect.ts';
+import { RegistryServer } from './http/server.ts';
+import { limitsOf } from './limits.ts';
+import { openSqliteMetadata } from './metadata/open-sqlite.ts';
+import type { MetadataStore } from './metadata-store.ts';
+import { parseRepositoryName } from './names.ts';
+import type { Registry } from './registry.ts';
+import { sendTo, type TestAnswer, type TestRequest } from './test-registry.ts';
+import { UploadDigests } from './upload-digests.ts';
+
+const MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
+const { signal } = new AbortController();
+const repository = parseRepositoryName('team/app');
+const digestOf = (content: string) => `sha256:${createHash('sha256').update(content).digest('hex')}`;
+
+const scope = new Scope();
+/** Objects and parts of unfinished ones, by key and number. */
+const objects = new Map<BlobKey, Buffer>();
+const parts = new Map<string, Buffer>();
+let metadata: MetadataStore;
+let nodes: readonly Node[];
+
+interface Node {
+  readonly registry: Registry;
+  send(method: string, path: string, options?: TestRequest): Promise<TestAnswer>;
+}
+
+before(async () => {
+  metadata = scope.use(await openSqliteMetadata(scope.use(makeScratchFolder(tmpdir(), 'strake-nodes')).path));
+  nodes = [await startNode(), await startNode()];
+});
+
+after(async () => {
+  await scope[Symbol.asyncDispose]();
+});
+
+async function startNode(): Promise<Node> {
+  const policy = { lease: 3_600_000, grace: 0, ...limitsOf([], []) };
+  const registry = { metadata, blobs: objectStorage(), digests: new UploadDigests(), policy, log: silentLog };
+  const server = scope.use(new RegistryServer({ registry, access: openAccess, tls: undefined }));
+  const address = await server.listen('127.0.0.1', 0);
+  return { registry, send: (method, path, options) => sendTo(address, method, path, options) };
+}
+
+/** In the manner of S3: parts that are numbered, objects that are there when their parts are put together, no appending. */
+function objectStorage(): BlobStorage {
+  const numbers = (resume: string): number[] => (resume === '' ? [] : JSON.parse(resume));
+  return {
+    async write(key, { size, resume }) {
+      const own = numbers(resume);
+      let chunks: Buffer[] = [];
+      let written = size;
+      return {
+        write(chunk) {
+          chunks.push(Buffer.from(chunk));
+          return undefined;
+        },
+        async close() {
+          const part = Buffer.concat(chunks);
+          chunks = [];
+          if (part.length === 0) return { size, resume };
+          own.push(next++);
+          parts.set(`${key}/${own.at(-1)}`, part);
+          written += part.length;
+          return { size: written, resume: JSON.stringify(own) };
+        },
+      };
+    },
+    async finish(key, { resume }) {
+      if (objects.has(key)) return;
+      const found = numbers(resume).map((number) => parts.get(`${key}/${number}`) ?? assert.fail('a part is gone'));
+      objects.set(key, Buffer.concat(found));
+      dropParts(key);
+    },
+    async open(key) {
+      const bytes = objects.get(key);
+      return (
+        bytes && {
+          size: bytes.length,
+          read: async (buffer, offset, length) => bytes.copy(buffer, 0, offset, offset + length),
+          async [Symbol.asyncDispose]() {},
+        }
+      );
+    },
+    async delete(key) {
+      objects.delete(key);
+      dropParts(key);
+    },
+    async *list() {
+      yield* objects.keys();
+      for (const part of parts.keys()) yield blobKey(part.slice(0, part.indexOf('/')));
+    },
+  };
+}
+
+let next = 1;
+
+function dropParts(key: BlobKey): void {
+  for (const part of parts.keys()) if (part.startsWith(`${key}/`)) parts.delete(part);
+}
+
+const on = (node: number) => nodes[node] ?? assert.fail();
+const begin = async (node: number) =>
+  (await on(node).send('POST', '/v2/team/app/blobs/uploads/')).headers['location'] ?? assert.fail();
+
+test('an upload goes from node to node, and what it was is there on all of them', async () => {
+  const place = await begin(0);
+  for (const [node, body] of [
+    [1, 'one '],
+    [0, 'two '],
+    [0, 'three '],
+    [1, 'four'],
+  ] as const)
+    assert.equal((await on(node).send('PATCH', place, { body })).status, 202);
+  const status = await on(0).send('GET', place);
+  assert.deepEqual([status.status, status.headers['range']], [204, '0-17']);
+  const digest = digestOf('one two three four');
+  assert.equal((await on(0).send('PUT', `${place}?digest=${digest}`)).status, 201);
+  const manifest = JSON.stringify({
+    schemaVersion: 2,
+    mediaType: MANIFEST,
+    config: { mediaType: 'a/b', digest, size: 18 },
+    layers: [],
+  });
+  const headers = { 'content-type': MANIFEST };
+  assert.equal((await on(1).send('PUT', '/v2/team/app/manifests/v1', { headers, body: manifest })).status, 201);
+  const range = { headers: { range: 'bytes=4-6' } };
+  for (const node of [0, 1]) {
+    assert.equal((await on(node).send('GET', '/v2/team/app/manifests/v1')).body.toString(), manifest);
+    const blob = `/v2/team/app/blobs/${digest}`;
+    assert.equal((await on(node).send('GET', blob)).body.toString(), 'one two three four');
+    assert.equal((await on(node).send('GET', blob, range)).body.toString(), 'two');
+  }
+});
+
+test('a digest that is wrong is found by the node that saw none of the bytes', async () => {
+  const place = await begin(0);
+  await on(0).send('PATCH', place, { body: 'some bytes' });
+  const wrong = await on(1).send('PUT', `${place}?digest=${digestOf('others')}`);
+  assert.equal(wrong.status, 400);
+  assert.match(wrong.body.toString(), /DIGEST_INVALID/);
+  assert.equal((await on(0).send('GET', place)).status, 404);
+});
+
+test('a node that died holds an upload for a while, then another goes on where the record ends', async () => {
+  const place = await begin(0);
+  assert.equal((await on(0).send('PATCH', place, { body: 'before ' })).status, 202);
+  const id = place.slice(place.lastIndexOf('/') + 1);
+  const now = Date.now();
+  const claim = { holder: 'a node that died', now, leaseEnd: now + 60_000 };
+  const upload = await metadata.claimUpload(repository, id, { ...claim, claimEnd: now + 60_000 });
+  assert.ok(typeof upload === 'object');
+  const writer = await on(0).registry.blobs.write(upload.key, upload);
+  writer.write(Buffer.from('never recorded'));
+  await writer.close();
+  assert.equal((await on(1).send('PATCH', place, { body: 'after' })).status, 409);
+  await metadata.claimUpload(repository, id, { ...claim, claimEnd: now - 1 });
+  assert.equal((await on(1).send('PATCH', place, { body: 'after' })).status, 202);
+  const digest = digestOf('before after');
+  assert.equal((await on(0).send('PUT', `${place}?digest=${digest}`)).status, 201);
+  assert.equal((await on(1).send('GET', `/v2/team/app/blobs/${digest}`)).body.toString(), 'before after');
+});
+
+test('both collect and sweep at once, and the checks of both find everything whole', async () => {
+  await begin(1);
+  const all = { leaseTime: Number.MAX_SAFE_INTEGER, signal };
+  await Promise.all(nodes.map(({ registry }) => collect(registry, all)));
+  await Promise.all(nodes.map(({ registry }) => sweep(registry, signal)));
+  assert.deepEqual([objects.size, parts.size], [1, 0]);
+  for (const { registry } of nodes) {
+    for await (const line of check(registry, { repair: false, signal }))
+      assert.deepEqual(line, { blobs: 1, manifests: 1, problems: 0, repaired: 0 });
+  }
+});
