@@ -4,7 +4,7 @@ export interface BuildContext {
   readonly folder: string;
   /** Text of its .dockerignore. */
   readonly ignore: string | undefined;
-  /** File that remembers digests of the folder's files between builds. */
+  /** File that remembers digests of the folder's files between builds; the names of further notes begin with its path. */
   readonly memo: string | undefined;
   /**
    * Index of a tar that was unpacked into the folder (`applyTar` in plain form, owner 0:0) and that nobody changes; it lies on

@@ -3,7 +3,15 @@ import { Failure, messageOf, systemCode } from '../../lib/error.ts';
 import { comparePaths, type LayerEntry } from '../../tar/layer-entry.ts';
 import { decodeName, encodeName, pathInFolder } from '../../tar/names.ts';
 import { type QuickStat, quickStat, quickStatIn } from './quick-stat.ts';
-import { describe, joinPath, type SourceFile, type SourceTree, sourceFile, type WalkPart } from './source-file.ts';
+import {
+  describe,
+  joinPath,
+  type SourceFile,
+  type SourceTree,
+  sourceFile,
+  type WalkOptions,
+  type WalkPart,
+} from './source-file.ts';
 
 /** Rules of a .dockerignore. Paths are below the context's root. */
 export interface IgnoreRules {
@@ -42,12 +50,12 @@ export class ContextTree implements SourceTree {
     return this.#read(folder).filter((name) => this.find(joinPath(folder, name)) !== undefined);
   }
 
-  walk(folder: string, visit: (file: SourceFile) => void, part?: WalkPart): void {
+  walk(folder: string, visit: (file: SourceFile) => void, options?: WalkOptions): void {
     const always = (file: SourceFile) => {
       visit(file);
       return true;
     };
-    this.#walk(folder, always, [], part);
+    this.#walk(folder, always, [], options);
   }
 
   middle(folder: string): string | undefined {
@@ -75,7 +83,13 @@ export class ContextTree implements SourceTree {
    * Stops when `visit` says false. Ignored folders are visited once something in them is: `pending` are those above that
    * wait for it.
    */
-  #walk(folder: string, visit: (file: SourceFile) => boolean, pending: SourceFile[], part?: WalkPart): boolean {
+  #walk(
+    folder: string,
+    visit: (file: SourceFile) => boolean,
+    pending: SourceFile[],
+    options: WalkOptions = {},
+  ): boolean {
+    const { part, seen } = options;
     const rules = this.#rules;
     using open = new OpenFolder(pathInFolder(this.#root, folder));
     for (const name of this.#read(folder)) {
@@ -87,11 +101,12 @@ export class ContextTree implements SourceTree {
       if (isIgnored && !rules?.mayContainExceptions(path)) continue;
       const file = this.#look(path, () => open.stat(name));
       if (!file) continue; // gone since the folder was read, or a socket
+      seen?.(file);
       if (isIgnored) {
         if (file.type !== 'directory') continue;
         pending.push(file);
         open.close();
-        if (!this.#walk(path, visit, pending, part)) return false;
+        if (!this.#walk(path, visit, pending, options)) return false;
         if (pending.at(-1) === file) pending.pop();
         continue;
       }
@@ -99,7 +114,7 @@ export class ContextTree implements SourceTree {
       if (place === 'inside' && !visit(file)) return false;
       if (file.type !== 'directory') continue;
       open.close();
-      if (!this.#walk(path, visit, [], part)) return false;
+      if (!this.#walk(path, visit, [], options)) return false;
     }
     return true;
   }

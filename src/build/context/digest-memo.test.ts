@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -116,16 +116,3 @@ for (const [name, damage] of DAMAGES)
     damage(path);
     assert.equal(new DigestMemo(path).get(STAMP), undefined);
   });
-
-test('the oldest memos of a folder go', () => {
-  const folder = join(root, 'many');
-  for (let i = 0; i < 70; i++) {
-    const memo = new DigestMemo(join(folder, String(i)));
-    memo.put(STAMP, { digest: digestOf(1), hasXattrs: false }, NOW);
-    memo.save();
-    utimesSync(join(folder, String(i)), 1000 + i, 1000 + i);
-  }
-  const left = new Set(readdirSync(folder));
-  assert.equal(left.size, 64);
-  assert.ok(left.has('69') && !left.has('0'));
-});

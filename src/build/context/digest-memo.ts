@@ -1,17 +1,5 @@
-import {
-  appendFileSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
-import { dirname, join } from 'node:path';
-import { threadId } from 'node:worker_threads';
 import { crc32 } from 'node:zlib';
-import { systemCode } from '../../lib/error.ts';
+import { identityOf, readNote, writeNote } from './memo-file.ts';
 import type { FileStamp } from './quick-stat.ts';
 import type { RawDigest } from './source-file.ts';
 
@@ -36,15 +24,12 @@ const SMALLEST = 1 << 10;
 const LARGEST = 1 << 20;
 /** A file that was not seen during so many changes of the memo goes when room is needed. */
 const FORGET_AFTER = 16;
-/** Memos kept in one folder. */
-const MEMO_LIMIT = 64;
 const IN_XATTRS = 0x8000_0000;
 
 /**
  * Remembers the digests of a folder's files, each by the file's state: device, inode, size, times of modification and
  * change to the nanosecond. A digest is remembered only when the state is older than a clock tick, so that whatever is
- * done to the file afterwards gives it another state: what is found here is never stale. Memos have a folder of their
- * own, in which the oldest make room for new ones.
+ * done to the file afterwards gives it another state: what is found here is never stale.
  */
 export class DigestMemo {
   readonly #path: string | undefined;
@@ -56,15 +41,19 @@ export class DigestMemo {
   /** How often the memo was saved, and this time; marks slots in use, so never 0. */
   #generation = 1;
   #changed = false;
+  #isLoaded = false;
 
-  /** Opens the memo in the file at `path`; a missing or damaged one is empty, and undefined remembers nothing for later. */
+  /**
+   * The memo in the file at `path`, read when the first file is asked for; a missing or damaged one is empty, and undefined
+   * remembers nothing for later.
+   */
   constructor(path: string | undefined) {
     this.#path = path;
-    this.#load();
   }
 
   /** The digest is a view that lasts as long as the memo. */
   get(stamp: FileStamp): RememberedFile | undefined {
+    this.#load();
     const slot = this.#find(stamp.inodeLow, stamp.inodeHigh, deviceOf(stamp));
     const t = this.#table;
     if (t[slot + 3] === 0 || !matches(t, slot, stamp)) return undefined;
@@ -79,6 +68,7 @@ export class DigestMemo {
    */
   put(stamp: FileStamp, file: RememberedFile, since: number): void {
     if (!isSettled(stamp, since) || !fitsSlot(stamp)) return;
+    this.#load();
     if (this.#used * 3 > this.#slots * 2 && !this.#grow()) return;
     const slot = this.#find(stamp.inodeLow, stamp.inodeHigh, deviceOf(stamp));
     const t = this.#table;
@@ -105,27 +95,18 @@ export class DigestMemo {
     const rows = bytesOf(this.#table);
     head.set([MAGIC, this.#slots, this.#used, this.#generation, crc32(rows)]);
     head[HEADER - 1] = crc32(bytesOf(head.subarray(0, HEADER - 1)));
-    const temporary = `${this.#path}.${process.pid}-${threadId}`;
-    try {
-      mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 });
-      writeFileSync(temporary, bytesOf(head), { mode: 0o600 });
-      appendFileSync(temporary, rows);
-      renameSync(temporary, this.#path);
-      if (this.#identity === undefined) removeOldest(dirname(this.#path));
-      this.#changed = false;
-      this.#identity = identityOf(this.#path);
-    } catch (error) {
-      rmSync(temporary, { force: true });
-      if (systemCode(error) !== 'ENOSPC') throw error; // a memo is worth something, not a build
-    }
+    if (!writeNote(this.#path, [bytesOf(head), rows])) return;
+    this.#changed = false;
+    this.#identity = identityOf(this.#path);
   }
 
   #load(): void {
+    if (this.#isLoaded) return;
+    this.#isLoaded = true;
     if (this.#path === undefined) return;
     const identity = identityOf(this.#path);
-    if (identity === undefined) return;
-    const bytes = readFileSync(this.#path);
-    if (bytes.byteOffset % 4 !== 0) return;
+    const bytes = readNote(this.#path);
+    if (identity === undefined || bytes === undefined || bytes.byteOffset % 4 !== 0) return;
     const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2);
     const [magic, slots = 0, used = 0, generation = 0, rowsCrc] = words;
     const table = words.subarray(HEADER);
@@ -184,6 +165,7 @@ export class DigestMemo {
 
   /** Takes over what another build has saved in the meantime. */
   #adopt(other: DigestMemo): void {
+    other.#load();
     this.#generation = Math.max(this.#generation, other.#generation);
     for (let from = 0; from < other.#table.length; from += SLOT) {
       if (other.#table[from + 3] === 0) continue;
@@ -197,7 +179,7 @@ export class DigestMemo {
  * Whether the last change is so old that a change after `since` must get another time. The kernel's clock of file times
  * ticks every 1 to 10 ms; a file system that keeps whole seconds, or pairs of them, shows it by a round time.
  */
-function isSettled(stamp: FileStamp, since: number): boolean {
+export function isSettled(stamp: FileStamp, since: number): boolean {
   const isCoarse = stamp.changedNanoseconds === 0;
   const changed = stamp.changedSeconds * 1000 + stamp.changedNanoseconds / 1e6;
   return changed + (isCoarse ? 2500 : 50) < since;
@@ -225,21 +207,4 @@ function deviceOf(stamp: FileStamp): number {
   return ((stamp.deviceMajor << 20) | (stamp.deviceMinor & 0xfffff)) >>> 0;
 }
 
-/** Keeps the memos that changed last. */
-function removeOldest(folder: string): void {
-  const names = readdirSync(folder);
-  if (names.length <= MEMO_LIMIT) return;
-  const ages = names.map((name) => ({
-    path: join(folder, name),
-    time: statSync(join(folder, name), QUIET)?.mtimeMs ?? 0,
-  }));
-  for (const { path } of ages.sort((a, b) => b.time - a.time).slice(MEMO_LIMIT)) rmSync(path, { force: true });
-}
-
-function identityOf(path: string): string | undefined {
-  const stat = statSync(path, QUIET);
-  return stat && `${stat.ino} ${stat.mtimeMs} ${stat.size}`;
-}
-
-const QUIET = { throwIfNoEntry: false } as const;
 const bytesOf = (words: Uint32Array): Buffer => Buffer.from(words.buffer, words.byteOffset, words.byteLength);

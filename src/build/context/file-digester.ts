@@ -3,7 +3,7 @@ import { closeSync, constants, openSync, readSync, statfsSync } from 'node:fs';
 import { getXattr, listXattrs } from '../../host/file-system-calls.ts';
 import { cancelled, Failure, systemCode } from '../../lib/error.ts';
 import { unreadable } from './context-tree.ts';
-import type { DigestMemo } from './digest-memo.ts';
+import { type DigestMemo, isSettled } from './digest-memo.ts';
 import { mayHaveXattrs, quickStatOpen, sameStamp } from './quick-stat.ts';
 import { NO_XATTRS, placeOf, type RawDigest, type SourceFile } from './source-file.ts';
 
@@ -22,7 +22,7 @@ export class FileDigester {
   readonly #since: number;
   readonly #signal: AbortSignal;
   readonly #buffer = Buffer.allocUnsafeSlow(ONE_READ + 1);
-  readonly #trusted = new Map<number, boolean>();
+  readonly #ownClocks = new Map<number, boolean>();
 
   constructor(memo: DigestMemo, options: { readonly since: number; readonly signal: AbortSignal }) {
     this.#memo = memo;
@@ -51,7 +51,7 @@ export class FileDigester {
    */
   learn(file: SourceFile, digest: RawDigest, same: boolean): void {
     file.digest = digest;
-    if (!same || !file.isMutable || !this.#isTrusted(file)) return;
+    if (!same || !file.isMutable || !this.#hasOwnClock(file)) return;
     this.#memo.put(file.stat, { digest, hasXattrs: (file.xattrs?.size ?? 0) > 0 }, this.#since);
   }
 
@@ -86,14 +86,19 @@ export class FileDigester {
     }
   }
 
-  #isTrusted(file: SourceFile): boolean {
+  /** Whether the state in which a file was found tells it from all that it will ever become. */
+  isSettled(file: SourceFile): boolean {
+    return isSettled(file.stat, this.#since) && this.#hasOwnClock(file);
+  }
+
+  #hasOwnClock(file: SourceFile): boolean {
     const device = file.stat.deviceMajor * 2 ** 20 + file.stat.deviceMinor;
-    let trusted = this.#trusted.get(device);
-    if (trusted === undefined) {
-      trusted = OWN_CLOCK.has(statfsSync(placeOf(file)).type);
-      this.#trusted.set(device, trusted);
+    let isOwn = this.#ownClocks.get(device);
+    if (isOwn === undefined) {
+      isOwn = OWN_CLOCK.has(statfsSync(placeOf(file)).type);
+      this.#ownClocks.set(device, isOwn);
     }
-    return trusted;
+    return isOwn;
   }
 }
 

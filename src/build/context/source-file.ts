@@ -33,13 +33,19 @@ export interface SourceTree {
   /** Names in a folder, sorted by UTF-16 code units. */
   names(folder: string): readonly string[];
   /** Everything below a folder, depth first, sorted like `names`, each folder before its content. */
-  walk(folder: string, visit: (file: SourceFile) => void, part?: WalkPart): void;
+  walk(folder: string, visit: (file: SourceFile) => void, options?: WalkOptions): void;
   /** A folder about half way through such a walk, worth walking in two parts; undefined when it is not. */
   middle?(folder: string): string | undefined;
 }
 
 /** A part of a walk: what comes before a path, or from it on. */
 export type WalkPart = { readonly before: string } | { readonly from: string };
+
+export interface WalkOptions {
+  readonly part?: WalkPart | undefined;
+  /** Gets all that the walk looks at, visited or not: together with the names in its folders, what the result depends on. */
+  readonly seen?: ((file: SourceFile) => void) | undefined;
+}
 
 export const NO_XATTRS: ReadonlyMap<string, Uint8Array> = new Map();
 

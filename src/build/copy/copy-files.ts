@@ -1,11 +1,12 @@
 import { rmSync } from 'node:fs';
 import type { TaskContext } from '../../lib/worker-task.ts';
-import { joinInputs } from '../context/copy-inputs.ts';
-import type { SourceFile } from '../context/source-file.ts';
+import { comparePaths } from '../../tar/layer-entry.ts';
+import { type CopyInputs, joinInputs } from '../context/copy-inputs.ts';
+import type { SourceFile, WalkPart } from '../context/source-file.ts';
 import { copyPass } from './copy-pass.ts';
 import type { CopiedLayer, CopyTarget } from './copy-request.ts';
 
-import { gatherSources, type LocalRequest } from './gather-sources.ts';
+import { type GatheredSources, gatherSources, type LocalRequest } from './gather-sources.ts';
 import { listSources } from './list-sources.ts';
 import { planCopy } from './plan-copy.ts';
 import type { Selection } from './select-sources.ts';
@@ -24,8 +25,9 @@ export async function copyTask(
   { request, target, ring }: CopyTask,
   { signal, post }: TaskContext,
 ): Promise<CopiedLayer> {
-  const { selections, digester, memo, image, owner } = gatherSources(request, signal);
-  const found = selections.map((selection) => recorded(selection));
+  const sources = gatherSources(request, signal);
+  const { digester, memo, image, owner } = sources;
+  const found = sources.selections.map((selection) => recorded(selection));
   const scratch = `${target.folder}/unpacked`;
   try {
     const copied: Selection[] = [];
@@ -38,7 +40,7 @@ export async function copyTask(
     const plan = planCopy(copied, { ...request, isMany: request.sources.length > 1 }, image);
     const turn = new Turn(signal);
     const facts = await copyPass(plan, { ...target, owner, digester, ring, turn, onProgress: post });
-    const inputs = joinInputs([await listSources(found, digester, turn)]);
+    const inputs = await listFound({ ...sources, selections: found }, turn);
     memo.save();
     return { facts, inputs };
   } finally {
@@ -46,14 +48,39 @@ export async function copyTask(
   }
 }
 
+/** Lists what was copied, in the parts in which the next build will look at it. */
+async function listFound(sources: GatheredSources, turn: Turn): Promise<CopyInputs> {
+  const middle = sources.lists && sources.selections[0]?.middle?.();
+  if (middle === undefined) return joinInputs([await listSources(sources, turn)]);
+  const first = await listSources(sources, turn, { before: middle });
+  return joinInputs([first, await listSources(sources, turn, { from: middle })]);
+}
+
 /** A selection that is walked once: the list is of the very files that were copied. */
 function recorded(selection: Selection): Selection {
   const files: SourceFile[] = [];
-  selection.walk((file) => void files.push(file));
+  const looked: SourceFile[] = [];
+  const seen = (file: SourceFile) => void looked.push(file);
+  selection.walk((file) => void files.push(file), { seen });
   return {
     ...selection,
-    walk: (visit) => {
-      for (const file of files) visit(file);
+    walk: (visit, { part, seen } = {}) => {
+      for (const file of part ? inPart(files, part) : files) visit(file);
+      if (!seen) return;
+      for (const file of part ? inPart(looked, part) : looked) seen(file);
+      if (part && 'from' in part) for (const file of looked) if (part.from.startsWith(`${file.path}/`)) seen(file);
     },
   };
+}
+
+/** Of files in the order of a walk. */
+function inPart(files: readonly SourceFile[], part: WalkPart): SourceFile[] {
+  const place = 'before' in part ? part.before : part.from;
+  let [low, high] = [0, files.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (comparePaths(files[middle]?.path ?? '', place) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return 'before' in part ? files.slice(0, low) : files.slice(low);
 }

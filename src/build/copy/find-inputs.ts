@@ -4,6 +4,7 @@ import { type CopyInputs, type InputList, joinInputs } from '../context/copy-inp
 import type { WalkPart } from '../context/source-file.ts';
 import { gatherSources, type LocalRequest } from './gather-sources.ts';
 import { listSources } from './list-sources.ts';
+import type { Selection } from './select-sources.ts';
 import { Turn } from './turn.ts';
 
 export interface InputsTask {
@@ -28,14 +29,21 @@ export async function findInputs(
   return joinInputs([await first, ...(await Promise.all(rest))]);
 }
 
-/** Reads only files whose digest is not remembered. */
+/** Makes the list only when the one before does not hold any more, and reads only files whose digest is not remembered. */
 export async function inputsTask({ request, part }: InputsTask, { signal, post }: TaskContext): Promise<InputList> {
-  const { selections, digester, memo } = gatherSources(request, signal);
+  const sources = gatherSources(request, signal);
+  const { selections, memo, lists } = sources;
+  const remembered = lists?.recall(part);
   const [only, second] = selections;
-  const middle = part || second ? undefined : only?.middle?.();
-  if (middle !== undefined) post(middle);
-  const own = middle === undefined ? part : { before: middle };
-  const inputs = await listSources(selections, digester, new Turn(signal), own);
+  const own = part ?? remembered?.part ?? (second ? undefined : firstPart(only));
+  if (!part && own && 'before' in own) post(own.before);
+  if (remembered && lists?.holds(remembered)) return remembered.list;
+  const inputs = await listSources(sources, new Turn(signal), own);
   memo.save();
   return inputs;
+}
+
+function firstPart(selection: Selection | undefined): WalkPart | undefined {
+  const middle = selection?.middle?.();
+  return middle === undefined ? undefined : { before: middle };
 }

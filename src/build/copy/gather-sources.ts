@@ -4,6 +4,7 @@ import { pathInFolder } from '../../tar/names.ts';
 import { ContextTree } from '../context/context-tree.ts';
 import { DigestMemo } from '../context/digest-memo.ts';
 import { FileDigester } from '../context/file-digester.ts';
+import { ListMemo } from '../context/list-memo.ts';
 import { quickStat } from '../context/quick-stat.ts';
 import { rowsByPath, type SourceTree, sourceFile } from '../context/source-file.ts';
 import type { CopyRequest, CopySource } from './copy-request.ts';
@@ -42,6 +43,8 @@ export interface GatheredSources {
   readonly owner: Owner;
   readonly digester: FileDigester;
   readonly memo: DigestMemo;
+  /** Lists of the folder that is the only source; undefined for all else. */
+  readonly lists: ListMemo | undefined;
 }
 
 /** Finds all sources; nothing is read but names and metadata. */
@@ -75,7 +78,17 @@ export function gatherSources(request: LocalRequest, signal: AbortSignal): Gathe
   }
   const memo = new DigestMemo(isContext ? from.context.memo : undefined);
   const digester = new FileDigester(memo, { since, signal });
-  return { selections, image, owner: owner ?? ROOT, digester, memo };
+  const lists = listsOf(request, selections);
+  return { selections, image, owner: owner ?? ROOT, digester, memo, lists };
+}
+
+function listsOf(
+  { from, excludes, sources }: LocalRequest,
+  [only, second]: readonly Selection[],
+): ListMemo | undefined {
+  if (from.kind !== 'context' || from.context.memo === undefined || sources[0]?.kind !== 'path') return undefined;
+  if (second || only?.root.type !== 'directory') return undefined;
+  return new ListMemo(from.context.memo, only.root, [only.path, from.context.ignore ?? null, excludes]);
 }
 
 function openTree({ from }: LocalRequest): SourceTree {

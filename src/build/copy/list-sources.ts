@@ -1,17 +1,33 @@
 import { type Digest, digestOf } from '../../oci/digest.ts';
 import { type CopyInputs, type InputList, InputLister } from '../context/copy-inputs.ts';
 import type { FileDigester } from '../context/file-digester.ts';
-import type { SourceFile, WalkPart } from '../context/source-file.ts';
+import type { SourceFile, WalkOptions, WalkPart } from '../context/source-file.ts';
+import type { GatheredSources } from './gather-sources.ts';
 import type { CopyAttributes, Selection } from './select-sources.ts';
 import type { Turn } from './turn.ts';
 
-/** Lists what was selected, or a part of the folder that was. Only files whose digest is not known yet are read. */
+/**
+ * Lists what was selected, or a part of the folder that was, and remembers the list. Only files whose digest is not known
+ * yet are read.
+ */
 export async function listSources(
-  selections: readonly Selection[],
-  digester: FileDigester,
+  { selections, digester, lists }: Pick<GatheredSources, 'selections' | 'digester' | 'lists'>,
   turn: Turn,
   part?: WalkPart,
 ): Promise<InputList> {
+  const record = lists?.record(digester);
+  const list = await listFiles(selections, digester, turn, { part, seen: record?.add });
+  if (record) lists?.keep(record, part, list);
+  return list;
+}
+
+async function listFiles(
+  selections: readonly Selection[],
+  digester: FileDigester,
+  turn: Turn,
+  options: WalkOptions,
+): Promise<InputList> {
+  const { part } = options;
   const lister = new InputLister();
   const unknown: { readonly file: SourceFile; readonly place: number }[] = [];
   for (const { path, root, walk, attributes } of selections) {
@@ -31,7 +47,7 @@ export async function listSources(
         size: file.type === 'file' ? file.stat.size : 0,
       });
       if (place !== undefined) unknown.push({ file, place });
-    }, part);
+    }, options);
   }
   for (const { file, place } of unknown) {
     lister.fill(place, digester.read(file));

@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import { compileGlob, hasWildcard } from '../../dockerfile/glob.ts';
 import { compileIgnorePattern, IgnoreMatcher } from '../../dockerfile/ignore.ts';
 import { Failure } from '../../lib/error.ts';
-import { joinPath, type SourceFile, type SourceTree, type WalkPart } from '../context/source-file.ts';
+import { joinPath, type SourceFile, type SourceTree, type WalkOptions } from '../context/source-file.ts';
 import type { ModeChange } from './file-mode.ts';
 import type { Owner } from './owner.ts';
 
@@ -13,7 +13,7 @@ export interface Selection {
   /** The file itself, or the folder whose content is meant. */
   readonly root: SourceFile;
   /** Visits what is copied: the file, or everything in the folder, sorted, each folder before its content. */
-  walk(visit: (file: SourceFile) => void, part?: WalkPart): void;
+  walk(visit: (file: SourceFile) => void, options?: WalkOptions): void;
   /** Where to part the walk in two, when that is worth it. */
   middle?(): string | undefined;
   /** Found in the context, a stage or an image, or a download that is to be unpacked: ADD unpacks only such archives. */
@@ -139,12 +139,12 @@ type Walk = Selection['walk'];
 
 /** A walk of a folder. An excluded folder stays when an exception keeps something in it. */
 function contentOf(tree: SourceTree, root: SourceFile, excludes: readonly string[]): Walk {
-  if (excludes.length === 0) return (visit, part) => tree.walk(root.path, visit, part);
+  if (excludes.length === 0) return (visit, options) => tree.walk(root.path, visit, options);
   const matcher = new IgnoreMatcher(excludes.map(compileIgnorePattern));
   const start = root.path === '' ? 0 : root.path.length + 1;
-  return (visit) => {
+  return (visit, options) => {
     const pending: SourceFile[] = [];
-    tree.walk(root.path, (file) => {
+    const choose = (file: SourceFile) => {
       while (pending.length > 0 && !file.path.startsWith(`${pending.at(-1)?.path}/`)) pending.pop();
       if (matcher.ignores(file.path.slice(start))) {
         if (file.type === 'directory') pending.push(file);
@@ -152,7 +152,8 @@ function contentOf(tree: SourceTree, root: SourceFile, excludes: readonly string
       }
       for (const folder of pending.splice(0)) visit(folder);
       visit(file);
-    });
+    };
+    tree.walk(root.path, choose, options);
   };
 }
 
