@@ -26,7 +26,13 @@ try {
   } as const;
   await build({
     ...shared,
-    entryPoints: ['src/bin/host.ts', 'src/bin/registry-import.ts', 'src/bin/registry-worker.ts', 'src/bin/worker.ts'],
+    entryPoints: [
+      'src/bin/host.ts',
+      'src/bin/keeper.ts',
+      'src/bin/registry-import.ts',
+      'src/bin/registry-worker.ts',
+      'src/bin/worker.ts',
+    ],
     chunkNames: 'chunk-[hash]',
     splitting: true,
     format: 'esm',

@@ -17,6 +17,8 @@ export interface HostOptions {
   readonly tls: TlsFlags;
   /** Whose members may use the unix socket; undefined: the first of strake and docker that exists, empty: nobody. */
   readonly group: string | undefined;
+  /** Containers run on when the host ends, and the next one takes them over. */
+  readonly liveRestore: boolean;
   /** Milliseconds without a request and without a running container until the host leaves; undefined: never. */
   readonly idleExit: number | undefined;
 }
@@ -43,6 +45,7 @@ Options:
       --insecure-registry list  Registry (host[:port] or CIDR) that may have a false certificate or plain HTTP
       --allow-insecure-entitlement list  What builds may use besides the usual: security.insecure
       --build-cache-limit size  Most that the build cache may take, as 20g (default: no limit)
+      --live-restore       Let containers run on while no host is there; the next one takes them over
       --help               Print this text`;
 
 const FILE_FLAGS = {
@@ -58,6 +61,7 @@ const FILE_FLAGS = {
   'registry-mirror': { type: 'string', multiple: true },
   'insecure-registry': { type: 'string', multiple: true },
   'allow-insecure-entitlement': { type: 'string', multiple: true },
+  'live-restore': { type: 'boolean' },
 } as const;
 
 /**
@@ -86,6 +90,7 @@ export function parseHostOptions(argv: readonly string[], env: NodeJS.ProcessEnv
     registry: registrySettings(values['registry-mirror'] ?? [], values['insecure-registry'] ?? []),
     insecureBuilds: allowsInsecure(values['allow-insecure-entitlement'] ?? []),
     buildCacheLimit: values['build-cache-limit'] === undefined ? undefined : parseBytes(values['build-cache-limit']),
+    liveRestore: values['live-restore'] ?? false,
     idleExit: values['idle-exit'] === undefined ? undefined : milliseconds(values['idle-exit']),
   };
 }

@@ -53,6 +53,7 @@ async function runHost(argv: readonly string[]): Promise<number> {
       receivers,
       registry: options.registry,
       buildCacheLimit: options.buildCacheLimit,
+      keeper: options.liveRestore ? siblingScript(import.meta.url, 'keeper') : undefined,
       insecureBuilds: options.insecureBuilds,
       log,
       signal: stop.signal,

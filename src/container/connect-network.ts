@@ -3,7 +3,7 @@ import type { EndpointConfig } from '../wire/container.ts';
 import { type Container, sharedNetworkOf } from './container.ts';
 import { hostnameOf } from './container-spec.ts';
 import { updateNetworkFiles } from './files.ts';
-import type { LifecycleNeeds } from './lifecycle.ts';
+import { type LifecycleNeeds, noteKept } from './lifecycle.ts';
 import { refuseRemoved } from './remove-container.ts';
 
 type ConnectNeeds = Pick<LifecycleNeeds, 'networks' | 'save' | 'emitNetwork'>;
@@ -33,6 +33,7 @@ export async function connectNetwork(
   }
   const endpoints = { ...container.record.endpoints, [Name]: wanted.config };
   container.record = { ...container.record, endpoints };
+  noteKept(container, needs);
   needs.save(container);
 }
 
@@ -51,6 +52,7 @@ export async function disconnectNetwork(container: Container, network: string, n
     needs.emitNetwork(container, 'disconnect', [{ name: Name, id: Id }]);
   }
   container.record = { ...container.record, endpoints };
+  noteKept(container, needs);
   needs.save(container);
 }
 

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { hostname as machineName } from 'node:os';
 import type { Cgroups } from '../host/cgroup.ts';
 import { devicesAt } from '../host/devices.ts';
+import type { Keepers } from '../host/keeper/keeper-client.ts';
 import type { Attachment } from '../host/network/attachment.ts';
 import type { Runtime } from '../host/runtime.ts';
 import { type Namespace, type ProcessOptions, runtimeSpec, type SpecMount } from '../host/spec.ts';
@@ -21,6 +22,7 @@ export interface LaunchNeeds {
   readonly cgroups: Cgroups;
   /** See `startProcess`. */
   readonly runFolder: string;
+  readonly keepers: Keepers;
   /** Process ID of another container's first process. */
   readonly pidOf: (container: string) => number;
   /** Where another container's shared memory is mounted; refused when it does not share it. */

@@ -17,6 +17,8 @@ export type WaitCondition = 'not-running' | 'next-exit' | 'removed';
 export interface Run {
   readonly launched: Launched;
   readonly attachment: Attachment;
+  /** Resolves when all output has arrived. */
+  readonly carried: Promise<void>;
   /** Resolves when it has ended and everything is released and recorded. */
   readonly settled: Promise<void>;
 }

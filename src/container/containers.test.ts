@@ -390,7 +390,7 @@ test('a host that was killed leaves nothing behind that the next one does not cl
   await using host = await openTestHost({ root: scratch.path });
   assert.deepEqual(mountsUnder(scratch.path), []);
   const { State } = host.containers.inspect(id);
-  assert.deepEqual([State.Status, State.ExitCode], ['exited', 255]);
+  assert.deepEqual([State.Status, State.ExitCode], ['exited', 137]);
   assert.deepEqual(readdirSync(host.containers.find(id).snapshot.upper), ['x']);
   assert.equal(existsSync(`/proc/${pid}/exe`), false);
   await host.containers.start(id, { signal });

@@ -1,4 +1,6 @@
 import { Readable } from 'node:stream';
+import type { HeldProcess } from '../host/keeper/keeper-client.ts';
+import type { Attachment } from '../host/network/attachment.ts';
 import { Failure, messageOf } from '../lib/error.ts';
 import type { DiffId } from '../oci/digest.ts';
 import type { Snapshots } from '../snapshot/snapshots.ts';
@@ -13,7 +15,7 @@ import { ContainerTable } from './container-table.ts';
 import { Execs } from './execs.ts';
 import { HealthMonitor, hasHealthcheck } from './health.ts';
 import { toInspect, toSummary } from './inspect.ts';
-import { type LifecycleNeeds, startContainer } from './lifecycle.ts';
+import { followRun, type LifecycleNeeds, leaveRunning, noteKept, startContainer } from './lifecycle.ts';
 import { type ListQuery, selectContainers } from './list-filter.ts';
 import { logDetails } from './log-options.ts';
 import { type LogQuery, logsNotKept, readLog } from './log-reader.ts';
@@ -26,11 +28,12 @@ import { refuseRemovalOfRunning, refuseRemoved, removeContainer } from './remove
 import { restartLater } from './restart-later.ts';
 import { restartDelay } from './restart-policy.ts';
 import { sharedMemoryOf } from './shared-memory.ts';
+import { heldProcess } from './start-process.ts';
 import { killContainer, noteStopByUser, type StopOptions, signalByUser, stopContainer } from './stop-container.ts';
 import { updateContainer } from './update-container.ts';
 
 export interface ContainersNeeds
-  extends Pick<LifecycleNeeds, 'runtime' | 'cgroups' | 'networks' | 'runFolder' | 'log'> {
+  extends Pick<LifecycleNeeds, 'runtime' | 'cgroups' | 'networks' | 'runFolder' | 'keepers' | 'log'> {
   readonly store: Pick<
     Store,
     'root' | 'containers' | 'volumes' | 'layers' | 'trash' | 'containerFolder' | 'activeFolder' | 'activeKeys'
@@ -62,6 +65,7 @@ export class Containers implements AsyncDisposable {
       cgroups: needs.cgroups,
       networks: needs.networks,
       runFolder: needs.runFolder,
+      keepers: needs.keepers,
       log: needs.log,
       idOf: (ref) => this.find(ref).id,
       sharedMemoryOf: (ref) => sharedMemoryOf(this.find(ref), (other) => this.find(other)),
@@ -201,7 +205,11 @@ export class Containers implements AsyncDisposable {
       if (container.recorded) this.#needs.store.containers.rename(container.id, plain);
       container.name = plain;
       const attachment = this.#needs.networks.rename(container.id, plain);
-      if (attachment && container.run) container.run = { ...container.run, attachment };
+      if (attachment && container.run) {
+        container.run = { ...container.run, attachment };
+        noteKept(container, this.#lifecycle);
+        this.#lifecycle.save(container);
+      }
       this.emit(container, 'rename', { oldName: `/${oldName}` });
     });
   }
@@ -337,12 +345,32 @@ export class Containers implements AsyncDisposable {
     this.#lifecycle.emit(container, action, attributes);
   }
 
-  /** Stops all containers. Those with a restart policy start again with the next host. */
+  /** Goes on with a container that the host before has left running, or whose end nobody has seen yet. */
+  async resume(container: Container, held: HeldProcess, attachment: Attachment, options: CallOptions): Promise<void> {
+    const { phase } = container.record;
+    if (!isAlive(phase)) return;
+    container.snapshot.takeOver();
+    const launched = { process: heldProcess(held), targets: phase.targets };
+    const { settled } = followRun(container, launched, attachment, this.#lifecycle);
+    if (held.hasEnded) return settled;
+    this.#watchHealth(container);
+    if (this.#needs.keepers.isWanted) return;
+    await container.inTurn(() =>
+      stopContainer(container, this.#lifecycle, { ...options, seconds: undefined, signalName: undefined }),
+    );
+  }
+
+  /** Stops all containers, or leaves them to the next host. Those with a restart policy start again with that one. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing = true;
     const signal = AbortSignal.timeout(60_000);
     const stopped = this.all().map((container) =>
       container.inTurn(async () => {
+        const { run } = container;
+        if (run?.launched.process.kept && this.#needs.keepers.isWanted) {
+          await leaveRunning(container, run, this.#lifecycle);
+          return;
+        }
         await stopContainer(container, this.#lifecycle, { signal, seconds: undefined, signalName: undefined });
         if (!container.recorded && !container.removing) this.#removeNow(container, { volumes: true });
       }),
@@ -355,11 +383,18 @@ export class Containers implements AsyncDisposable {
   async #startNow(container: Container, options: CallOptions): Promise<void> {
     if (this.#closing) throw new Failure('unavailable', 'HOST_CLOSING', 'the host is closing');
     await startContainer(container, this.#lifecycle, options);
+    this.#watchHealth(container);
+  }
+
+  #watchHealth(container: Container): void {
     const { Healthcheck } = container.record.config;
-    if (!hasHealthcheck(Healthcheck)) return;
-    container.health = new HealthMonitor(container, Healthcheck, this.execs, (status) =>
-      this.emit(container, `health_status: ${status}`),
-    );
+    if (!hasHealthcheck(Healthcheck) || !isAlive(container.record.phase)) return;
+    container.health = new HealthMonitor(container, Healthcheck, this.execs, (status) => {
+      this.emit(container, `health_status: ${status}`);
+      if (!container.run?.launched.process.kept) return;
+      noteKept(container, this.#lifecycle);
+      this.#lifecycle.save(container);
+    });
   }
 
   /** After an exit: removal, or another start by the restart policy. */

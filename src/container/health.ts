@@ -3,6 +3,7 @@ import type { Healthcheck } from '../oci/image-config.ts';
 import type { ContainerState } from '../wire/container.ts';
 import type { Container } from './container.ts';
 import type { Execs } from './execs.ts';
+import { isAlive } from './record.ts';
 
 export type HealthState = NonNullable<ContainerState['Health']>;
 
@@ -22,13 +23,20 @@ export class HealthMonitor {
   readonly #execs: Execs;
   readonly #onChange: (status: string) => void;
   readonly #stop = new AbortController();
-  readonly #startedAt = Date.now();
-  readonly #log: HealthState['Log'] = [];
-  #status = 'starting';
-  #streak = 0;
+  readonly #startedAt: number;
+  readonly #log: HealthState['Log'][number][];
+  #status: string;
+  #streak: number;
   #timer: NodeJS.Timeout | undefined;
 
+  /** Goes on from what the host before has found of this run, if it did. */
   constructor(container: Container, check: Healthcheck, execs: Execs, onChange: (status: string) => void) {
+    const { phase } = container.record;
+    const before = isAlive(phase) ? phase.kept?.health : undefined;
+    this.#startedAt = isAlive(phase) ? Date.parse(phase.startedAt) : Date.now();
+    this.#status = before?.Status ?? 'starting';
+    this.#streak = before?.FailingStreak ?? 0;
+    this.#log = [...(before?.Log ?? [])];
     this.#container = container;
     this.#check = check;
     this.#execs = execs;

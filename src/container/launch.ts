@@ -71,6 +71,7 @@ export async function launch(
     tty: config.Tty ?? false,
     stdin: config.OpenStdin ?? false,
     runFolder: needs.runFolder,
+    keeper: container.recorded ? await needs.keepers.ready(options) : undefined,
     signal: options.signal,
   });
   return { process, targets: root.targets };

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { countOutOfMemoryKills } from '../host/cgroup.ts';
 import type { Attachment, AttachRequest } from '../host/network/attachment.ts';
+import type { KeptNetwork, NetworkState } from '../host/network/network-state.ts';
 import type { ExitStatus } from '../host/reaper.ts';
 import { Failure, isFailure, messageOf } from '../lib/error.ts';
 import type { Log } from '../lib/log.ts';
@@ -26,6 +27,12 @@ export interface ContainerNetworks {
   /** Undefined when the container is on no network now. */
   rename(containerId: string, name: string): Attachment | undefined;
   inspect(network: string): Pick<NetworkInspect, 'Name' | 'Id' | 'Driver'>;
+  /** For `restore` by the next host. */
+  stateOf(containerId: string): NetworkState;
+  /** Leaves a running container to the next host. */
+  leave(containerId: string): Promise<void>;
+  /** What running containers of the host before have, by ID; all else of it is removed. */
+  restore(kept: readonly KeptNetwork[]): Promise<ReadonlyMap<string, Attachment>>;
 }
 
 export interface JoinedNetwork {
@@ -84,30 +91,68 @@ export async function startContainer(
   }
   const startedAt = new Date().toISOString();
   const { process, targets } = launched;
-  const streams = container.streams;
-  if (process.input) connectInput(container, process.input);
-  const carried = streams.hub.carry(process.outputs);
-  const { promise: settled, resolve } = Promise.withResolvers<void>();
-  const run: Run = { launched, attachment, settled };
-  container.run = run;
   container.record = {
     ...container.record,
     phase: { status: 'running', pid: process.pid, startedAt, targets },
     stoppedByUser: false,
   };
+  followRun(container, launched, attachment, needs);
+  noteKept(container, needs);
   needs.save(container);
   needs.emitVolumes(container, 'mount');
   needs.emit(container, 'start');
+}
+
+/** Carries the streams of a run, just begun or left by the host before, and sees to its end. */
+export function followRun(
+  container: Container,
+  launched: Launched,
+  attachment: Attachment,
+  needs: LifecycleNeeds,
+): Run {
+  const { process } = launched;
+  if (process.input) connectInput(container, process.input);
+  const carried = container.streams.hub.carry(process.outputs);
+  const { promise: settled, resolve } = Promise.withResolvers<void>();
+  const run: Run = { launched, attachment, carried, settled };
+  container.run = run;
   void process.exited
     .catch((error: unknown): ExitStatus => {
       needs.log.error('exit status lost', { container: container.id, why: messageOf(error) });
       return { exitCode: 255, signal: undefined };
     })
-    .then((status) => settle(container, run, status, carried, needs))
+    .then((status) => settle(container, run, status, needs))
     .catch((error: unknown) =>
       needs.log.error('cannot clear up after a container', { container: container.id, why: messageOf(error) }),
     )
     .finally(resolve);
+  return run;
+}
+
+/** Puts what the next host needs of the run into the record, which is the caller's to save. */
+export function noteKept(container: Container, needs: Pick<LifecycleNeeds, 'networks'>): void {
+  const { phase } = container.record;
+  if (!container.run?.launched.process.kept || !isAlive(phase)) return;
+  const health = container.health?.state() ?? phase.kept?.health;
+  const kept = { network: needs.networks.stateOf(container.id), ...(health ? { health } : {}) };
+  container.record = { ...container.record, phase: { ...phase, kept } };
+}
+
+/** Leaves a running container to the next host: what it writes from now on waits for that one. */
+export async function leaveRunning(container: Container, run: Run, needs: LifecycleNeeds): Promise<void> {
+  const { hub, log, input } = container.streams;
+  const { process } = run.launched;
+  noteKept(container, needs);
+  needs.save(container);
+  container.health?.stop();
+  process.kept?.stopReading();
+  hub.release();
+  await run.carried;
+  await log?.end();
+  hub.end();
+  input?.destroy();
+  process.input?.destroy();
+  await needs.networks.leave(container.id);
 }
 
 /** Sends a signal to the first process. */
@@ -117,20 +162,15 @@ export function signalContainer(container: Container, signal: number): void {
 }
 
 /** Records the end of a run and releases what it held. */
-async function settle(
-  container: Container,
-  run: Run,
-  status: ExitStatus,
-  carried: Promise<void>,
-  needs: LifecycleNeeds,
-): Promise<void> {
+async function settle(container: Container, run: Run, status: ExitStatus, needs: LifecycleNeeds): Promise<void> {
   const { hub, log, input } = container.streams;
   const { process, targets } = run.launched;
   hub.release();
-  await withGrace(carried, STREAM_GRACE_MS);
+  await withGrace(run.carried, STREAM_GRACE_MS);
   for (const { source } of process.outputs) source.destroy();
   process.input?.destroy();
   input?.destroy();
+  process.kept?.forget();
 
   const oomKilled = countOutOfMemoryKills(needs.cgroups, container.cgroupsPath) > 0;
   const release = async (what: string, work: () => Promise<void>) => {
@@ -155,7 +195,7 @@ async function settle(
     phase: {
       status: 'exited',
       startedAt: isAlive(phase) ? phase.startedAt : '',
-      finishedAt: new Date().toISOString(),
+      finishedAt: new Date(status.at ?? Date.now()).toISOString(),
       exitCode: status.exitCode,
       oomKilled,
       error: '',

@@ -1,6 +1,9 @@
 import { mkdirSync, readdirSync, realpathSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { processesIn } from '../host/cgroup.ts';
+import type { HeldProcess } from '../host/keeper/keeper-client.ts';
 import { removeLeftovers } from '../host/leftovers.ts';
+import { mountsUnder } from '../host/mount.ts';
 import { messageOf } from '../lib/error.ts';
 import type { ContainerRow } from '../store/containers.ts';
 import { Container } from './container.ts';
@@ -11,11 +14,13 @@ import { startsWithHost } from './restart-policy.ts';
 
 /** What Docker says of containers that ended unseen. */
 const UNSEEN_EXIT_CODE = 255;
+const KILLED_EXIT_CODE = 137;
 
 /**
- * The containers of a store that was just opened. First it clears up after a host that was killed: its containers are
- * ended, their mounts and cgroups removed, writable layers without a container discarded. Containers whose restart policy
- * says so are then started, in the background.
+ * The containers of a store that was just opened. Those that the host before has left to a keeper go on, or are stopped when
+ * none are to survive a host any more. All else of a host that was killed is cleared up: its containers are ended, their
+ * mounts and cgroups removed, writable layers without a container discarded. Containers whose restart policy says so are
+ * then started, in the background.
  */
 export async function openContainers(
   needs: ContainersNeeds,
@@ -27,15 +32,27 @@ export async function openContainers(
   mkdirSync(needs.runFolder, { recursive: true, mode: 0o700 });
   const rows = store.containers.list().reverse();
   const known = rows.map((row) => toContainer(row, needs));
+  const left = leftRunning(known, needs.keepers.found);
+  const attachments = await needs.networks.restore(left.map(({ network }) => network));
+  const active = realpathSync(join(store.root, 'active'));
+  const wanted = new Set<string>(left.map(({ container }) => container.id));
+  const running = new Set(
+    known.filter(
+      ({ record, cgroupsPath }) => isAlive(record.phase) && processesIn(needs.cgroups, cgroupsPath).length > 0,
+    ),
+  );
   await removeLeftovers({
     runtime: needs.runtime,
     cgroups: needs.cgroups,
-    groups: known.map((container) => container.cgroupsPath),
+    groups: known.filter(({ id }) => !wanted.has(id)).map((container) => container.cgroupsPath),
     // Mounts of build steps lay in the scratch folder, which is in the trash by now.
-    folders: ['active', 'trash'].map((name) => realpathSync(join(store.root, name))),
+    folders: [active, realpathSync(join(store.root, 'trash'))],
+    wanted,
+    wantedFolders: [...wanted].map((id) => join(active, id)),
     log,
     signal: options.signal,
   });
+  for (const held of needs.keepers.found) if (!wanted.has(held.key)) held.forget();
   const ids = new Set<string>(known.map((container) => container.id));
   for (const key of store.activeKeys()) if (!ids.has(key)) store.trash.discard(store.activeFolder(key));
   for (const id of readdirSync(join(store.root, 'containers')))
@@ -43,9 +60,15 @@ export async function openContainers(
 
   for (const container of known) {
     containers.adopt(container);
-    noteUnseenEnd(container, needs);
+    if (!wanted.has(container.id)) noteUnseenEnd(container, running.has(container), needs);
   }
+  const resumed = left.map(({ container, held }) => {
+    const attachment = attachments.get(container.id);
+    return attachment && containers.resume(container, held, attachment, options);
+  });
+  await Promise.all(resumed);
   for (const container of known) {
+    if (container.run || container.removing || container.record.phase.status === 'restarting') continue;
     if (container.record.hostConfig.AutoRemove)
       await containers.remove(container.id, { force: true, volumes: true, signal: options.signal });
     else if (startsWithHost(container.record))
@@ -54,6 +77,20 @@ export async function openContainers(
       });
   }
   return containers;
+}
+
+/** Containers that run by their records and are kept: those that the host before has left, in the state of its last moment. */
+function leftRunning(known: readonly Container[], found: readonly HeldProcess[]) {
+  const mounted = new Set(found.length > 0 ? mountsUnder('/') : []);
+  return known.flatMap((container) => {
+    const { phase } = container.record;
+    const held = found.find(({ key }) => key === container.id);
+    if (!held || !isAlive(phase) || phase.pid !== held.pid || !phase.kept) return [];
+    // A host in a mount namespace of its own takes its mounts with it.
+    if (!held.hasEnded && !mounted.has(realpathSync(container.snapshot.merged))) return [];
+    const pid = held.hasEnded ? undefined : held.pid;
+    return [{ container, held, network: { id: container.id, pid, state: phase.kept.network } }];
+  });
 }
 
 function toContainer(row: ContainerRow, { store, snapshots }: ContainersNeeds): Container {
@@ -69,8 +106,8 @@ function toContainer(row: ContainerRow, { store, snapshots }: ContainersNeeds): 
   });
 }
 
-/** A container that was running when its host was killed has ended now. */
-function noteUnseenEnd(container: Container, { store }: ContainersNeeds): void {
+/** A container that was running when its host was killed has ended now, by itself or because it was killed. */
+function noteUnseenEnd(container: Container, wasKilled: boolean, { store }: ContainersNeeds): void {
   const { phase } = container.record;
   if (isAlive(phase)) {
     removeMountTargets(container.snapshot.upper, phase.targets);
@@ -80,7 +117,7 @@ function noteUnseenEnd(container: Container, { store }: ContainersNeeds): void {
         status: 'exited',
         startedAt: phase.startedAt,
         finishedAt: new Date().toISOString(),
-        exitCode: UNSEEN_EXIT_CODE,
+        exitCode: wasKilled ? KILLED_EXIT_CODE : UNSEEN_EXIT_CODE,
         oomKilled: false,
         error: '',
       },

@@ -1,7 +1,15 @@
+import type { NetworkState } from '../host/network/network-state.ts';
 import type { ImageId } from '../oci/digest.ts';
 import type { ContainerConfig, EndpointConfig, HostConfig } from '../wire/container.ts';
+import type { HealthState } from './health.ts';
 import type { MadeTargets } from './mount-targets.ts';
 import type { PlannedMount } from './mounts.ts';
+
+/** What the next host needs to go on with a running container. */
+export interface KeptState {
+  readonly network: NetworkState;
+  readonly health?: HealthState;
+}
 
 /** Where a container is in its life. Times are RFC 3339. */
 export type ContainerPhase =
@@ -12,6 +20,8 @@ export type ContainerPhase =
       readonly pid: number;
       readonly startedAt: string;
       readonly targets: MadeTargets;
+      /** Of a container that survives the host. */
+      readonly kept?: KeptState;
     }
   | {
       /** `restarting` waits for its next start by the restart policy. */

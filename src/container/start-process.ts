@@ -1,10 +1,15 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { listenForTerminal } from '../host/console-socket.ts';
+import { DescriptorStream } from '../host/descriptor-stream.ts';
+import type { HeldProcess, Keeper } from '../host/keeper/keeper-client.ts';
 import { inputPipe, outputPipe } from '../host/pipes.ts';
 import { type ExitStatus, waitForExit } from '../host/reaper.ts';
-import type { StartOptions } from '../host/runtime.ts';
+import type { RuntimeCall, StartOptions } from '../host/runtime.ts';
+import { Terminal } from '../host/terminal.ts';
+import { Failure } from '../lib/error.ts';
 
 export type OutputName = 'stdout' | 'stderr';
 
@@ -17,6 +22,13 @@ export interface StartedProcess {
   /** Undefined when standard input is /dev/null. Ending it is end of file for the process, but not on a terminal. */
   readonly input: Writable | undefined;
   resize(rows: number, columns: number): void;
+  /** Of a process that survives this host. */
+  readonly kept?: {
+    /** Ends its outputs here, after what was read; what comes later is for the next host. */
+    stopReading(): void;
+    /** After its end: nobody needs its streams any more. */
+    forget(): void;
+  };
 }
 
 export interface ProcessStart {
@@ -31,6 +43,8 @@ export interface ProcessStart {
   readonly stdin: boolean;
   /** Bundles and sockets exist in it for the moment of the start. With a short path, in memory at best. */
   readonly runFolder: string;
+  /** Starts it so that it survives this host. */
+  readonly keeper?: Keeper | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -39,10 +53,57 @@ export async function startProcess(options: ProcessStart): Promise<StartedProces
   const bundle = mkdtempSync(join(options.runFolder, 'b-'));
   try {
     writeFileSync(join(bundle, options.document.name), JSON.stringify(options.document.content));
+    if (options.keeper) return await startKept(options, options.keeper, bundle);
     return await (options.tty ? startOnTerminal(options, bundle) : startOnPipes(options, bundle));
   } finally {
     rmSync(bundle, { recursive: true });
   }
+}
+
+/** The process that a keeper keeps, with streams of our own; input that was ended is ended for good. */
+export function heldProcess(held: HeldProcess): StartedProcess {
+  const { pid, exited } = held;
+  const descriptors = held.openStreams();
+  if ('terminal' in descriptors) {
+    const terminal = new Terminal(descriptors.terminal);
+    const kept = { stopReading: () => terminal.stop(), forget: held.forget };
+    return { ...onTerminal(pid, exited, terminal), kept };
+  }
+  const stdout = new DescriptorStream(descriptors.stdout);
+  const stderr = new DescriptorStream(descriptors.stderr);
+  const input = descriptors.stdin === undefined ? undefined : new Socket({ fd: descriptors.stdin, readable: false });
+  input?.once('finish', held.endInput);
+  return {
+    pid,
+    exited,
+    outputs: [
+      { name: 'stdout', source: stdout },
+      { name: 'stderr', source: stderr },
+    ],
+    input,
+    resize: () => {},
+    kept: {
+      stopReading: () => {
+        stdout.stop();
+        stderr.stop();
+      },
+      forget: held.forget,
+    },
+  };
+}
+
+async function startKept(options: ProcessStart, keeper: Keeper, bundle: string): Promise<StartedProcess> {
+  const { start, id, program, tty, stdin, signal } = options;
+  const consoleSocket = tty ? join(bundle, 'console') : undefined;
+  let process: HeldProcess | undefined;
+  const stdio = async (call: RuntimeCall) => {
+    const started = await keeper.start({ key: id, call, input: stdin, consoleSocket });
+    process = started.process;
+    return started.exitCode;
+  };
+  await start({ id, program, bundle, stdio, ...(consoleSocket === undefined ? {} : { consoleSocket }), signal });
+  if (!process) throw new Failure('internal', 'KEEPER_SILENT', 'the keeper started nothing');
+  return heldProcess(process);
 }
 
 async function startOnTerminal({ start, id, program, signal }: ProcessStart, bundle: string): Promise<StartedProcess> {
@@ -56,7 +117,10 @@ async function startOnTerminal({ start, id, program, signal }: ProcessStart, bun
     signal,
   });
   const exited = waitForExit(pid);
-  const terminal = await socket.terminal;
+  return onTerminal(pid, exited, new Terminal(await socket.terminal));
+}
+
+function onTerminal(pid: number, exited: Promise<ExitStatus>, terminal: Terminal): StartedProcess {
   return {
     pid,
     exited,

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { type Cgroups, detectCgroups, removeCgroup } from '../host/cgroup.ts';
 import { findRuntime } from '../host/find-runtime.ts';
+import { Keepers } from '../host/keeper/keeper-client.ts';
 import { type NetworkTaskRunner, networkTasks } from '../host/network/network-tasks.ts';
 import { Networks } from '../host/network/networks.ts';
 import { becomeReaper } from '../host/reaper.ts';
@@ -71,11 +72,11 @@ export async function openTestHost(options: { readonly root?: string } = {}): Pr
     run: async (task, input) => (networkTasks as Record<string, (input: unknown) => unknown>)[task]?.(input) as never,
   };
   const networks = scope.use(new Networks({ stateFolder: join(root, 'data/network'), tasks, log: silentLog }));
-  await networks.cleanLeftovers();
   scope.use(becomeReaper());
   scope.defer(async () => void (await removeCgroup(cgroups, '/strake-test')));
   const events: ContainerEvent[] = [];
-  const needs = { store, snapshots, runtime, cgroups, networks, log: silentLog, runFolder: join(run, 's') };
+  const keepers = scope.use(await Keepers.open(join(run, 'keeper'), undefined));
+  const needs = { store, snapshots, runtime, cgroups, networks, keepers, log: silentLog, runFolder: join(run, 's') };
   const containers = scope.use(await openContainers({ ...needs, emit: (event) => events.push(event) }, { signal }));
   const layer = store.layers.byDiffId(diffId);
   const request: TestHost['request'] = (config, hostConfig = {}, image = {}) => ({

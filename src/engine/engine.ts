@@ -1,4 +1,4 @@
-import { rmdirSync } from 'node:fs';
+import { existsSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { applyChanges } from '../build/apply-changes.ts';
 import { Vertices } from '../build/vertex.ts';
@@ -6,6 +6,7 @@ import { openContainers } from '../container/open-containers.ts';
 import { detectCgroups } from '../host/cgroup.ts';
 import { spreadSubfolders } from '../host/file-system-calls.ts';
 import { findRuntime } from '../host/find-runtime.ts';
+import { Keepers } from '../host/keeper/keeper-client.ts';
 import { memoryFolder } from '../host/memory-folder.ts';
 import { Networks } from '../host/network/networks.ts';
 import { becomeReaper } from '../host/reaper.ts';
@@ -67,6 +68,8 @@ export interface EngineOptions {
   readonly registry: RegistrySettings;
   /** Bytes that only the build cache keeps; undefined is no limit. */
   readonly buildCacheLimit: number | undefined;
+  /** Script of the program that keeps containers over the end of this host; undefined: none survive it. */
+  readonly keeper: URL | undefined;
   /** See BuildParts. */
   readonly insecureBuilds: boolean;
   readonly log: Log;
@@ -94,8 +97,13 @@ export async function openEngine(options: EngineOptions) {
 
   // Paths of sockets are bounded by 107 bytes: a short name that still tells data roots apart.
   const run = join(options.runRoot, hexOf(digestOf(dataRoot)).slice(0, 12));
-  scope.defer(() => removeEmpty(run));
-  scope.use(memoryFolder(run)); // programs' environments pass through it, with the secrets of builds
+  const memory = memoryFolder(run); // programs' environments pass through it, with the secrets of builds
+  const keeperSocket = join(run, 'keeper'); // there as long as containers are kept
+  scope.defer(() => {
+    if (existsSync(keeperSocket)) return;
+    memory[Symbol.dispose]();
+    removeEmpty(run);
+  });
   scope.defer(() => removeEmpty(join(run, 'runtime'), join(run, 'sockets')));
   const cgroups = detectCgroups();
   const runtime = new Runtime(
@@ -106,9 +114,9 @@ export async function openEngine(options: EngineOptions) {
   const networks = scope.use(
     new Networks({ stateFolder: join(dataRoot, 'network'), tasks: options.quickWorkers, log }),
   );
-  await networks.cleanLeftovers();
   scope.use(becomeReaper());
-  const parts = { store, snapshots, runtime, cgroups, networks, log, runFolder: join(run, 'sockets') };
+  const keepers = scope.use(await Keepers.open(keeperSocket, options.keeper));
+  const parts = { store, snapshots, runtime, cgroups, networks, keepers, log, runFolder: join(run, 'sockets') };
   const containers = scope.use(await openContainers({ ...parts, emit }, { signal }));
 
   const containerCases = new ContainerCases(store, containers, emit);
@@ -165,7 +173,7 @@ export async function openEngine(options: EngineOptions) {
   const owned = scope.move();
   return {
     backends: {
-      system: systemCases({ store, containers, runtime, cgroups, events, registry: options.registry }),
+      system: systemCases({ store, containers, runtime, cgroups, events, registry: options.registry, keepers }),
       images: new Images(needs),
       insight,
       registry: transfers,

@@ -1,5 +1,6 @@
 import type { Containers } from '../container/containers.ts';
 import type { Cgroups } from '../host/cgroup.ts';
+import type { Keepers } from '../host/keeper/keeper-client.ts';
 import type { Runtime } from '../host/runtime.ts';
 import { isFailure } from '../lib/error.ts';
 import type { RegistrySettings } from '../remote/settings.ts';
@@ -15,10 +16,11 @@ export interface SystemParts {
   readonly cgroups: Cgroups;
   readonly events: EventLog;
   readonly registry: RegistrySettings;
+  readonly keepers: Keepers;
 }
 
 /** What the host tells of itself. */
-export function systemCases({ store, containers, runtime, cgroups, events, registry }: SystemParts) {
+export function systemCases({ store, containers, runtime, cgroups, events, registry, keepers }: SystemParts) {
   return {
     version: async () => versionInfo(),
     events: (query: EventQuery) => events.read(query),
@@ -43,6 +45,7 @@ export function systemCases({ store, containers, runtime, cgroups, events, regis
         cgroupVersion: cgroups.mode === 'v2' ? '2' : '1',
         warnings,
         registry,
+        liveRestore: keepers.isWanted,
       });
     },
   };

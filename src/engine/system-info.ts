@@ -30,6 +30,8 @@ export interface SystemFacts {
   readonly cgroupVersion: '1' | '2';
   readonly warnings: readonly string[];
   readonly registry: RegistrySettings;
+  /** Containers survive this host. */
+  readonly liveRestore: boolean;
 }
 
 export function systemInfo(facts: SystemFacts): SystemInfo {
@@ -102,7 +104,7 @@ export function systemInfo(facts: SystemFacts): SystemInfo {
     RegistryConfig: registryConfig(facts.registry),
     IndexServerAddress: 'https://index.docker.io/v1/',
     ExperimentalBuild: false,
-    LiveRestoreEnabled: false,
+    LiveRestoreEnabled: facts.liveRestore,
     SystemTime: new Date().toISOString(),
     Labels: [],
     Warnings: facts.warnings.length === 0 ? null : [...facts.warnings],

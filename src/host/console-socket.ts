@@ -1,7 +1,6 @@
 import { closeSync, unlinkSync } from 'node:fs';
 import { cancelled, Failure } from '../lib/error.ts';
 import { addressOf, bind, check, watchDescriptor } from './libc.ts';
-import { Terminal } from './terminal.ts';
 
 const socket = bind<(family: number, type: number, protocol: number) => number>(
   'int socket(int family, int type, int protocol)',
@@ -29,8 +28,8 @@ const PATH_LIMIT = 107;
 /** A socket on which an OCI runtime hands over the terminal it made (`--console-socket`). */
 export interface ConsoleSocket extends Disposable {
   readonly path: string;
-  /** The terminal, once. After the runtime has ended without sending one, dispose instead of waiting. */
-  readonly terminal: Promise<Terminal>;
+  /** Descriptor of the terminal, the receiver's own. After the runtime has ended without sending one, dispose instead of waiting. */
+  readonly terminal: Promise<number>;
 }
 
 /** Listens at `path`, which must not exist. Disposing ends the wait and removes the socket; a terminal received stays. */
@@ -38,7 +37,7 @@ export function listenForTerminal(path: string, options: { readonly signal: Abor
   const bytes = Buffer.from(path);
   if (bytes.length > PATH_LIMIT)
     throw new Failure('invalid', 'SOCKET_PATH_LONG', `socket path "${path}" is longer than ${PATH_LIMIT} bytes`);
-  const { promise, resolve, reject } = Promise.withResolvers<Terminal>();
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
   promise.catch(() => {}); // who never asks for the terminal does not care that none came
   const open: Disposable[] = [];
   const end = () => {
@@ -76,7 +75,7 @@ export function listenForTerminal(path: string, options: { readonly signal: Abor
       listening.stop();
       const connection = check(accept4(listener, null, null, SOCK_CLOEXEC), 'accept4');
       watch(connection, () => {
-        const terminal = new Terminal(receiveDescriptor(connection));
+        const terminal = receiveDescriptor(connection);
         end();
         resolve(terminal);
       });

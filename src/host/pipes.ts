@@ -28,8 +28,8 @@ export function inputPipe(): ProgramPipe<Writable> {
   return { fd: read, stream, [Symbol.dispose]: closeOnce(read) };
 }
 
-/** Both ends are closed in every program that is started without being given one. */
-function makePipe(): [read: number, write: number] {
+/** Descriptors that are closed in every program that is started without being given one. */
+export function makePipe(): [read: number, write: number] {
   const fds = Buffer.alloc(8);
   check(pipe2(fds, O_CLOEXEC), 'pipe2');
   return [fds.readInt32LE(0), fds.readInt32LE(4)];

@@ -1,6 +1,7 @@
 import { closeSync, readdirSync, readFileSync } from 'node:fs';
-import { Failure, systemCode } from '../lib/error.ts';
-import { bind, check, ERRNO, lastError, watchDescriptor } from './libc.ts';
+import { Failure, messageOf, systemCode } from '../lib/error.ts';
+import { bind, check, watchDescriptor } from './libc.ts';
+import { openProcess } from './pidfd.ts';
 
 const prctl = bind<(option: number, value: number, b: number, c: number, d: number) => number>(
   'int prctl(int option, uint64_t value, uint64_t b, uint64_t c, uint64_t d)',
@@ -8,12 +9,8 @@ const prctl = bind<(option: number, value: number, b: number, c: number, d: numb
 const waitpid = bind<(pid: number, status: Buffer, options: number) => number>(
   'int waitpid(int pid, void *status, int options)',
 );
-const syscall = bind<(call: number, a: number, b: number) => number>(
-  'int64_t syscall(int64_t call, int64_t a, int64_t b)',
-);
 
 const PR_SET_CHILD_SUBREAPER = 36;
-const PIDFD_OPEN = 434; // the same number on every architecture
 const WNOHANG = 1;
 const STRAY_DELAY_MS = 100;
 const HELPER_DELAY_MS = 2;
@@ -23,6 +20,8 @@ export interface ExitStatus {
   /** Its exit code, or 128 + n when signal n ended it. */
   readonly exitCode: number;
   readonly signal: number | undefined;
+  /** When that was, in milliseconds since 1970; undefined: just now. */
+  readonly at?: number;
 }
 
 const waitedFor = new Set<number>();
@@ -60,9 +59,12 @@ export function becomeReaper(): Disposable {
  * process. Needs Linux 5.3.
  */
 export function waitForExit(pid: number): Promise<ExitStatus> {
-  const fd = syscall(PIDFD_OPEN, pid, 0);
-  if (fd === -1)
-    return Promise.reject(lostProcess(pid, ERRNO['ESRCH'] === lastError() ? 'it is gone' : 'pidfd_open failed'));
+  let fd: number;
+  try {
+    fd = openProcess(pid);
+  } catch (error) {
+    return Promise.reject(lostProcess(pid, systemCode(error) === 'ESRCH' ? 'it is gone' : messageOf(error)));
+  }
   waitedFor.add(pid);
   const { promise, resolve, reject } = Promise.withResolvers<ExitStatus>();
   const watch = watchDescriptor(fd);

@@ -30,7 +30,7 @@ let copy: { readonly version: string; readonly fd: number } | undefined;
  * from there, so that no container can write to the program that holds it; from our copy, made once, it need not. Throws
  * ENOENT when the program is gone.
  */
-export function executableOf({ name, path }: RuntimeProgram): string {
+export function executableOf({ name, path }: Pick<RuntimeProgram, 'name' | 'path'>): string {
   const version = fileVersion(path);
   if (name !== 'crun') return path;
   if (copy?.version !== version) {

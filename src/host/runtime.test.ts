@@ -13,6 +13,7 @@ import { becomeReaper, waitForExit } from './reaper.ts';
 import { Runtime } from './runtime.ts';
 import type { ProgramStdio } from './spawn-program.ts';
 import { processSpec } from './spec.ts';
+import { Terminal } from './terminal.ts';
 import { writeTestBundle } from './test-bundle.ts';
 
 const skip = process.getuid?.() === 0 ? false : 'needs root';
@@ -119,7 +120,7 @@ describe('containers of the OCI runtime', { skip }, () => {
       consoleSocket: console_.path,
       signal,
     });
-    const terminal = await console_.terminal;
+    const terminal = new Terminal(await console_.terminal);
     terminal.resize(24, 80);
     terminal.write('hello\n');
     let text = '';

@@ -16,11 +16,28 @@ export interface StartOptions {
   readonly program: string;
   /** Folder that holds config.json (of a container) or process.json (of an exec). Scratch files go there. */
   readonly bundle: string;
-  /** Given to the process as they are. */
-  readonly stdio: ProgramStdio;
+  /** Given to the process as they are; or who starts the runtime instead of this process, with a stdio of its own. */
+  readonly stdio: ProgramStdio | ((call: RuntimeCall) => Promise<number>);
   /** For a process with a terminal: where the runtime sends it (console-socket.ts). */
   readonly consoleSocket?: string;
   readonly signal: AbortSignal;
+}
+
+/** A run of the runtime that starts a process and leaves its ID in a file. */
+export interface RuntimeCall {
+  readonly program: Omit<RuntimeProgram, 'version'>;
+  readonly args: readonly string[];
+  readonly env: readonly string[];
+  readonly pidFile: string;
+}
+
+/**
+ * Runs the runtime to its end and gives its exit code. Hold orphans meanwhile (reaper.ts). Not stopped by an abort: a
+ * container that is half made is the runtime's to undo, and it is soon done.
+ */
+export async function callRuntime({ program, args, env }: RuntimeCall, stdio: ProgramStdio): Promise<number> {
+  const pid = startRuntime(program, () => spawnProgram(executableOf(program), [program.path, ...args], env, stdio));
+  return (await waitForExit(pid)).exitCode;
 }
 
 /**
@@ -120,7 +137,9 @@ export class Runtime {
     const args = [...this.#global(log), ...command, '--pid-file', pidFile, ...console, options.id];
     const program = await this.program();
     using _orphans = holdOrphans();
-    const code = await this.#spawn(program, args, options.stdio);
+    // Not the host's whole environment: parts of it (NOTIFY_SOCKET, LISTEN_FDS) would go on to the container.
+    const env = [`PATH=${process.env['PATH'] ?? ''}`];
+    const code = await this.#call({ program, args, env, pidFile }, options.stdio);
     const messages = readRuntimeLog(log);
     rmSync(log, { force: true });
     if (code !== 0)
@@ -130,17 +149,13 @@ export class Runtime {
     return pid;
   }
 
-  /** Not stopped by an abort: a container that is half made is the runtime's to undo, and it is soon done. */
-  async #spawn(program: RuntimeProgram, args: readonly string[], stdio: ProgramStdio): Promise<number> {
+  async #call(call: RuntimeCall, stdio: StartOptions['stdio']): Promise<number> {
     try {
-      // Not the host's whole environment: parts of it (NOTIFY_SOCKET, LISTEN_FDS) would go on to the container.
-      const env = [`PATH=${process.env['PATH'] ?? ''}`];
-      const pid = startRuntime(program, () => spawnProgram(executableOf(program), [program.path, ...args], env, stdio));
-      return (await waitForExit(pid)).exitCode;
+      return await (typeof stdio === 'function' ? stdio(call) : callRuntime(call, stdio));
     } catch (error) {
       if (systemCode(error) !== 'ENOENT') throw error;
       this.#found = undefined;
-      throw new Failure('unavailable', 'RUNTIME_MISSING', `the OCI runtime ${program.path} is gone`, {
+      throw new Failure('unavailable', 'RUNTIME_MISSING', `the OCI runtime ${call.program.path} is gone`, {
         hint: 'install it: apt-get install runc',
       });
     }

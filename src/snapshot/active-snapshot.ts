@@ -99,6 +99,11 @@ export class ActiveSnapshot implements AsyncDisposable {
     return this.merged;
   }
 
+  /** Goes on with the mount of the process before. */
+  takeOver(): void {
+    this.#state = 'mounted';
+  }
+
   /** Ends the mount, if there is one. */
   unmount(): void {
     if (this.#state !== 'ended') this.#state = 'active';

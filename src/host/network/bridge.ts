@@ -8,8 +8,18 @@ import { Scope } from '../../lib/scope.ts';
 import { AddressPool, AddressPool6, chooseSubnet, chooseSubnet6 } from './address-pool.ts';
 import type { Firewall } from './firewall.ts';
 import type { BridgePolicy, BridgeRule } from './firewall-rules.ts';
-import { contains, formatIpv4, formatSubnet, type Ipv4, overlaps, type Subnet } from './ipv4.ts';
-import { formatSubnet6, type Ipv6, overlaps6, type Subnet6 } from './ipv6.ts';
+import {
+  contains,
+  formatIpv4,
+  formatSubnet,
+  type Ipv4,
+  overlaps,
+  parseIpv4,
+  parseSubnet,
+  type Subnet,
+} from './ipv4.ts';
+import { formatIpv6, formatSubnet6, type Ipv6, overlaps6, parseIpv6, parseSubnet6, type Subnet6 } from './ipv6.ts';
+import type { BridgeState } from './network-state.ts';
 import { type NetworkTaskRunner, runNetworkTask, type Survey } from './network-tasks.ts';
 
 export interface BridgePlan {
@@ -78,11 +88,7 @@ export async function makeBridge(plan: BridgePlan, site: BridgeSite, signal: Abo
     await using scope = new Scope();
     const made = await tryBridge(plan, site, scope);
     if (made) {
-      const bridges: BridgeRule[] = [
-        { bridge: made.name, family: 4, subnet: formatSubnet(made.subnet), policy: plan.policy },
-      ];
-      if (made.v6)
-        bridges.push({ bridge: made.name, family: 6, subnet: formatSubnet6(made.v6.subnet), policy: plan.policy });
+      const bridges = rulesOf(made, plan.policy);
       await enableForwarding(FORWARDING, site.log);
       if (made.v6) await enableForwarding(FORWARDING6, site.log);
       await site.firewall.add({ bridges });
@@ -95,6 +101,53 @@ export async function makeBridge(plan: BridgePlan, site: BridgeSite, signal: Abo
       throw new Failure('conflict', 'SUBNET_CONTESTED', 'another program keeps taking the subnets chosen for bridges');
     await sleep(Math.random() * 100, undefined, { signal });
   }
+}
+
+/** For `takeOverBridge`. */
+export function stateOfBridge({ name, mtu, subnet, gateway, v6 }: Bridge): BridgeState {
+  return {
+    name,
+    mtu,
+    subnet: formatSubnet(subnet),
+    gateway: formatIpv4(gateway),
+    ...(v6 ? { v6: { subnet: formatSubnet6(v6.subnet), gateway: formatIpv6(v6.gateway) } } : {}),
+  };
+}
+
+/** A bridge of the host before, whose interface has this `index`. Its rules are the caller's to load, with all others at once. */
+export function takeOverBridge(
+  { name, mtu, ...state }: BridgeState,
+  index: number,
+  plan: Pick<BridgePlan, 'policy' | 'range' | 'reserved' | 'v6'>,
+  site: BridgeSite,
+): { readonly bridge: Bridge; readonly rules: readonly BridgeRule[] } {
+  const subnet = parseSubnet(state.subnet);
+  const gateway = parseIpv4(state.gateway) ?? subnet.base + 1;
+  const addresses = new AddressPool(subnet, gateway, plan);
+  const v6 = state.v6 && takeOver6(state.v6, plan.v6);
+  const made = { name, index, mtu, subnet, gateway, addresses, v6 };
+  const rules = rulesOf(made, plan.policy);
+  const bridge: Bridge = {
+    ...made,
+    [Symbol.asyncDispose]: async () => {
+      await site.firewall.remove({ bridges: rules });
+      await runNetworkTask(site.tasks, 'network.removeLinks', { links: [name] });
+    },
+  };
+  return { bridge, rules };
+}
+
+function takeOver6(state: NonNullable<BridgeState['v6']>, plan: BridgePlan6 | undefined): Bridge6 {
+  const subnet = parseSubnet6(state.subnet);
+  const gateway = parseIpv6(state.gateway) ?? subnet.base + 1n;
+  return { subnet, gateway, addresses: new AddressPool6(subnet, gateway, plan) };
+}
+
+function rulesOf({ name, subnet, v6 }: Pick<Bridge, 'name' | 'subnet' | 'v6'>, policy: BridgePolicy): BridgeRule[] {
+  return [
+    { bridge: name, family: 4, subnet: formatSubnet(subnet), policy },
+    ...(v6 ? [{ bridge: name, family: 6, subnet: formatSubnet6(v6.subnet), policy } as const] : []),
+  ];
 }
 
 /** The address of an interface in Docker's form: a local prefix and the IPv4 address, so that it never changes. */

@@ -56,6 +56,12 @@ export class Firewall {
     }
   }
 
+  /** Makes these rules those of the kernel, in place of all that an earlier process left. */
+  async replace(rules: FirewallRules): Promise<void> {
+    for (const family of FAMILIES) if (rulesOf(rules, family).bridges.length === 0) await this.#clearFamily(family);
+    await this.add(rules);
+  }
+
   /** Takes away rules that were added, by identity. */
   async remove(rules: Partial<FirewallRules>): Promise<void> {
     this.#forget(rules);

@@ -4,6 +4,7 @@ import { bridgeOptions } from './bridge-options.ts';
 import { hasNames, namedResolver, namesOf } from './endpoint-names.ts';
 import type { Ip } from './ip.ts';
 import { formatIpv4 } from './ipv4.ts';
+import type { NamePorts } from './name-server.ts';
 import type { NetworkNamespace } from './namespaces.ts';
 import type { Network } from './network-registry.ts';
 import type { EndpointPlan } from './network-tasks.ts';
@@ -22,7 +23,7 @@ export interface Member {
   readonly joined: Joined[];
   namespace: NetworkNamespace | undefined;
   ports: (PublishedPorts & { readonly on: Joined }) | undefined;
-  names: AsyncDisposable | undefined;
+  names: (AsyncDisposable & { readonly ports: NamePorts }) | undefined;
   /** Shared with another container. */
   shared: Attachment | undefined;
 }

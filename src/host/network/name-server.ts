@@ -38,6 +38,12 @@ export interface NameSockets {
   readonly tcp: number;
 }
 
+/** Where those sockets are bound. */
+export interface NamePorts {
+  readonly udp: number;
+  readonly tcp: number;
+}
+
 /** Queries that one container may have under way. */
 const QUERIES = 256;
 const TCP_CLIENTS = 32;

@@ -1,4 +1,6 @@
-import type { NameSockets } from './name-server.ts';
+import { closeSync, openSync } from 'node:fs';
+import { systemCode } from '../../lib/error.ts';
+import type { NamePorts, NameSockets } from './name-server.ts';
 import { type EndpointPlan, type NetworkTaskRunner, runNetworkTask } from './network-tasks.ts';
 
 /** A container's network namespace. */
@@ -46,11 +48,28 @@ export class Namespaces {
     if (at >= 0) links.splice(at, 1); // it may never have come up
   }
 
-  /** Sockets for a name server inside, and the ports that they have there. */
-  openNameSockets({
-    descriptor,
-  }: NetworkNamespace): Promise<{ sockets: NameSockets; udpPort: number; tcpPort: number }> {
-    return runNetworkTask(this.#tasks, 'network.openNameSockets', { namespace: descriptor });
+  /** The namespace of a process that runs already; `links` are the host ends of its interfaces. Undefined: it has just ended. */
+  takeOver(pid: number, links: string[]): NetworkNamespace | undefined {
+    try {
+      const descriptor = openSync(`/proc/${pid}/ns/net`, 'r');
+      return { descriptor, path: `/proc/${process.pid}/fd/${descriptor}`, links };
+    } catch (error) {
+      if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ESRCH') return undefined;
+      throw error;
+    }
+  }
+
+  /** Lets go of a namespace that goes on with its processes. */
+  leave({ descriptor }: NetworkNamespace): void {
+    closeSync(descriptor);
+  }
+
+  /** Sockets for a name server inside, and the ports that they have there: those that are wanted, else any. */
+  openNameSockets(
+    { descriptor }: NetworkNamespace,
+    wanted?: NamePorts,
+  ): Promise<{ sockets: NameSockets; ports: NamePorts }> {
+    return runNetworkTask(this.#tasks, 'network.openNameSockets', { namespace: descriptor, wanted });
   }
 
   /** Closes a namespace, in one step with all others that are closed in the same turn of the event loop. */

@@ -1,10 +1,19 @@
 import { Failure } from '../../lib/error.ts';
 import type { NetworkCreateBody, NetworkInspect } from '../../wire/network.ts';
-import { type Bridge, type BridgePlan6, type BridgeSite, makeBridge } from './bridge.ts';
+import {
+  type Bridge,
+  type BridgePlan,
+  type BridgePlan6,
+  type BridgeSite,
+  makeBridge,
+  takeOverBridge,
+} from './bridge.ts';
 import { bridgeOptions } from './bridge-options.ts';
+import type { BridgeRule } from './firewall-rules.ts';
 import { formatIpv4, formatSubnet, parseIpv4, parseSubnet } from './ipv4.ts';
 import { formatIpv6, formatSubnet6, parseIpv6, parseSubnet6 } from './ipv6.ts';
 import { loadRecords, type NetworkRecord, newRecord, predefinedNetworks, saveRecords } from './network-records.ts';
+import type { BridgeState } from './network-state.ts';
 import { type Endpoint, inspectNetwork } from './network-views.ts';
 
 /** A network and who is on it, by container id. */
@@ -102,18 +111,30 @@ export class NetworkRegistry {
     return bridge;
   }
 
+  /** Goes on with the bridge that the host before made, whose interface has this `index`. Returns its rules, which are to be loaded. */
+  takeOver(network: Network, state: BridgeState, index: number): readonly BridgeRule[] {
+    const { bridge, rules } = takeOverBridge(state, index, poolOf(network.record), this.#site);
+    network.bridge = bridge;
+    network.opening = Promise.resolve(bridge);
+    return rules;
+  }
+
+  /** Bridges of networks that nobody is on. */
+  idleBridges(): Bridge[] {
+    return [...this.#networks.values()].flatMap(({ bridge, endpoints }) =>
+      bridge && endpoints.size === 0 ? bridge : [],
+    );
+  }
+
   async #open(network: Network, signal: AbortSignal): Promise<Bridge> {
-    const { id, subnet, gateway, internal, range, reserved = {}, ipv6, pool6 } = network.record;
-    const { name, mtu, talk, masquerade } = bridgeOptions(network.record);
+    const { id, subnet, gateway } = network.record;
+    const { name, mtu } = bridgeOptions(network.record);
     const plan = {
       names: isPredefined(network.record) ? DEFAULT_BRIDGES : [name ?? `sk-${id.slice(0, 12)}`],
       ...(mtu === undefined ? {} : { mtu }),
-      ...(range === undefined ? {} : { range: parseSubnet(range) }),
-      reserved: Object.values(reserved).flatMap((address) => parseIpv4(address) ?? []),
+      ...poolOf(network.record),
       subnet: subnet === undefined ? undefined : parseSubnet(subnet),
       gateway: gateway === undefined ? undefined : parseIpv4(gateway),
-      v6: ipv6 ? plan6Of(pool6 ?? {}) : undefined,
-      policy: { internal, talk, masquerade },
     };
     const bridge = await makeBridge(plan, this.#site, signal);
     network.bridge = bridge;
@@ -128,6 +149,18 @@ export class NetworkRegistry {
       records.filter((record) => !isPredefined(record)),
     );
   }
+}
+
+/** What a bridge is made with wherever its subnets come from. */
+function poolOf(record: NetworkRecord): Pick<BridgePlan, 'policy' | 'range' | 'reserved' | 'v6'> {
+  const { internal, range, reserved = {}, ipv6, pool6 } = record;
+  const { talk, masquerade } = bridgeOptions(record);
+  return {
+    policy: { internal, talk, masquerade },
+    ...(range === undefined ? {} : { range: parseSubnet(range) }),
+    reserved: Object.values(reserved).flatMap((address) => parseIpv4(address) ?? []),
+    v6: ipv6 ? plan6Of(pool6 ?? {}) : undefined,
+  };
 }
 
 function isPredefined(record: NetworkRecord): boolean {

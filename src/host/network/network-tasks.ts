@@ -3,6 +3,7 @@ import { isFailure } from '../../lib/error.ts';
 import { type Ip, type IpWithPrefix, ipBytes } from './ip.ts';
 import { parseIpv4, type Subnet, subnetOf } from './ipv4.ts';
 import { ipv6Of, type Subnet6, subnet6Of } from './ipv6.ts';
+import type { NamePorts, NameSockets } from './name-server.ts';
 import { Netlink } from './netlink.ts';
 import { NAME_SERVER } from './resolv.ts';
 import {
@@ -125,15 +126,15 @@ export const networkTasks = {
   /** Sockets of a name server on the namespace's loopback, bound and not yet listening. */
   'network.openNameSockets': (plan: {
     namespace: number;
-  }): { sockets: { udp: number; tcp: number }; udpPort: number; tcpPort: number } =>
+    wanted: NamePorts | undefined;
+  }): { sockets: NameSockets; ports: NamePorts } =>
     inNamespace(plan.namespace, () => {
-      const udp = bindLocal('udp', NAME_ADDRESS);
+      const udp = bindLocal('udp', NAME_ADDRESS, plan.wanted?.udp);
       try {
-        const tcp = bindLocal('tcp', NAME_ADDRESS);
+        const tcp = bindLocal('tcp', NAME_ADDRESS, plan.wanted?.tcp);
         return {
           sockets: { udp: udp.descriptor, tcp: tcp.descriptor },
-          udpPort: udp.port,
-          tcpPort: tcp.port,
+          ports: { udp: udp.port, tcp: tcp.port },
         };
       } catch (error) {
         closeDescriptor(udp.descriptor);
@@ -166,6 +167,15 @@ export const networkTasks = {
   'network.removeGroup': (plan: { group: number }): void => {
     using netlink = new Netlink();
     ignoreAbsence(() => netlink.change([deleteGroup(plan.group)]));
+  },
+
+  /** Removes every interface of the owner but those that are named in `keep`; returns the indexes of these. */
+  'network.keepOnly': (plan: { group: number; keep: readonly string[] }): ReadonlyMap<string, number> => {
+    using netlink = new Netlink();
+    const links = netlink.dump(listLinks).map(readLink);
+    const own = links.filter(({ group }) => group === plan.group || group === plan.group + 1);
+    removeLinks(own.flatMap(({ name }) => (plan.keep.includes(name) ? [] : name)));
+    return new Map(own.flatMap(({ name, index }) => (plan.keep.includes(name) ? [[name, index]] : [])));
   },
 } as const;
 

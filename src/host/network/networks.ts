@@ -6,7 +6,6 @@ import type { Log } from '../../lib/log.ts';
 import type { EndpointConfig } from '../../wire/container.ts';
 import type { NetworkCreateBody, NetworkInspect } from '../../wire/network.ts';
 import type { Attachment, AttachRequest } from './attachment.ts';
-import { type Bridge, macOf } from './bridge.ts';
 import { hasNames } from './endpoint-names.ts';
 import { Firewall } from './firewall.ts';
 import { checkedMac, checkJoin, wantedAddresses } from './join-rules.ts';
@@ -14,9 +13,12 @@ import { attachmentOf, type Joined, linkOf, type Member, onHost, planOf } from '
 import { MemberServices } from './member-services.ts';
 import { Namespaces } from './namespaces.ts';
 import { type Network, NetworkRegistry } from './network-registry.ts';
+import { type KeptNetwork, linksOf, type NetworkState, stateOf } from './network-state.ts';
 import { type NetworkTaskRunner, runNetworkTask } from './network-tasks.ts';
-import { type Endpoint, inspectNetwork, networkSettings, type Place, type WantedAddresses } from './network-views.ts';
+import { type Endpoint, inspectNetwork, networkSettings } from './network-views.ts';
+import { giveBack, takePlace } from './place.ts';
 import { planPorts } from './port-plan.ts';
+import { rejoin } from './rejoin.ts';
 import { hostResolver } from './resolv.ts';
 import { Retirement } from './retirement.ts';
 
@@ -45,6 +47,8 @@ export class Networks implements AsyncDisposable {
   readonly #members = new Map<string, Member>();
   /** A file that exists while kernel objects of ours may exist. */
   readonly #mark: string;
+  /** Containers were left to the next host. */
+  #hasLeft = false;
 
   constructor(options: NetworksOptions) {
     mkdirSync(options.stateFolder, { recursive: true, mode: 0o700 });
@@ -54,7 +58,7 @@ export class Networks implements AsyncDisposable {
     this.#firewall = new Firewall(tag);
     this.#mark = join(options.stateFolder, 'in-use');
     this.#namespaces = new Namespaces(options.tasks, this.#group);
-    this.#services = new MemberServices(this.#firewall, this.#namespaces);
+    this.#services = new MemberServices(this.#firewall, this.#namespaces, options.log);
     this.#retired = new Retirement(options.log);
     const site = { tasks: options.tasks, log: options.log, firewall: this.#firewall, group: this.#group };
     this.#registry = new NetworkRegistry(options.stateFolder, tag, site);
@@ -172,6 +176,39 @@ export class Networks implements AsyncDisposable {
     await bridge?.[Symbol.asyncDispose]();
   }
 
+  /** For `restore` by the next host, as things are now. */
+  stateOf(containerId: string): NetworkState {
+    return stateOf(this.#member(containerId));
+  }
+
+  /**
+   * Takes over the networks of containers that the host before has left running, and removes all other interfaces and packet
+   * rules that it left, killed or not. What of a network is not there any more is logged and left out. Call before any attach.
+   */
+  async restore(kept: readonly KeptNetwork[]): Promise<ReadonlyMap<string, Attachment>> {
+    const links = linksOf(kept);
+    if (links.length === 0) await this.cleanLeftovers();
+    const found =
+      links.length === 0
+        ? new Map<string, number>()
+        : await runNetworkTask(this.#options.tasks, 'network.keepOnly', { group: this.#group, keep: links });
+    const site = { registry: this.#registry, namespaces: this.#namespaces, services: this.#services };
+    const { members, rules } = await rejoin(kept, found, site);
+    for (const member of members) this.#members.set(member.id, member);
+    if (links.length > 0) await this.#firewall.replace(rules);
+    return new Map(members.map((member) => [member.id, attachmentOf(member)]));
+  }
+
+  /** Leaves a running container to the next host: nothing of its network is taken down, and nothing here serves it any more. */
+  async leave(containerId: string): Promise<void> {
+    const member = this.#members.get(containerId);
+    if (!member) return;
+    this.#members.delete(containerId);
+    this.#hasLeft = true;
+    await this.#services.leave(member);
+    if (member.namespace) this.#namespaces.leave(member.namespace);
+  }
+
   /** Removes the interfaces and packet rules that a killed process of this state folder left. Call before any attach. */
   async cleanLeftovers(): Promise<void> {
     if (!existsSync(this.#mark)) return;
@@ -184,7 +221,8 @@ export class Networks implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.#members.keys()].map((id) => this.release(id)));
     await this.#retired.finish();
-    await this.cleanLeftovers();
+    if (!this.#hasLeft) return this.cleanLeftovers();
+    for (const bridge of this.#registry.idleBridges()) await bridge[Symbol.asyncDispose]();
   }
 
   #member(containerId: string): Member {
@@ -285,22 +323,6 @@ export class Networks implements AsyncDisposable {
   #markUse(): void {
     writeFileSync(this.#mark, '');
   }
-}
-
-function takePlace(bridge: Bridge, { ipv4, ipv6 }: WantedAddresses, mac: string | undefined): Place {
-  const address = bridge.addresses.take(ipv4);
-  try {
-    const v6 = bridge.v6 && { ...bridge.v6, address: bridge.v6.addresses.take(ipv6) };
-    return { bridge, address, mac: mac ?? macOf(address), v6 };
-  } catch (error) {
-    bridge.addresses.giveBack(address);
-    throw error;
-  }
-}
-
-function giveBack({ bridge, address, v6 }: Place): void {
-  bridge.addresses.giveBack(address);
-  if (v6) bridge.v6?.addresses.giveBack(v6.address);
 }
 
 function randomId(): string {

@@ -11,6 +11,8 @@ import { proxyTcp, proxyUdp } from './port-proxy.ts';
 export interface PublishedPorts extends AsyncDisposable {
   readonly bindings: Readonly<Record<string, PortBinding[]>>;
   readonly forwards: readonly ForwardRule[];
+  /** The host port of each request. */
+  readonly numbers: readonly number[];
 }
 
 /** The container that gets what arrives. */
@@ -37,8 +39,10 @@ export class Ports {
     await using scope = new Scope();
     const bindings: Record<string, PortBinding[]> = {};
     const forwards: ForwardRule[] = [];
+    const numbers: number[] = [];
     for (const request of requests) {
       const taken = await this.#take(request, target.address, scope);
+      numbers.push(taken.port);
       const held = taken.addresses.map((address) => ({ HostIp: address, HostPort: String(taken.port) }));
       bindings[request.key] = [...(bindings[request.key] ?? []), ...held];
       const { protocol, containerPort } = request;
@@ -55,7 +59,7 @@ export class Ports {
       }
     }
     const kept = scope.move();
-    return { bindings, forwards, [Symbol.asyncDispose]: () => kept[Symbol.asyncDispose]() };
+    return { bindings, forwards, numbers, [Symbol.asyncDispose]: () => kept[Symbol.asyncDispose]() };
   }
 
   async #take(request: PortRequest, target: Ipv4, scope: Scope): Promise<{ port: number; addresses: string[] }> {

@@ -50,13 +50,14 @@ export function receive(fd: number, into: Buffer): number {
   return check(receiveFrom(fd, into, into.length, 0), 'recv');
 }
 
-/** A socket of the calling thread's network namespace on this IPv4 address and a free port. */
-export function bindLocal(kind: 'udp' | 'tcp', ipv4: number): { descriptor: number; port: number } {
+/** A socket of the calling thread's network namespace on this IPv4 address and this port, or a free one. */
+export function bindLocal(kind: 'udp' | 'tcp', ipv4: number, port = 0): { descriptor: number; port: number } {
   const type = kind === 'udp' ? SOCK_DGRAM : SOCK_STREAM;
   const descriptor = check(socket(AF_INET, type | SOCK_CLOEXEC, 0), 'socket');
   try {
     const address = Buffer.alloc(16); // struct sockaddr_in
     address.writeUInt16LE(AF_INET, 0);
+    address.writeUInt16BE(port, 2);
     address.writeUInt32BE(ipv4, 4);
     check(bindTo(descriptor, address, address.length), 'bind');
     const length = Buffer.alloc(4);
