@@ -27,7 +27,13 @@ test('the configuration file: lists are added to, other values give way to flags
     'live-restore': true,
   });
   const mirror = 'https://second.example';
-  const { registry, dataRoot, group, tls, liveRestore } = options(content, '--registry-mirror', mirror, '--data-root', '/from/flag');
+  const { registry, dataRoot, group, tls, liveRestore } = options(
+    content,
+    '--registry-mirror',
+    mirror,
+    '--data-root',
+    '/from/flag',
+  );
   assert.deepEqual(registry.mirrors, ['https://mirror.example', mirror]);
   assert.deepEqual(registry.insecure, ['10.0.0.0/8']);
   assert.deepEqual([dataRoot, group, tls.tlsverify, tls.tls, liveRestore], ['/from/flag', 'people', true, false, true]);
