@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { countOutOfMemoryKills } from '../host/cgroup.ts';
 import type { Attachment, AttachRequest } from '../host/network/attachment.ts';
 import type { KeptNetwork, NetworkState } from '../host/network/network-state.ts';
@@ -74,9 +74,9 @@ export async function startContainer(
   let root: PreparedRoot | undefined;
   let launched: Launched;
   try {
-    // The network is made in a worker, meanwhile the file system here.
+    // The network is made in a worker, meanwhile the file system here: a turn later, when the worker has its task.
     const attaching = needs.networks.attach(container.id, attachRequest(container, needs), options);
-    const preparing = prepareRoot(container);
+    const preparing = nextTurn().then(() => prepareRoot(container));
     await Promise.allSettled([attaching, preparing]);
     root = await preparing;
     attachment = await attaching;

@@ -75,7 +75,7 @@ export class Networks implements AsyncDisposable {
     const member: Member = {
       id: containerId,
       request,
-      host: await hostResolver(),
+      host: hostResolver(),
       sandboxId: randomId(),
       joined: [],
       namespace: undefined,

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import { systemCode } from '../../lib/error.ts';
 
 /** What a container states about name resolution; an empty list means: as the host. */
@@ -23,10 +23,10 @@ const PUBLIC_SERVERS = ['8.8.8.8', '8.8.4.4'];
 const LIMIT = 1 << 16;
 
 /** The host's resolver settings, read now; behind systemd-resolved, those of its upstream servers. */
-export async function hostResolver(): Promise<Resolver> {
-  const own = parseResolvConf(await readBounded(HOST_FILE));
+export function hostResolver(): Resolver {
+  const own = parseResolvConf(readBounded(HOST_FILE));
   if (own.servers.length !== 1 || own.servers[0] !== RESOLVED_STUB) return own;
-  const upstream = await readBounded(RESOLVED_FILE);
+  const upstream = readBounded(RESOLVED_FILE);
   return upstream === '' ? own : parseResolvConf(upstream);
 }
 
@@ -74,9 +74,9 @@ export function renderResolvConf(resolver: Resolver): string {
   return lines.map((line) => `${line}\n`).join('');
 }
 
-async function readBounded(path: string): Promise<string> {
+function readBounded(path: string): string {
   try {
-    const text = await readFile(path, 'utf8');
+    const text = readFileSync(path, 'utf8');
     return text.length > LIMIT ? text.slice(0, text.lastIndexOf('\n', LIMIT) + 1) : text;
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return '';
