@@ -26,6 +26,8 @@ export const NAMESPACE_FAMILIES = [
     docker run --rm --uts host -h foo busybox true
     docker run --rm --ipc host busybox df /dev/shm | tail -1 | awk '{print $6}'
     docker run --rm --link nope busybox true
+    docker run --name lk --ipc container:nope busybox true; docker inspect lk
+    docker run --name lk --link nope busybox true; docker inspect lk
     docker run --rm --link base:db busybox grep -c db /etc/hosts
     docker run --rm -h a.b.c busybox sh -c 'tail -1 /etc/hosts | cut -f2; hostname -f'
     docker run --rm -h a --domainname d.e busybox sh -c 'hostname; tail -1 /etc/hosts | cut -f2; cat /proc/sys/kernel/domainname'
@@ -51,6 +53,7 @@ export const NAMESPACE_FAMILIES = [
     docker network ls --format '{{.Name}} {{.Driver}} {{.Scope}}' | sort
     docker network ls -f type=custom --format '{{.Name}}' | sort
     docker network ls -f type=bad
+    docker network inspect bridge -f '{{len .Options}}'
     docker network ls -f label=x --format '{{.Name}}'
     docker network ls -f name=pn --format '{{.Name}}' | sort
     docker network connect nope nn1

@@ -48,6 +48,8 @@ export const SHAPE_FAMILIES = [
     run -d --name ef busybox sleep 1000 >/dev/null; docker exec -d ef sleep 50; docker top ef -o pid,args | awk '{print $2,$3}' | sort
     docker exec ef '' ### 127 as newer daemons have it
     docker exec -d ef /nope
+    docker exec -w relative ef pwd
+    docker kill nope
     docker exec -u 0:2000 ef id
     docker exec ef sh -c 'rm -rf /tmp/x; mkdir /tmp/x; rmdir /tmp/x'; docker diff ef
     docker update -m 64m ef ### Docker wants the limit with swap in the same call

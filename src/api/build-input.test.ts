@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { AGENTS_HEADER, CONTEXTS_HEADER, SECRETS_HEADER } from '../wire/build-input.ts';
-import type { BuildRequest } from './backend.ts';
+import type { BuildRequest } from './backend/build.ts';
 import { startTestHost } from './test-host.ts';
 
 const base64 = (text: string) => Buffer.from(text).toString('base64');

@@ -9,7 +9,8 @@ import { buffer } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { Failure } from '../lib/error.ts';
 import { makeScratchFolder } from '../lib/scratch.ts';
-import type { BuildRequest, WaitResult } from './backend.ts';
+import type { BuildRequest } from './backend/build.ts';
+import type { WaitResult } from './backend/containers.ts';
 import { frame, startTestHost, type TestHost } from './test-host.ts';
 
 const CLIENTS = ['/usr/local/bin/docker', '/usr/bin/docker'].filter((path) => existsSync(path));

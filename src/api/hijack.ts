@@ -1,5 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
-import type { AttachedStreams } from './backend.ts';
+import type { AttachedStreams } from './backend/containers.ts';
 import { DetachScanner } from './detach-keys.ts';
 import type { Exchange } from './exchange.ts';
 import { copy, drained } from './stream.ts';

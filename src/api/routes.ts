@@ -1,5 +1,7 @@
 import { Failure } from '../lib/error.ts';
-import type { Backends, ImageBackend, RegistryBackend } from './backend.ts';
+import type { ImageBackend } from './backend/images.ts';
+import type { RegistryBackend } from './backend/registry.ts';
+import type { Backends } from './backend.ts';
 import type { Exchange } from './exchange.ts';
 import { type BoundRoute, bindRoutes, type Route } from './router.ts';
 import { buildRoutes } from './routes/build.ts';

@@ -6,7 +6,11 @@ import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { type Log, makeLog } from '../lib/log.ts';
 import { makeScratchFolder } from '../lib/scratch.ts';
-import type { Backends, BuildBackend, ContainerBackend, ImageBackend, SystemBackend } from './backend.ts';
+import type { BuildBackend } from './backend/build.ts';
+import type { ContainerBackend } from './backend/containers.ts';
+import type { ImageBackend } from './backend/images.ts';
+import type { SystemBackend } from './backend/system.ts';
+import type { Backends } from './backend.ts';
 import { ApiServer } from './server.ts';
 
 export interface TestHost extends AsyncDisposable {

@@ -8,7 +8,7 @@ import { Failure } from '../lib/error.ts';
 import type { BuildOptions } from '../wire/build.ts';
 import type { ImageSummary } from '../wire/image.ts';
 import type { EventMessage } from '../wire/system.ts';
-import type { AttachedStreams } from './backend.ts';
+import type { AttachedStreams } from './backend/containers.ts';
 import { allOf, frame, startTestHost, until } from './test-host.ts';
 
 const UPGRADE = 'Host: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n';

@@ -28,6 +28,7 @@ import { refuseRemovalOfRunning, refuseRemoved, removeContainer } from './remove
 import { restartLater } from './restart-later.ts';
 import { restartDelay } from './restart-policy.ts';
 import { sharedMemoryOf } from './shared-memory.ts';
+import { checkReferences } from './shared-namespaces.ts';
 import { heldProcess } from './start-process.ts';
 import { killContainer, noteStopByUser, type StopOptions, signalByUser, stopContainer } from './stop-container.ts';
 import { updateContainer } from './update-container.ts';
@@ -88,6 +89,7 @@ export class Containers implements AsyncDisposable {
   /** Makes a container, its mounts' volumes and its writable layer; nothing runs. */
   async create(request: NewContainer): Promise<{ id: ContainerId; warnings: string[] }> {
     if (request.name !== undefined) this.#table.refuseName(request.name);
+    checkReferences(request.hostConfig, (ref) => this.find(ref));
     this.#needs.runtime.expectStart();
     const { container, warnings } = makeContainer(request, request.name ?? this.#table.freeName(), {
       ...this.#needs,

@@ -198,6 +198,7 @@ export class Execs {
     const { id, container, body, hub, input } = exec;
     this.#needs.emit(container, `exec_start: ${commandOf(body.Cmd ?? [])}`, { execID: id });
     try {
+      refuseRelative(body.WorkingDir ?? '');
       const process = await startProcess({
         start: (start) => this.#needs.runtime.exec(start),
         id: container.id,
@@ -272,6 +273,13 @@ export class Execs {
     for (const { id, phase } of this.#execs.values())
       if (phase.status === 'exited' && phase.at < limit) this.#execs.delete(id);
   }
+}
+
+/** As runc says it. */
+function refuseRelative(folder: string): void {
+  if (folder === '' || folder.startsWith('/')) return;
+  const message = 'OCI runtime exec failed: exec failed: Cwd must be an absolute path: unknown';
+  throw new Failure('invalid', 'FOLDER_RELATIVE', message, { exitCode: 126 });
 }
 
 /** As Docker's events have it: a space behind a command without arguments. */

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Failure } from '../lib/error.ts';
 import type { ContainerConfig, HostConfig } from '../wire/container.ts';
-import { checkSharedNamespaces } from './shared-namespaces.ts';
+import { checkReferences, checkSharedNamespaces } from './shared-namespaces.ts';
 
 const OTHER = 'container:other';
 const PORTS = { '80/tcp': [{ HostIp: '', HostPort: '80' }] };
@@ -28,4 +29,16 @@ test('ports on the network of the host are warned of, everything else goes throu
   assert.match(checkSharedNamespaces({}, { NetworkMode: 'host', PortBindings: PORTS }).join(), /are discarded/);
   assert.deepEqual(checkSharedNamespaces({ Hostname: 'h' }, { NetworkMode: 'bridge', PortBindings: PORTS }), []);
   assert.deepEqual(checkSharedNamespaces({}, { NetworkMode: OTHER }), []);
+});
+
+test('other containers must be there at creation', () => {
+  const find = (ref: string) => {
+    if (ref !== 'other') throw new Failure('not-found', 'CONTAINER_NOT_FOUND', `No such container: ${ref}`);
+  };
+  checkReferences({ IpcMode: OTHER, PidMode: OTHER, Links: ['other:alias'] }, find);
+  for (const host of [{ IpcMode: 'container:nope' }, { PidMode: 'container:nope' }])
+    assert.throws(() => checkReferences(host, find), { kind: 'invalid', message: 'No such container: nope' });
+  assert.throws(() => checkReferences({ Links: ['nope:x'] }, find), {
+    message: 'could not get container for nope: No such container: nope',
+  });
 });

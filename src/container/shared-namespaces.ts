@@ -1,4 +1,4 @@
-import { Failure } from '../lib/error.ts';
+import { Failure, isFailure } from '../lib/error.ts';
 import type { ContainerConfig, HostConfig } from '../wire/container.ts';
 
 /**
@@ -27,6 +27,26 @@ export function checkSharedNamespaces(asked: ContainerConfig, host: HostConfig):
   if (hasLinks)
     throw conflict("host type networking can't be used with links. This would result in undefined behavior");
   return hasPorts ? ['Published ports are discarded when using host network mode'] : [];
+}
+
+/**
+ * Refuses other containers that are not there; `find` throws for them. Said as a wrong option: clients take "not found" for
+ * a missing image.
+ */
+export function checkReferences(host: HostConfig, find: (ref: string) => unknown): void {
+  const check = (ref: string, before = '') => {
+    try {
+      find(ref);
+    } catch (error) {
+      throw isFailure(error, 'not-found') ? invalid(`${before}${error.message}`) : error;
+    }
+  };
+  for (const mode of [host.IpcMode ?? '', host.PidMode ?? ''])
+    if (mode.startsWith('container:')) check(mode.slice('container:'.length));
+  for (const link of host.Links ?? []) {
+    const [target = ''] = link.split(':');
+    check(target, `could not get container for ${target}: `);
+  }
 }
 
 function conflict(what: string): Failure {

@@ -14,7 +14,7 @@ import {
   VERIFY_QUERY,
 } from '../../wire/build.ts';
 import type { ProgressLine } from '../../wire/progress.ts';
-import type { BuildBackend, BuildContextSource, BuildRequest } from '../backend.ts';
+import type { BuildBackend, BuildContextSource, BuildRequest } from '../backend/build.ts';
 import { list, map, nullable, text } from '../check.ts';
 import { readRegistryConfig } from '../credentials.ts';
 import { type BuildStyle, drawBuild } from '../draw/build-lines.ts';

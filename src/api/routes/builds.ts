@@ -1,4 +1,4 @@
-import type { BuildHistoryBackend } from '../backend.ts';
+import type { BuildHistoryBackend } from '../backend/build.ts';
 import { flag, integer, list, object, text } from '../check.ts';
 import type { Route } from '../router.ts';
 

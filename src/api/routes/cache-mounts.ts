@@ -1,4 +1,4 @@
-import type { CacheMountBackend } from '../backend.ts';
+import type { CacheMountBackend } from '../backend/build.ts';
 import type { Route } from '../router.ts';
 
 /** `name` is what a Dockerfile calls a cache mount, which may hold slashes, or its ID. */

@@ -1,6 +1,6 @@
 import { Failure } from '../../lib/error.ts';
 import { parseReference, withDefaultTag } from '../../oci/reference.ts';
-import type { CacheTransferBackend } from '../backend.ts';
+import type { CacheTransferBackend } from '../backend/build.ts';
 import { list, object, text } from '../check.ts';
 import { readRegistryAuth } from '../credentials.ts';
 import type { Exchange } from '../exchange.ts';

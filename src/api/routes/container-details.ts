@@ -1,6 +1,6 @@
 import { Failure } from '../../lib/error.ts';
 import type { PathStat } from '../../wire/container-details.ts';
-import type { ExportBackend, FileBackend, LogBackend, MonitorBackend } from '../backend.ts';
+import type { ExportBackend, FileBackend, LogBackend, MonitorBackend } from '../backend/container-details.ts';
 import type { Exchange } from '../exchange.ts';
 import { outputType } from '../hijack.ts';
 import type { Route } from '../router.ts';

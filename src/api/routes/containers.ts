@@ -1,4 +1,4 @@
-import { Failure } from '../../lib/error.ts';
+import { Failure, isFailure } from '../../lib/error.ts';
 import { parsePlatform } from '../../oci/platform.ts';
 import type {
   CommitBackend,
@@ -7,7 +7,7 @@ import type {
   StopQuery,
   TerminalSize,
   WaitCondition,
-} from '../backend.ts';
+} from '../backend/containers.ts';
 import { parseDetachKeys } from '../detach-keys.ts';
 import type { Exchange } from '../exchange.ts';
 import { readFilters } from '../filters.ts';
@@ -74,7 +74,13 @@ export const containerRoutes: readonly Route<ContainerBackend>[] = [
     path: '/containers/{id}/kill',
     handle: async (containers, exchange) => {
       const signalName = exchange.query.optional('signal');
-      await containers.kill(exchange.param('id'), { signalName, signal: exchange.signal });
+      const id = exchange.param('id');
+      try {
+        await containers.kill(id, { signalName, signal: exchange.signal });
+      } catch (error) {
+        if (!isFailure(error, 'not-found')) throw error;
+        throw new Failure('not-found', error.code, `Cannot kill container: ${id}: ${error.message}`);
+      }
       exchange.empty(204);
     },
   },

@@ -1,5 +1,6 @@
 import { Failure } from '../../lib/error.ts';
-import type { ExecBackend, TerminalSize } from '../backend.ts';
+import type { ExecBackend } from '../backend/container-details.ts';
+import type { TerminalSize } from '../backend/containers.ts';
 import { flag, list, object, text, words } from '../check.ts';
 import { parseDetachKeys } from '../detach-keys.ts';
 import type { Exchange } from '../exchange.ts';

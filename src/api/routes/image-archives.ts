@@ -1,7 +1,7 @@
 import { Failure } from '../../lib/error.ts';
 import { parseReference } from '../../oci/reference.ts';
 import type { ProgressLine } from '../../wire/progress.ts';
-import type { ImageArchiveBackend } from '../backend.ts';
+import type { ImageArchiveBackend } from '../backend/images.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Route } from '../router.ts';
 import { readArchiveSource, readFileOffer } from '../shape/file-offer.ts';

@@ -1,7 +1,7 @@
 import { parsePlatform } from '../../oci/platform.ts';
 import type { Filters } from '../../wire/filters.ts';
 import type { ProgressLine } from '../../wire/progress.ts';
-import type { ImageBackend } from '../backend.ts';
+import type { ImageBackend } from '../backend/images.ts';
 import type { Exchange } from '../exchange.ts';
 import { flagFilter, readFilters } from '../filters.ts';
 import { optionalTarget, targetReference } from '../reference.ts';

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import { Failure } from '../../lib/error.ts';
-import type { InsightBackend, RewriteRequest } from '../backend.ts';
+import type { InsightBackend, RewriteRequest } from '../backend/images.ts';
 import type { Exchange } from '../exchange.ts';
 import { optionalTarget } from '../reference.ts';
 import type { Route } from '../router.ts';

@@ -1,5 +1,5 @@
 import { Failure } from '../../lib/error.ts';
-import type { NetworkBackend, VolumeBackend } from '../backend.ts';
+import type { NetworkBackend, VolumeBackend } from '../backend/networks.ts';
 import { flag, list, map, object, text } from '../check.ts';
 import { flagFilter, readFilters } from '../filters.ts';
 import type { Route } from '../router.ts';

@@ -3,6 +3,7 @@ import type { Method, Route } from '../router.ts';
 
 const SWARM =
   'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.';
+const NO_SWARM = 'swarms are not supported by this host';
 const BUILDKIT = 'building with BuildKit is not supported by this host: set DOCKER_BUILDKIT=0';
 
 /** Parts of the API that clients ask about and that Strake does not have. */
@@ -19,6 +20,8 @@ export const otherRoutes: readonly Route<object>[] = [
     refusal('GET', `/${kind}`, 'unavailable', SWARM),
     refusal('GET', `/${kind}/{id}`, 'unavailable', SWARM),
   ]),
+  refusal('POST', '/swarm/init', 'unsupported', NO_SWARM),
+  refusal('POST', '/swarm/join', 'unsupported', NO_SWARM),
   refusal('GET', '/containers/{id}/attach/ws', 'unsupported', 'attaching by websocket is not supported by this host'),
   refusal('POST', '/session', 'unsupported', BUILDKIT),
   refusal('POST', '/grpc', 'unsupported', BUILDKIT),

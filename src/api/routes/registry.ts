@@ -1,7 +1,7 @@
 import { parsePlatform } from '../../oci/platform.ts';
 import { parseReference } from '../../oci/reference.ts';
 import { drawBar, type ProgressLine } from '../../wire/progress.ts';
-import type { RegistryBackend } from '../backend.ts';
+import type { RegistryBackend } from '../backend/registry.ts';
 import { readRegistryAuth, registryAuth } from '../credentials.ts';
 import type { Exchange } from '../exchange.ts';
 import { readFilters } from '../filters.ts';

@@ -1,5 +1,5 @@
 import type { StoreCheckLine } from '../../wire/store-check.ts';
-import type { StoreCheckBackend } from '../backend.ts';
+import type { StoreCheckBackend } from '../backend/system.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Route } from '../router.ts';
 

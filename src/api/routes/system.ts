@@ -1,7 +1,7 @@
 import { Failure } from '../../lib/error.ts';
 import type { DiskUsagePart } from '../../wire/disk-usage.ts';
 import type { SystemInfo, VersionInfo } from '../../wire/system.ts';
-import type { DiskUsageBackend, HostVersion, SystemBackend } from '../backend.ts';
+import type { DiskUsageBackend, HostVersion, SystemBackend } from '../backend/system.ts';
 import type { Exchange } from '../exchange.ts';
 import { readFilters } from '../filters.ts';
 import type { Route } from '../router.ts';

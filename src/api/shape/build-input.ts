@@ -8,7 +8,7 @@ import {
   SECRET_LIMIT,
   SECRETS_HEADER,
 } from '../../wire/build-input.ts';
-import type { BuildRequest } from '../backend.ts';
+import type { BuildRequest } from '../backend/build.ts';
 import { type Check, flag, map, object, text } from '../check.ts';
 import type { Exchange } from '../exchange.ts';
 import { headerJson, invalidHeader, placeOffer } from './header-json.ts';

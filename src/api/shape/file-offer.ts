@@ -1,5 +1,5 @@
 import { FILE_HEADER, type FileOffer } from '../../wire/file-offer.ts';
-import type { ArchiveSource } from '../backend.ts';
+import type { ArchiveSource } from '../backend/images.ts';
 import type { Exchange } from '../exchange.ts';
 import { headerJson, placeOffer } from './header-json.ts';
 

@@ -107,8 +107,21 @@ export function inspectNetwork(
     ConfigFrom: { Network: '' },
     ConfigOnly: false,
     Containers: Object.fromEntries([...endpoints].map(([id, endpoint]) => [id, containerOf(endpoint)])),
-    Options: { ...record.options },
+    Options: { ...(record.name === 'bridge' ? defaultOptions(bridge) : {}), ...record.options },
     Labels: { ...record.labels },
+  };
+}
+
+/** What programs read of the default bridge, its MTU most of all. */
+function defaultOptions(bridge: Bridge | undefined): Record<string, string> {
+  return {
+    'com.docker.network.bridge.default_bridge': 'true',
+    'com.docker.network.bridge.enable_icc': 'true',
+    'com.docker.network.bridge.enable_ip_masquerade': 'true',
+    'com.docker.network.bridge.host_binding_ipv4': '0.0.0.0',
+    ...(bridge
+      ? { 'com.docker.network.bridge.name': bridge.name, 'com.docker.network.driver.mtu': String(bridge.mtu) }
+      : {}),
   };
 }
 

@@ -1,0 +1,103 @@
+import type { Readable } from 'node:stream';
+import type { Reference } from '../../oci/reference.ts';
+import type { RegistryAuth } from '../../wire/auth.ts';
+import type { BuildEvent, BuildOptions, ContextOffer } from '../../wire/build.ts';
+import type { BuildExplanation, BuildSummary, DebugAnswer, DebugRequest } from '../../wire/build-explain.ts';
+import type { NamedContext } from '../../wire/build-input.ts';
+import type { CacheMountRow } from '../../wire/cache-mount.ts';
+import type { CacheImported } from '../../wire/cache-transfer.ts';
+import type { Filters } from '../../wire/filters.ts';
+import type { CallOptions, Emit } from './call.ts';
+
+/** The build cache on its way to other hosts and from them; wire/cache-transfer.ts has the formats. */
+export interface CacheTransferBackend {
+  /** The cache of a build as a tar of an OCI layout, without the blobs that the client has. */
+  export(
+    build: string,
+    options: CallOptions & { readonly mode: 'min' | 'max'; readonly have: readonly string[] },
+  ): Promise<Readable>;
+  /** Gives the cache of a build to a registry, under a name of its own; returns the digest of its manifest. */
+  push(
+    build: string,
+    options: CallOptions & {
+      readonly mode: 'min' | 'max';
+      readonly reference: Reference;
+      readonly auth: RegistryAuth | undefined;
+    },
+  ): Promise<string>;
+  /** Those of these layers that the host has not got. */
+  missing(diffIds: readonly string[]): Promise<string[]>;
+  import(body: Readable, options: CallOptions): Promise<CacheImported>;
+}
+
+export interface BuildBackend {
+  /**
+   * Builds and says what happens through `emit`. What is thrown before the first event is answered with the HTTP
+   * status of its kind, later with an error line. A Failure with code CONTEXT_NOT_VISIBLE is answered with 412.
+   */
+  build(request: BuildRequest): Promise<{ image: string }>;
+  /** Says what rules find in the Dockerfile, and builds nothing. */
+  check(request: BuildRequest): Promise<void>;
+  pruneCache(
+    options: CallOptions & CachePruneQuery,
+  ): Promise<{ CachesDeleted: string[] | null; SpaceReclaimed: number }>;
+}
+
+/** What past builds did. `ref` is the ID of a build or a beginning of it, or an image; empty is the last build. */
+export interface BuildHistoryBackend {
+  /** Newest first. */
+  list(): Promise<BuildSummary[]>;
+  explain(ref: string, options: CallOptions): Promise<BuildExplanation>;
+  /** Makes a container that stands where a step stood, to be attached to and started. */
+  debug(ref: string, request: DebugRequest, options: CallOptions): Promise<DebugAnswer>;
+}
+
+/** Cache mounts of RUN steps. `ref` is what a Dockerfile calls one, or its ID or a beginning of that. */
+export interface CacheMountBackend {
+  /** Last used first. */
+  list(options: CallOptions): Promise<CacheMountRow[]>;
+  inspect(ref: string, options: CallOptions): Promise<CacheMountRow>;
+  /** `conflict` while a build uses it. */
+  remove(ref: string): Promise<void>;
+  export(ref: string, options: CallOptions): Promise<Readable>;
+  /** Replaces what is in it; makes it when there is none of that name. */
+  import(ref: string, body: Readable, options: CallOptions): Promise<CacheMountRow>;
+}
+
+export interface BuildRequest extends CallOptions {
+  /** The name under which the build is remembered: 12 hex digits. */
+  readonly id: string;
+  readonly options: BuildOptions;
+  readonly context: BuildContextSource;
+  /** `--build-context`, by name. */
+  readonly named: ReadonlyMap<string, NamedContext>;
+  /** A tar whose folders are contexts of kind `packed`. */
+  readonly packed: Readable | undefined;
+  /** For RUN steps only, in memory only, and never told. Agents with the user ID of the client that names them. */
+  readonly lent: {
+    readonly secrets: ReadonlyMap<string, Buffer>;
+    readonly agents: ReadonlyMap<string, { readonly path: string; readonly user: number }>;
+  };
+  /** By registry host. */
+  readonly registryAuth: Readonly<Record<string, RegistryAuth>>;
+  readonly emit: Emit<BuildEvent>;
+}
+
+export type BuildContextSource =
+  /** A tar in any compression. */
+  | { readonly kind: 'tar'; readonly body: Readable }
+  | { readonly kind: 'packed'; readonly folder: string }
+  /** A folder of this machine; `dockerfile` when the Dockerfile lies outside it. */
+  | { readonly kind: 'offer'; readonly offer: ContextOffer; readonly dockerfile: Readable | undefined }
+  | { readonly kind: 'remote'; readonly url: string };
+
+export interface CachePruneQuery {
+  readonly all: boolean;
+  readonly filters: Filters;
+  /** Bytes to keep at least; 0 is not stated, as for the others. */
+  readonly reservedSpace: number;
+  /** Bytes to keep at most. */
+  readonly maxUsedSpace: number;
+  /** Bytes that are to be free on the disk afterwards. */
+  readonly minFreeSpace: number;
+}
