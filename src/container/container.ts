@@ -131,6 +131,7 @@ export class Container {
     for (const done of [...this.#exits]) done(exitCode);
   }
 
+  /** It is gone, or could not be removed by itself. */
   tellRemoval(): void {
     this.tellExit(exitCodeOf(this.record.phase));
     for (const done of [...this.#removals]) done(exitCodeOf(this.record.phase));

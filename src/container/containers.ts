@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import type { HeldProcess } from '../host/keeper/keeper-client.ts';
 import type { Attachment } from '../host/network/attachment.ts';
-import { Failure, messageOf } from '../lib/error.ts';
+import { Failure, isFailure, messageOf } from '../lib/error.ts';
 import type { DiffId } from '../oci/digest.ts';
 import type { Snapshots } from '../snapshot/snapshots.ts';
 import type { ContainerId } from '../store/containers.ts';
@@ -71,9 +71,7 @@ export class Containers implements AsyncDisposable {
       idOf: (ref) => this.find(ref).id,
       sharedMemoryOf: (ref) => sharedMemoryOf(this.find(ref), (other) => this.find(other)),
       pidOf: (ref) => this.find(ref).running().launched.process.pid,
-      save: (container) => {
-        if (container.recorded) needs.store.containers.update(container.id, container.record);
-      },
+      save: (container) => this.#save(container),
       emit: (container, action, attributes) => needs.emit(containerEvent(container, action, attributes)),
       emitNetwork: (container, action, networks) => {
         for (const event of networkEvents(container, action, networks)) needs.emit(event);
@@ -406,7 +404,13 @@ export class Containers implements AsyncDisposable {
     if (container.removing) return;
     if (container.record.hostConfig.AutoRemove) {
       container.removing = true;
-      void container.inTurn(async () => this.#removeNow(container, { volumes: true }));
+      container
+        .inTurn(async () => this.#removeNow(container, { volumes: true }))
+        .catch((error: unknown) => {
+          container.removing = false;
+          container.tellRemoval(); // that it stays is for its user to see; who waits wants the exit code
+          this.#needs.log.error('cannot remove a container', { container: container.id, why: messageOf(error) });
+        });
       return;
     }
     const delay = container.stopping || this.#closing ? undefined : restartDelay(container.record);
@@ -416,6 +420,17 @@ export class Containers implements AsyncDisposable {
       start: (again, options) => this.#startNow(again, options),
       failed: (again) => this.#exited(again),
     });
+  }
+
+  /** On a full disk what has happened stays unwritten until the next change of the container: it happened all the same. */
+  #save(container: Container): void {
+    if (!container.recorded) return;
+    try {
+      this.#needs.store.containers.update(container.id, container.record);
+    } catch (error) {
+      if (!isFailure(error, 'exhausted')) throw error;
+      this.#needs.log.error('cannot write down a container', { container: container.id, why: messageOf(error) });
+    }
   }
 
   #removeNow(container: Container, options: { readonly volumes: boolean }): void {

@@ -45,7 +45,7 @@ export interface LifecycleNeeds extends LaunchNeeds {
   readonly log: Log;
   /** Full ID of a container that is referred to. */
   readonly idOf: (container: string) => string;
-  /** Writes the record, if the container is recorded. */
+  /** Writes the record, if the container is recorded: what it says has happened already, so a full disk is no failure. */
   readonly save: (container: Container) => void;
   readonly emit: (container: Container, action: string, attributes?: Readonly<Record<string, string>>) => void;
   readonly emitNetwork: (

@@ -21,16 +21,19 @@ export function removeContainer(
 ): void {
   const { store } = needs;
   container.removing = true;
+  store.containers.delete(container.id); // first: on a full disk nothing else has happened
   clearTimeout(container.restartTimer);
   container.health?.stop();
   needs.execs.forget(container);
   container.snapshot.discard();
-  store.containers.delete(container.id);
   store.trash.discard(container.folder);
-  if (options.volumes) for (const mount of container.record.mounts) removeVolume(mount, needs);
-  container.streams.hub.end();
-  needs.removed(container);
-  container.tellRemoval();
+  try {
+    if (options.volumes) for (const mount of container.record.mounts) removeVolume(mount, needs);
+  } finally {
+    container.streams.hub.end();
+    needs.removed(container);
+    container.tellRemoval();
+  }
 }
 
 /** Refuses the removal, without force, of one that runs. */

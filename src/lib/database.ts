@@ -123,7 +123,10 @@ export class Database implements Disposable {
       case LOCKED:
         return new Failure('conflict', 'DATABASE_LOCKED', `${this.path} is used by another process`, { cause: error });
       case FULL:
-        return new Failure('exhausted', 'DISK_FULL', `no space left to write ${this.path}`, { cause: error });
+        return new Failure('exhausted', 'DISK_FULL', `no space left to write ${this.path}`, {
+          cause: error,
+          hint: 'free some space on its disk first',
+        });
       case CORRUPT:
       case NOT_A_DATABASE:
         return new Failure('data-loss', 'DATABASE_CORRUPT', `${this.path} is damaged: ${error.message}`, {

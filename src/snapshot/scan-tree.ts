@@ -3,6 +3,7 @@ import { closeSync, constants, openSync, readdirSync, readlinkSync, readSync } f
 import { type FileStat, getXattr, listXattrs, setTimes, statFile } from '../host/file-system-calls.ts';
 import { cancelled, Failure } from '../lib/error.ts';
 import { type Digest, Digester, parseDigest } from '../oci/digest.ts';
+import { diskFailure } from '../store/disk.ts';
 import type { LayerFacts } from '../store/layers.ts';
 import { RESERVE_LIMIT } from '../tar/gather-buffer.ts';
 import {
@@ -40,7 +41,11 @@ export function scanTree(
   const scan = new Scan(tree, newest, signal);
   scan.walk();
   const facts = scan.finish();
-  writeLayerIndex(index, scan.rows);
+  try {
+    writeLayerIndex(index, scan.rows);
+  } catch (error) {
+    throw diskFailure(error, index);
+  }
   return facts;
 }
 

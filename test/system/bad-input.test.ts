@@ -1,9 +1,9 @@
 /** What people get told when their input is wrong, and what machines do when something is missing or full. */
 import assert from 'node:assert/strict';
-import { readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { importBusybox, makeContext, run, STRAKE, smallDisk, startHost, type TestHost } from './harness.ts';
+import { importBusybox, makeContext, run, STRAKE, smallDisk, startHost, type TestHost, until } from './harness.ts';
 
 let host: TestHost;
 before(async () => {
@@ -268,6 +268,28 @@ test('a full disk: import, COPY and RUN say so, leave nothing, and the host goes
   assert.equal(layers(), before);
   await small.build('fits', 'FROM busybox\nRUN echo fits > /file\n');
   assert.equal(await small.ok(['run', '--rm', 'fits', 'cat', '/file']), 'fits');
+});
+
+test('a disk that is full when a container ends: its exit code is told, and it can be removed afterwards', async () => {
+  using disk = smallDisk(24);
+  await using small = await startHost({ dataRoot: join(disk.path, 'data') });
+  await importBusybox(small);
+  await small.ok(['create', '--name', 'kept', 'busybox', 'true']);
+  const shared = makeContext(small.folder, {});
+  const waiting = ['sh', '-c', 'echo up > /shared/up; while [ ! -e /shared/go ]; do sleep 0.05; done; exit 7'];
+  const options = ['--rm', '--name', 'box', '-v', `${shared}:/shared`];
+  const client = small.strake(['run', ...options, 'busybox', ...waiting], { timeout: 60_000 });
+  await until(() => existsSync(join(shared, 'up')));
+  const filler = join(disk.path, 'filler');
+  await run('sh', ['-c', `cat /dev/zero > ${filler}`]);
+  const refusal = await small.strake(['rm', 'kept']);
+  assert.equal(refusal.code, 1);
+  assert.match(refusal.stderr, /no space left/);
+  writeFileSync(join(shared, 'go'), '');
+  const { code, stderr } = await client;
+  assert.equal(code, 7, stderr);
+  rmSync(filler);
+  for (const name of (await small.ok(['ps', '-a', '--format', '{{.Names}}'])).split('\n')) await small.ok(['rm', name]);
 });
 
 test('two hosts on one data root: the second says so and leaves the first alone', async () => {
