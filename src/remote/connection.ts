@@ -121,12 +121,24 @@ export async function connect(
     const connection = new RegistryConnection(http, settings, endpoint, options);
     try {
       const again = { ...connection.retryOptions, signal: options.signal, tries: endpoints.length === 1 ? 3 : 1 };
-      await retry(() => connection.ping(options.signal), again);
-      return connection;
+      const refused = await retry(() => pinged(connection, options.signal), again);
+      if (!refused) return connection;
+      problem = refused;
     } catch (error) {
       if (!isFailure(error, 'unavailable')) throw error;
       problem = error;
     }
   }
   throw problem;
+}
+
+/** Where nobody listens at the first question is told at once: the refusal is returned, not thrown to be tried again. */
+async function pinged(connection: RegistryConnection, signal: AbortSignal): Promise<Failure | undefined> {
+  try {
+    await connection.ping(signal);
+    return undefined;
+  } catch (error) {
+    if (isFailure(error) && error.code === 'REGISTRY_REFUSED') return error;
+    throw error;
+  }
 }

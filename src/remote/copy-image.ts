@@ -142,8 +142,9 @@ async function copyBlob(request: CopyRequest, blob: LayerDescriptor, progress: L
   if (sameRegistry && (await to.tryMount(digest, from.path, signal))) return progress.say(`Mounted from ${from.path}`);
   await to.uploadBlob({
     descriptor: blob,
-    open: (start) => withVerifiedEnd(from.blob(blob, { signal, start })),
+    open: (start) => withVerifiedEnd(from.blob(blob, { signal, start, onPause: progress.paused })),
     onProgress: (sent) => progress.moved('Copying', sent, size),
+    onPause: progress.paused,
     signal,
   });
   progress.say('Copied');

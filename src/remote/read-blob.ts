@@ -11,6 +11,8 @@ export interface ReadBlobOptions {
   readonly scopes: readonly string[];
   /** Bytes to leave out; what follows them alone has no digest that could be compared. Default 0. */
   readonly start?: number;
+  /** Told in milliseconds, before each wait for another try. */
+  readonly onPause?: (milliseconds: number) => void;
   readonly signal: AbortSignal;
 }
 
@@ -24,7 +26,7 @@ export async function* readBlob(
   options: ReadBlobOptions,
 ): AsyncGenerator<Buffer> {
   const { digest, size } = descriptor;
-  const { places, signal, start = 0 } = options;
+  const { places, signal, onPause, start = 0 } = options;
   const digester = new Digester();
   const end = size - start;
   let place = 0;
@@ -41,7 +43,8 @@ export async function* readBlob(
       throw new Failure('unavailable', 'REGISTRY_UNREACHABLE', `blob ${digest}: unexpected EOF`);
     } catch (error) {
       if (digester.size > before) breaks = 0;
-      if (isPassing(error) && ++breaks < BREAKS) await pause(error, breaks - 1, { signal, ...connection.retryOptions });
+      if (isPassing(error) && ++breaks < BREAKS)
+        await pause(error, breaks - 1, { signal, onPause, ...connection.retryOptions });
       else if (
         isFailure(error) &&
         error.kind !== 'cancelled' &&

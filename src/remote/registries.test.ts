@@ -126,6 +126,14 @@ const blobCases: readonly (readonly [string, Answer, string])[] = [
   ],
   ['trouble without end', (_, response) => response.writeHead(500).end(), 'REGISTRY_BUSY'],
   [
+    'a redirect to a place that refuses connections at first',
+    (_, response, registry) => {
+      const place = times++ > 2 ? registry.host : '127.0.0.1:1';
+      response.writeHead(307, { location: `http://${place}/v2/else/where/blobs/${descriptor.digest}` }).end();
+    },
+    'whole',
+  ],
+  [
     'a redirect without end',
     (request, response) => response.writeHead(307, { location: request.url }).end(),
     'REDIRECT_REFUSED',
@@ -161,13 +169,29 @@ for (const [what, answer, expected] of blobCases)
     registry.addBlob(blob);
     times = 0;
     registry.misbehave = (request, response, self) => {
-      if (!request.url?.includes('/blobs/')) return false;
+      if (!request.url?.includes('/a/b/blobs/')) return false;
       answer(request, response, self);
       return true;
     };
     if (expected === 'whole') assert.deepEqual(await readBlob(registry), blob);
     else await assert.rejects(readBlob(registry), failsWith(expected));
   });
+
+test('waits before another try are told', async () => {
+  await using registry = await TestRegistry.start();
+  registry.addBlob(blob);
+  let breaks = 0;
+  registry.misbehave = (request, response) => {
+    if (!request.url?.includes('/blobs/') || breaks++ > 1) return false;
+    response.writeHead(200, { 'content-length': blob.length });
+    response.write(blob.subarray(0, 1000), () => response.destroy());
+    return true;
+  };
+  const waits: number[] = [];
+  const options = { signal, onPause: (milliseconds: number) => waits.push(milliseconds) };
+  assert.deepEqual(await read(registry, (repository) => gather(repository.blob(descriptor, options))), blob);
+  assert.equal(waits.length, 2);
+});
 
 test('a manifest with another digest, or over the limit, is refused', async () => {
   await using registry = await TestRegistry.start();
@@ -354,7 +378,11 @@ async function upload(registry: TestRegistry, open = (from: number) => chunksOf(
   const onProgress = (sent: number) => {
     most = Math.max(most, sent);
   };
-  await repository.uploadBlob({ descriptor, open, onProgress, signal });
+  try {
+    await repository.uploadBlob({ descriptor, open, onProgress, signal });
+  } finally {
+    assert.equal(registry.openUploads, 0);
+  }
   return most;
 }
 

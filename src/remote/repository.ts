@@ -8,7 +8,7 @@ import { HANDOFF_HEADER } from '../wire/handoff.ts';
 import type { RegistryConnection, RegistryRequest } from './connection.ts';
 import { discard, type HttpAnswer, readAll } from './http.ts';
 import { listNames } from './list-names.ts';
-import { readBlob } from './read-blob.ts';
+import { type ReadBlobOptions, readBlob } from './read-blob.ts';
 import { uploadBlob } from './upload-blob.ts';
 
 const ACCEPT = [MediaType.ociIndex, MediaType.ociManifest, MediaType.dockerList, MediaType.dockerManifest].join(', ');
@@ -19,6 +19,8 @@ export interface UploadRequest {
   open(from: number): AsyncIterable<Uint8Array>;
   /** Bytes sent so far. */
   readonly onProgress?: (sent: number) => void;
+  /** Told in milliseconds, before each wait for another try. */
+  readonly onPause?: (milliseconds: number) => void;
   readonly signal: AbortSignal;
 }
 
@@ -87,7 +89,7 @@ export class Repository {
    */
   blob(
     descriptor: Descriptor & { readonly urls?: readonly string[] },
-    options: { readonly signal: AbortSignal; readonly start?: number },
+    options: Pick<ReadBlobOptions, 'signal' | 'start' | 'onPause'>,
   ): AsyncGenerator<Buffer> {
     const places = descriptor.urls ?? [this.#url(`blobs/${descriptor.digest}`)];
     return readBlob(this.#connection, descriptor, { ...options, places, scopes: this.#scopes });

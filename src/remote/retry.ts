@@ -7,13 +7,20 @@ export interface RetryOptions {
   readonly tries?: number;
   /** Milliseconds before the second try; doubled for each further one. Default 250. */
   readonly delay?: number;
+  /** Told before each wait, in milliseconds. */
+  readonly onPause?: ((milliseconds: number) => void) | undefined;
 }
 
 const TRIES = 5;
 const DELAY_MS = 250;
 const LONGEST_MS = 30_000;
-/** Kinds of trouble that time may cure. What nobody answers at all, or answers without trust, is told at once. */
-const PASSING: ReadonlySet<string> = new Set(['REGISTRY_UNREACHABLE', 'REGISTRY_TIMEOUT', 'REGISTRY_BUSY']);
+/** Kinds of trouble that time may cure: a registry that refuses connections is one that starts again, if it was there before. */
+const PASSING: ReadonlySet<string> = new Set([
+  'REGISTRY_UNREACHABLE',
+  'REGISTRY_REFUSED',
+  'REGISTRY_TIMEOUT',
+  'REGISTRY_BUSY',
+]);
 
 /** A registry that asks for another try later. */
 export class RegistryBusy extends Failure {
@@ -47,6 +54,7 @@ export async function pause(error: unknown, attempt: number, options: RetryOptio
   const delay = (options.delay ?? DELAY_MS) * 2 ** attempt;
   const asked = error instanceof RegistryBusy ? (error.after ?? 0) : 0;
   const wait = Math.min(LONGEST_MS, Math.max(asked, delay * (0.75 + Math.random() / 2)));
+  options.onPause?.(wait);
   await sleep(wait, undefined, { signal: options.signal }).catch(() => {
     throw cancelled(options.signal);
   });

@@ -58,7 +58,7 @@ class Upload {
   }
 
   async sendInChunks(): Promise<void> {
-    const { descriptor, signal } = this.#request;
+    const { descriptor, onPause, signal } = this.#request;
     let location = await this.#begin();
     let sent = 0;
     for (let breaks = 0; sent < descriptor.size; ) {
@@ -70,7 +70,7 @@ class Upload {
         breaks = 0;
       } catch (error) {
         if (!isPassing(error) || ++breaks >= BREAKS) throw error;
-        await pause(error, breaks - 1, { signal, ...this.#connection.retryOptions });
+        await pause(error, breaks - 1, { signal, onPause, ...this.#connection.retryOptions });
         const status = await this.#status(location);
         if (!status) location = await this.#begin();
         else location = this.#next(status, location);

@@ -62,7 +62,7 @@ async function pullLayer(needs: TransferNeeds, repository: Repository, part: Pul
   let isWhole = false;
   async function* download(): AsyncGenerator<Buffer> {
     let current = 0;
-    for await (const chunk of lendBytes(repository.blob(layer, { signal }))) {
+    for await (const chunk of lendBytes(repository.blob(layer, { signal, onPause: progress.paused }))) {
       current += chunk.length;
       progress.moved('Downloading', current, layer.size);
       yield chunk;

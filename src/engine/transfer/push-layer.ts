@@ -85,6 +85,7 @@ async function offer(
     descriptor: blob,
     open: (from) => store.content.open(digest, from),
     onProgress: (sent) => progress.moved('Pushing', sent, size),
+    onPause: progress.paused,
     signal,
   });
   return 'Pushed';
