@@ -12,6 +12,7 @@ const folder = mkdtempSync('/var/tmp/strake-registry-bench-');
 const MB = 1e6;
 const SMALL = 3_000;
 const IMAGES = 2_000;
+const FEW = 300;
 
 interface Scenario {
   readonly name: string;
@@ -125,6 +126,15 @@ const scenarios: readonly Scenario[] = [
       const start = performance.now();
       await times(IMAGES, 8, (index) => pushImage(client, `bench/tiny-${index % 20}`, `t${index}`, index));
       return (performance.now() - start) / 1000;
+    },
+  },
+  {
+    name: 'tiny image pushed',
+    unit: 'CPU us',
+    target: 0.33,
+    async measure(server, client) {
+      const push = (index: number) => pushImage(client, `bench/few-${index % 20}`, `t${index}`, index);
+      return ((await cpuOf(server, () => times(FEW, 8, push))) / FEW) * 1e6;
     },
   },
   {

@@ -37,7 +37,7 @@ export async function startServer(name: Server['name'], parent: string, users: b
     const log = openSync(join(folder, 'log'), 'a');
     const [program = '', ...args] = words;
     const started = spawn(program, args, { stdio: ['ignore', log, log] });
-    for (const deadline = Date.now() + 30_000; ; await sleep(2)) {
+    for (const deadline = Date.now() + 30_000; ; await sleep(5)) {
       const answer = await fetch(`http://127.0.0.1:${port}/v2/`).catch(() => undefined);
       if (answer) return started;
       if (started.exitCode !== null || Date.now() > deadline)

@@ -73,6 +73,32 @@ const indexReferrer = JSON.stringify({
   subject: descriptor('of nothing here'),
 });
 
+const nested = JSON.stringify({
+  schemaVersion: 2,
+  mediaType: INDEX,
+  manifests: [
+    descriptor(index, INDEX),
+    { ...descriptor(manifest, MANIFEST), platform: { os: 'linux', architecture: 'arm64' } },
+  ],
+});
+/** With fields that nobody knows, bytes in a descriptor, and spaces that a registry that writes manifests anew would lose. */
+const odd = JSON.stringify(
+  {
+    schemaVersion: 2,
+    mediaType: MANIFEST,
+    'org.example.own': { of: ['nobody'] },
+    artifactType: 'application/x.odd',
+    config: {
+      ...descriptor(config, 'application/vnd.oci.empty.v1+json'),
+      data: Buffer.from(config).toString('base64'),
+    },
+    layers: [],
+  },
+  null,
+  3,
+);
+const tenTags = Array.from({ length: 10 }, (_, number) => `ten-${number}`);
+
 interface Row {
   readonly name: string;
   /** `METHOD path`; `$` is the Location of the answer before. */
@@ -302,6 +328,25 @@ const ROWS: readonly Row[] = [
   put('under a digest of sha512', manifest, MANIFEST, sha512(manifest), {
     has: { location: `/v2/team/app/manifests/${sha512(manifest)}`, 'docker-content-digest': sha512(manifest) },
   }),
+  put('an index of an index', nested, INDEX, 'nested'),
+  put('with fields that nobody knows, and no layers', odd, MANIFEST, 'odd'),
+  put('with ten tags', odd, MANIFEST, `${sha256(odd)}?${tenTags.map((tag) => `tag=${tag}`).join('&')}`, {
+    has: { 'oci-tag': tenTags.join(', ') },
+  }),
+  put('under a digest of sha512 with a tag', odd, MANIFEST, `${sha512(odd)}?tag=long`, {
+    has: { 'oci-tag': 'long', location: `/v2/team/app/manifests/${sha512(odd)}`, 'docker-content-digest': sha512(odd) },
+  }),
+  refused(
+    'a digest and a tag of other content',
+    `PUT /v2/team/app/manifests/${absent}?tag=never`,
+    400,
+    'DIGEST_INVALID',
+    {
+      headers: typed(MANIFEST),
+      body: odd,
+    },
+  ),
+  refused('that tag', 'HEAD /v2/team/app/manifests/never', 404, ''),
   put('with a subject', signature, MANIFEST, sha256(signature), { has: { 'oci-subject': sha256(manifest) } }),
   put('another with the same subject', report, MANIFEST, 'report', { has: { 'oci-subject': sha256(manifest) } }),
   put('a subject that is not there', indexReferrer, INDEX, sha256(indexReferrer), {
@@ -393,6 +438,22 @@ const ROWS: readonly Row[] = [
     ask: `GET /v2/team/app/manifests/${encodeURIComponent(sha256(manifest))}`,
     status: 200,
     text: manifest,
+  },
+  { name: 'byte for byte', ask: 'GET /v2/team/app/manifests/odd', status: 200, text: odd },
+  { name: 'by the last of ten tags', ask: 'GET /v2/team/app/manifests/ten-9', status: 200, text: odd },
+  {
+    name: 'by the tag of a sha512',
+    ask: 'GET /v2/team/app/manifests/long',
+    status: 200,
+    has: { 'docker-content-digest': sha512(odd) },
+    text: odd,
+  },
+  {
+    name: 'an index of an index',
+    ask: 'GET /v2/team/app/manifests/nested',
+    status: 200,
+    has: typed(INDEX),
+    text: nested,
   },
   { name: 'by sha512', ask: `GET /v2/team/app/manifests/${sha512(manifest)}`, status: 200, text: manifest },
   { name: 'by a further tag', ask: 'GET /v2/team/app/manifests/v1.0.0', status: 200, text: manifest },
@@ -501,7 +562,10 @@ const ROWS: readonly Row[] = [
     lacks: ['link'],
     json: {
       name: 'team/app',
-      tags: ['artifact', 'docker', 'foreign', 'index', 'list', 'report', 'untyped', 'v1', 'v1.0', 'v1.0.0'],
+      tags: [
+        ...['artifact', 'docker', 'foreign', 'index', 'list', 'long', 'nested', 'odd', 'report'],
+        ...[...tenTags, 'untyped', 'v1', 'v1.0', 'v1.0.0'],
+      ],
     },
   },
   {
@@ -643,9 +707,9 @@ const ROWS: readonly Row[] = [
   { name: 'its referrers stay', ask: `GET /v2/team/app/manifests/report`, status: 200 },
   {
     name: 'fewer tags',
-    ask: 'GET /v2/team/app/tags/list?last=list',
+    ask: 'GET /v2/team/app/tags/list?last=ten-8',
     status: 200,
-    json: { name: 'team/app', tags: ['report', 'untyped'] },
+    json: { name: 'team/app', tags: ['ten-9', 'untyped'] },
   },
 
   // Names
