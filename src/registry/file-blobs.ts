@@ -7,8 +7,8 @@ import { type BlobKey, type BlobReader, type BlobStorage, type BlobWriter, blobK
 
 const BATCH = 1 << 20;
 const SHARDS = 256;
-/** A read that takes longer had to wait for the disk. Milliseconds. */
-const FROM_DISK = 2;
+/** A read that takes longer may have waited for the disk. Milliseconds. */
+const SLOW = 2;
 /** Reads after such a one that are left to threads. */
 const READS_BY_THREADS = 8;
 
@@ -146,8 +146,8 @@ async function* writeVector(handle: FileHandle, batch: readonly Buffer[], positi
 }
 
 /**
- * Reads at once what the kernel has in memory, which costs less than to have a thread do it. A read that had to wait for the disk
- * shows by its time: the next ones are then done by threads, so that nothing else has to wait for them.
+ * Reads at once what the kernel has in memory, which costs less than to have a thread do it. After a read that had to wait for the
+ * disk the next ones are done by threads, so that nothing else has to wait for them.
  */
 function fileReader(file: number): BlobReader {
   let size: number;
@@ -167,13 +167,22 @@ function fileReader(file: number): BlobReader {
       }
       const start = performance.now();
       const bytes = readSync(file, buffer, 0, length, offset);
-      if (performance.now() - start > FROM_DISK) byThreads = READS_BY_THREADS;
+      if (performance.now() - start > SLOW && hasReadDisk()) byThreads = READS_BY_THREADS;
       return bytes;
     },
     async [Symbol.asyncDispose]() {
       closeSync(file);
     },
   };
+}
+
+let blocksRead = 0;
+
+/** Whether this process has read from a disk since the last call: a slow read may also have waited for its turn alone. */
+function hasReadDisk(): boolean {
+  const before = blocksRead;
+  blocksRead = process.resourceUsage().fsRead;
+  return blocksRead !== before;
 }
 
 function readByThread(file: number, buffer: Buffer, offset: number, length: number): Promise<number> {

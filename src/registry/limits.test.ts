@@ -50,6 +50,7 @@ test('an immutable tag is pushed once, and stays', async () => {
   assert.equal(await statusOf(registry, 'DELETE', `/v2/team/app/manifests/${digestOf(imageOf('one'))}`), 403);
   assert.equal((await pushImage(registry, 'team/app', 'latest', 'one')).status, 201);
   assert.equal((await pushImage(registry, 'team/app', 'latest', 'two')).status, 201);
+  assert.equal(await statusOf(registry, 'DELETE', '/v2/team/app/'), 403);
   assert.equal(await statusOf(registry, 'DELETE', '/v2/team/app/manifests/latest'), 202);
   assert.equal(await statusOf(registry, 'GET', '/v2/team/app/manifests/v1'), 200);
 });

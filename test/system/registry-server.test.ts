@@ -224,7 +224,7 @@ test('strake registry: ls, rm of a tag, an image and a repository, prune, gc, ch
     await at('restore', `${repository}:1`),
     /^Restored: \S+\/managed\/app@sha256:[0-9a-f]{64}\nRestored: \S+app:1$/,
   );
-  await at('rm', '-r', repository);
+  assert.equal(await at('rm', '-r', repository), `Deleted: ${repository}`);
   assert.match(
     await at('gc', registry.host),
     /^Deleted 3 blobs and 0 unfinished uploads\nTotal reclaimed space: \S+B$/,

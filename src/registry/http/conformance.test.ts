@@ -712,6 +712,13 @@ const ROWS: readonly Row[] = [
     json: { name: 'team/app', tags: ['ten-9', 'untyped'] },
   },
 
+  refused('a repository that is not there', 'DELETE /v2/no/where/', 404, 'NAME_UNKNOWN'),
+  refused('a repository is only deleted so', 'GET /v2/team/app/', 405, 'UNSUPPORTED', { has: { allow: 'DELETE' } }),
+  { name: 'a repository goes', ask: 'DELETE /v2/team/app/', status: 202 },
+  { name: 'with everything', ask: 'GET /v2/_catalog', status: 200, json: { repositories: [] } },
+  refused('tagged', 'GET /v2/team/app/manifests/index', 404, 'MANIFEST_UNKNOWN'),
+  refused('or not', `GET /v2/team/app/manifests/${sha256(signature)}`, 404, 'MANIFEST_UNKNOWN'),
+
   // Names
   ...['A/b', '../etc', 'a//b', 'a/../b', '-a', 'a_-b', `${'a/'.repeat(128)}a`, 'a%2f..%2fb', 'a%00b'].map((name) =>
     refused(`name ${name.slice(0, 20)}`, `GET /v2/${name}/tags/list`, 400, 'NAME_INVALID'),

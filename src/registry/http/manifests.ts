@@ -7,6 +7,8 @@ import type { Registry } from '../registry.ts';
 import { answer, type Headers, type RepositoryExchange } from './exchange.ts';
 import { readBounded } from './read-bounded.ts';
 
+const AT_ONCE = 64;
+
 /** GET and HEAD of a manifest. https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests */
 export async function getManifest(registry: Registry, exchange: RepositoryExchange): Promise<void> {
   const { repository, request, response } = exchange;
@@ -61,15 +63,39 @@ export async function deleteManifest(registry: Registry, exchange: RepositoryExc
     ? await metadata.deleteManifest(repository, reference, leaseEnd, isFixed)
     : await metadata.deleteTag(repository, reference, leaseEnd);
   if (!deleted) throw new Refusal('MANIFEST_UNKNOWN', { detail: { name: repository, reference } });
-  registry.tell?.({
-    action: 'delete',
-    repository,
-    digest: isDigestReference(reference) ? reference : undefined,
-    mediaType: undefined,
-    size: undefined,
-    tags: isDigestReference(reference) ? [] : [reference],
-    user: exchange.grant.user,
-  });
+  tellDeleted(registry, exchange, reference);
+  answer(response, 202, {});
+}
+
+function tellDeleted(
+  registry: Registry,
+  { repository, grant }: RepositoryExchange,
+  reference: Tag | ContentDigest,
+): void {
+  const what = isDigestReference(reference)
+    ? { digest: reference, tags: [] }
+    : { digest: undefined, tags: [reference] };
+  registry.tell?.({ action: 'delete', repository, ...what, mediaType: undefined, size: undefined, user: grant.user });
+}
+
+/** DELETE of everything in a repository. Nothing goes when one of its tags must not. */
+export async function deleteRepository(registry: Registry, exchange: RepositoryExchange): Promise<void> {
+  const { repository, response } = exchange;
+  const { metadata, policy } = registry;
+  const isFixed = fixedIn(registry, repository);
+  const holdings = await metadata.listHoldings(repository);
+  if (holdings.length === 0) throw new Refusal('NAME_UNKNOWN', { detail: { name: repository } });
+  const fixed = holdings.flatMap(({ tags }) => tags).find(({ name }) => isFixed(name));
+  if (fixed) throw fixedTag(fixed.name);
+  const leaseEnd = Date.now() + policy.grace;
+  // Some at once, which wait for the same sync of the disk.
+  for (let from = 0; from < holdings.length; from += AT_ONCE)
+    await Promise.all(
+      holdings.slice(from, from + AT_ONCE).map(async ({ digest }) => {
+        if (await metadata.deleteManifest(repository, digest, leaseEnd, isFixed))
+          tellDeleted(registry, exchange, digest);
+      }),
+    );
   answer(response, 202, {});
 }
 

@@ -5,7 +5,7 @@ export type Place =
   | { readonly kind: 'base' }
   | { readonly kind: 'catalog' | 'search' | 'ping' }
   | { readonly kind: 'manifest' | 'blob' | 'referrers' | 'upload'; readonly name: string; readonly reference: string }
-  | { readonly kind: 'uploads' | 'tags'; readonly name: string };
+  | { readonly kind: 'uploads' | 'tags' | 'repository'; readonly name: string };
 
 const UPLOADS = '/blobs/uploads/';
 
@@ -28,8 +28,10 @@ export function placeOf(path: string): Place | undefined {
     return reference === '' ? named('uploads', name) : { kind: 'upload', name, reference };
   }
   const before = text.lastIndexOf('/', slash - 1);
-  if (before < 4) return undefined;
+  if (before < 3) return undefined;
   const kind = KINDS[text.slice(before + 1, slash)];
+  // The repository itself: of no specification, as other registries have it too.
+  if (!kind && slash === text.length - 1) return named('repository', text.slice(4, slash));
   return kind && { kind, name: text.slice(4, before), reference: text.slice(slash + 1) };
 }
 
@@ -39,7 +41,7 @@ const KINDS: Readonly<Record<string, 'manifest' | 'blob' | 'referrers'>> = {
   referrers: 'referrers',
 };
 
-function named(kind: 'uploads' | 'tags', name: string): Place {
+function named(kind: 'uploads' | 'tags' | 'repository', name: string): Place {
   return { kind, name };
 }
 

@@ -13,7 +13,7 @@ import { deleteBlob, getBlob } from './blobs.ts';
 import { answerJson, type Exchange, type RepositoryExchange } from './exchange.ts';
 import { listenOn } from './listen.ts';
 import { listReferrers, listRepositories, listTags, searchRepositories } from './lists.ts';
-import { deleteManifest, getManifest, putManifest } from './manifests.ts';
+import { deleteManifest, deleteRepository, getManifest, putManifest } from './manifests.ts';
 import type { Observer } from './observer.ts';
 import { type Place, placeOf } from './route.ts';
 import { answerToken } from './token.ts';
@@ -46,6 +46,7 @@ const ROUTES: Readonly<Record<Exclude<Place['kind'], 'base' | 'catalog' | 'searc
     DELETE: ['push', deleteUpload],
   },
   tags: { GET: ['pull', listTags] },
+  repository: { DELETE: ['delete', deleteRepository] },
   referrers: { GET: ['pull', listReferrers] },
 };
 

@@ -51,9 +51,20 @@ interface Remover {
 
 const tagOf = (reference: Reference) => withDefaultTag(reference).tag ?? 'latest';
 
+/** The repository as a whole, and where no registry of ours answers, all that its tags name. */
 async function removeAll(remover: Remover): Promise<void> {
   const { connection, reference, session } = remover;
   const { path } = reference;
+  const { signal } = session;
+  try {
+    discard(
+      await connection.send({ method: 'DELETE', url: `v2/${path}/`, scopes: scopesOf(path), expect: [202], signal }),
+    );
+    session.stdout.write(`Deleted: ${familiarReference({ ...reference, tag: undefined, digest: undefined })}\n`);
+    return;
+  } catch (error) {
+    if (!isFailure(error, 'not-found', 'invalid', 'unsupported') || error.code === 'NAME_UNKNOWN') throw error;
+  }
   const request = { url: `v2/${path}/tags/list`, field: 'tags', scopes: scopesOf(path), signal: session.signal };
   const digests = new Set<string>();
   for await (const tag of listNames(connection, request)) digests.add(await digestOf(remover, tag));
