@@ -16,10 +16,24 @@ export interface Peer {
   run(image: string, argv: readonly string[]): Invocation | undefined;
   /** A command in Docker's words; undefined where the tool is not measured. */
   command(args: readonly string[]): Invocation | undefined;
+  /** The same by Docker's own client. */
+  dockerCommand(args: readonly string[]): Invocation | undefined;
+  /** What it holds of the machine now. */
+  footprint(): Footprint;
   /** Highest resident memory of the serving process since `resetMemory`, in MiB; undefined when there is none. */
   peakMemory(): number | undefined;
   resetMemory(): void;
   stop(): Promise<void>;
+}
+
+/** Counts of what containers leave when they are not cleared up. */
+export interface Footprint {
+  readonly processes: number;
+  readonly mounts: number;
+  /** Network interfaces of the machine. */
+  readonly interfaces: number;
+  /** Below its data root. */
+  readonly files: number;
 }
 
 export interface ArchiveCommands {
@@ -38,6 +52,7 @@ export interface Invocation {
   readonly env: Readonly<Record<string, string>>;
 }
 
+const DOCKER = existsSync('/usr/bin/docker') ? '/usr/bin/docker' : 'docker';
 const STRAKE = fileURLToPath(new URL('../bin/strake', import.meta.url));
 
 export async function startStrake(folder: string): Promise<Peer> {
@@ -52,6 +67,8 @@ export async function startStrake(folder: string): Promise<Peer> {
     archives: archiveCommands(STRAKE, env),
     run: (image, argv) => ({ file: STRAKE, args: ['run', '--rm', image, ...argv], env }),
     command: (args) => ({ file: STRAKE, args, env }),
+    dockerCommand: (args) => ({ file: DOCKER, args, env: { DOCKER_HOST: address, DOCKER_CONFIG: folder } }),
+    footprint: () => footprintOf(host.pid, join(folder, 'strake')),
     peakMemory: () => peakOf(host.pid),
     resetMemory: () => resetPeak(host.pid),
     stop: () => end(host),
@@ -83,20 +100,21 @@ export async function startDocker(folder: string): Promise<Peer[]> {
     ],
     { stdio: 'ignore' },
   );
-  const docker = existsSync('/usr/bin/docker') ? '/usr/bin/docker' : 'docker';
   const base = { DOCKER_HOST: address, DOCKER_CONFIG: root };
-  await until(() => spawnSync(docker, ['version'], { env: { ...process.env, ...base } }).status === 0, 'dockerd');
+  await until(() => spawnSync(DOCKER, ['version'], { env: { ...process.env, ...base } }).status === 0, 'dockerd');
   const peer = (name: string, buildkit: string, stop: () => Promise<void>): Peer => ({
     name,
-    importBase: (tar, image) => must(docker, ['import', tar, image], base),
+    importBase: (tar, image) => must(DOCKER, ['import', tar, image], base),
     build: (context, tag) => ({
-      file: docker,
+      file: DOCKER,
       args: ['build', '-q', '-t', tag, context],
       env: { ...base, DOCKER_BUILDKIT: buildkit },
     }),
-    archives: buildkit === '1' ? undefined : archiveCommands(docker, base), // one daemon, measured once
-    run: (image, argv) => ({ file: docker, args: ['run', '--rm', image, ...argv], env: base }),
-    command: (args) => (buildkit === '1' ? undefined : { file: docker, args, env: base }),
+    archives: buildkit === '1' ? undefined : archiveCommands(DOCKER, base), // one daemon, measured once
+    run: (image, argv) => ({ file: DOCKER, args: ['run', '--rm', image, ...argv], env: base }),
+    command: (args) => (buildkit === '1' ? undefined : { file: DOCKER, args, env: base }),
+    dockerCommand: (args) => (buildkit === '1' ? undefined : { file: DOCKER, args, env: base }),
+    footprint: () => footprintOf(daemon.pid, root),
     peakMemory: () => peakOf(daemon.pid),
     resetMemory: () => resetPeak(daemon.pid),
     stop,
@@ -130,6 +148,8 @@ export function startBuildah(folder: string): Peer {
     archives: undefined,
     run: () => undefined,
     command: () => undefined,
+    dockerCommand: () => undefined,
+    footprint: () => ({ processes: 0, mounts: 0, interfaces: 0, files: 0 }),
     peakMemory: () => undefined,
     resetMemory: () => {},
     stop: async () => {},
@@ -169,6 +189,16 @@ async function end(child: ChildProcess): Promise<void> {
   const ended = new Promise((resolve) => child.once('exit', resolve));
   child.kill('SIGTERM');
   await ended;
+}
+
+function footprintOf(pid: number | undefined, folder: string): Footprint {
+  const mounts = readFileSync('/proc/mounts', 'utf8').split('\n');
+  return {
+    processes: withChildren(pid).length,
+    mounts: mounts.filter((line) => line.split(' ')[1]?.startsWith(`${folder}/`)).length,
+    interfaces: readdirSync('/sys/class/net').length,
+    files: Number(spawnSync('sh', ['-c', `find '${folder}' -xdev | wc -l`], { encoding: 'utf8' }).stdout),
+  };
 }
 
 function resetPeak(pid: number | undefined): void {

@@ -27,6 +27,7 @@ interface Measured {
 }
 
 const peers: Peer[] = [];
+const notes: string[] = [];
 try {
   if (isWanted('strake')) peers.push(await startStrake(folder));
   if (isWanted('buildkit') || isWanted('docker')) peers.push(...(await startDocker(folder)));
@@ -39,6 +40,7 @@ try {
   const rows: Measured[] = [];
   for (const scenario of chosen) for (const row of measure(scenario, measuredPeers)) rows.push(row);
   print(rows, measuredPeers);
+  for (const note of notes) console.log(note);
   mkdirSync('bench/results', { recursive: true });
   const record = rows.map((row) => ({
     scenario: row.scenario,
@@ -70,6 +72,8 @@ function measure(scenario: Scenario, among: readonly Peer[]): Measured[] {
         phase.before?.(context, peer, `bench-${round}`);
         const key = `${phase.name} ${peer.name}`;
         samples.set(key, [...(samples.get(key) ?? []), timed(invocation)]);
+        const note = phase.after?.(peer, `bench-${round}`);
+        if (note !== undefined) notes.push(`${scenario.name}, ${phase.name}, ${peer.name}: ${note}`);
       }
       if (peer.name === 'strake') memory = Math.max(memory, peer.peakMemory() ?? 0);
       rmSync(context, { recursive: true });

@@ -2,6 +2,7 @@
 import { mkdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { archiveScenarios } from './archive-scenarios.ts';
+import { containerScenarios } from './container-scenarios.ts';
 import { noise } from './noise.ts';
 import type { Invocation, Peer } from './peers.ts';
 import { transferScenarios } from './transfer-scenarios.ts';
@@ -14,6 +15,8 @@ export interface Phase {
   /** Untimed. */
   before?(context: string, peer: Peer, tag: string): void;
   invoke(peer: Peer, context: string, tag: string): Invocation | undefined;
+  /** Untimed. What it returns is printed below the table. */
+  after?(peer: Peer, tag: string): string | undefined;
 }
 
 export interface Scenario {
@@ -115,6 +118,7 @@ export const scenarios: readonly Scenario[] = [
     prepare: () => {},
     phases: [{ name: 'bridge', target: 0.25, peer: 'docker', invoke: (peer) => peer.run('base', ['true']) }],
   },
+  ...containerScenarios,
   ...archiveScenarios,
   ...transferScenarios,
 ];

@@ -27,8 +27,6 @@ export const exec = defineCommand({
       throw new Failure('invalid', 'NO_TTY', 'the input device is not a TTY');
     const client = await session.client();
     const { signal } = session;
-    // The container first: its absence should be what the person reads.
-    await client.call('GET', `/containers/${container}/json`, { signal });
     const size = flags.tty ? terminalSize(session) : undefined;
     const stdin = flags.interactive && !flags.detach;
     const env = parseEnvironment(flags.envFile, flags.env, session.env);
