@@ -1,4 +1,5 @@
-import { EventEmitter, on } from 'node:events';
+import { EventEmitter } from 'node:events';
+import { Failure } from '../lib/error.ts';
 import type { Filters } from '../wire/filters.ts';
 import type { EventMessage } from '../wire/system.ts';
 
@@ -19,6 +20,9 @@ export interface EventQuery {
 
 /** As many as Docker keeps. */
 const KEPT = 256;
+/** Events that one reader may have before it. */
+const WAITING = 10_000;
+const TOO_SLOW = `the reader of events is too slow: ${WAITING} were waiting for it, and more came`;
 
 /** What happened on this host: the last 256 events, and new ones as they come. */
 export class EventLog {
@@ -50,27 +54,39 @@ export class EventLog {
     this.#emitter.emit('event', event);
   }
 
-  /** Past events from `since` on, then new ones until `until` or abort. Without `since` only new ones. */
-  async *read(query: EventQuery): AsyncGenerator<EventMessage> {
-    const wanted = (event: EventMessage) => matches(event, query.filters);
-    const timer = new AbortController();
-    const signal = AbortSignal.any([query.signal, timer.signal]);
-    const live = on(this.#emitter, 'event', { signal });
-    let alarm: NodeJS.Timeout | undefined;
+  /**
+   * Past events from `since` on, then new ones until `until` or abort. Without `since` only new ones. A reader that lags
+   * too far behind gets a Failure of kind `exhausted` when it comes there: events would be missing.
+   */
+  async *read({ filters, since, until, signal }: EventQuery): AsyncGenerator<EventMessage> {
+    const past = since === undefined ? [] : this.#recent.filter((event) => event.timeNano / 1e6 >= since);
+    const waiting = past.filter((event) => matches(event, filters));
+    let missed = false;
+    let change = Promise.withResolvers<void>();
+    const onEvent = (event: EventMessage) => {
+      if (!matches(event, filters)) return;
+      missed ||= waiting.length >= WAITING;
+      if (!missed) waiting.push(event);
+      change.resolve();
+    };
+    const stop = () => change.resolve();
+    const alarm = until === undefined ? undefined : setTimeout(stop, Math.max(0, until - Date.now()));
+    this.#emitter.on('event', onEvent);
+    signal.addEventListener('abort', stop, { once: true });
     try {
-      const since = query.since;
-      const past = since === undefined ? [] : this.#recent.filter((event) => event.timeNano / 1e6 >= since);
-      for (const event of past) {
-        if (query.until !== undefined && event.timeNano / 1e6 > query.until) return;
-        if (wanted(event)) yield event;
+      while (!signal.aborted) {
+        const event = waiting.shift();
+        if (event && until !== undefined && event.timeNano / 1e6 > until) return;
+        if (event) yield event;
+        else if (missed) throw new Failure('exhausted', 'EVENTS_MISSED', TOO_SLOW);
+        else if (until !== undefined && Date.now() >= until) return;
+        else await change.promise;
+        if (waiting.length === 0 && !missed) change = Promise.withResolvers();
       }
-      if (query.until !== undefined) alarm = setTimeout(() => timer.abort(), Math.max(0, query.until - Date.now()));
-      for await (const [event] of live) if (wanted(event)) yield event;
-    } catch (error) {
-      if (!signal.aborted) throw error;
     } finally {
       clearTimeout(alarm);
-      await live.return?.();
+      this.#emitter.off('event', onEvent);
+      signal.removeEventListener('abort', stop);
     }
   }
 }

@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -26,6 +28,12 @@ async function digest(pipeline: string): Promise<string> {
   const { code, stdout, stderr } = await run('bash', ['-o', 'pipefail', '-c', `${pipeline} | sha256sum`], { env });
   assert.equal(code, 0, stderr);
   return stdout.slice(0, 64);
+}
+
+/** Memory of the host in MiB. */
+function resident(): number {
+  const status = readFileSync(`/proc/${host.process.pid}/status`, 'utf8');
+  return Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]) / 1024;
 }
 
 for (const client of ['$STRAKE', '$DOCKER']) {
@@ -73,4 +81,27 @@ test('a client that goes away does not end its container, one that comes gets th
   assert.equal(await host.ok(['wait', 'left']), '0');
   assert.equal((await host.ok(['logs', 'left'])).split('\n').length, 60_007);
   await host.ok(['rm', 'left']);
+});
+
+test('readers that stop reading hold nobody up, and the host does not grow', async () => {
+  const lines = 600_000; // 60 MB
+  const script = `read go; yes ${'x'.repeat(99)} | head -n ${lines}`;
+  await host.ok(['run', '-d', '-i', '--name', 'quick', 'busybox', 'sh', '-c', script]);
+  const stuck = ['containers/quick/logs?follow=1&stdout=1', 'events', 'containers/quick/stats'].map((path) => {
+    const socket = connect(host.socket);
+    socket.write(`GET /v1.41/${path} HTTP/1.1\r\nHost: x\r\n\r\n`);
+    return socket; // nobody ever reads
+  });
+  try {
+    const before = resident();
+    const followed = digest('$STRAKE logs -f quick');
+    const started = run('sh', ['-c', `echo | docker -H unix://${host.socket} attach quick | wc -c`]);
+    assert.equal(await host.ok(['wait', 'quick']), '0', 'the container ended');
+    assert.equal((await started).stdout.trim(), String(lines * 100));
+    assert.equal(await followed, await digest(`{ yes ${'x'.repeat(99)} || :; } | head -n ${lines}`));
+    assert.ok(resident() - before < 50, `${resident()} MiB, ${before} before`);
+  } finally {
+    for (const socket of stuck) socket.destroy();
+  }
+  await host.ok(['rm', 'quick']);
 });
