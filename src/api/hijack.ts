@@ -9,12 +9,32 @@ export function outputType(version: number, tty: boolean): string {
   return version >= 42 && !tty ? 'application/vnd.docker.multiplexed-stream' : 'application/vnd.docker.raw-stream';
 }
 
+/** Both directions of a client's connection. */
+export interface Connection {
+  readonly from: Readable;
+  readonly to: Writable;
+  /** A process's output in the form in which it goes to the client. */
+  readonly sent: (output: Readable) => Readable;
+}
+
+type OpenConnection = (exchange: Exchange, contentType: string, tty: boolean) => Connection;
+
+const openRaw: OpenConnection = (exchange, contentType) => ({
+  ...exchange.hijack(contentType),
+  sent: (output) => output,
+});
+
 /**
  * Joins a client's connection to the streams of a process, in both directions with backpressure, until the output
  * ends, the client detaches (`detachKeys`, with a terminal only) or has gone. The end of what the client sends is the
  * end of the input alone: the output goes on.
  */
-export async function joinStreams(exchange: Exchange, streams: AttachedStreams, detachKeys: Buffer): Promise<void> {
+export async function joinStreams(
+  exchange: Exchange,
+  streams: AttachedStreams,
+  detachKeys: Buffer,
+  open: OpenConnection = openRaw,
+): Promise<void> {
   const { input, output } = streams;
   const stop = () => {
     output.destroy();
@@ -26,14 +46,14 @@ export async function joinStreams(exchange: Exchange, streams: AttachedStreams, 
   let detached = false;
   try {
     if (exchange.signal.aborted) return stop();
-    const { from, to } = exchange.hijack(outputType(exchange.version, streams.tty));
+    const { from, to, sent } = open(exchange, outputType(exchange.version, streams.tty), streams.tty);
     const scanner = streams.tty ? new DetachScanner(detachKeys) : undefined;
     void feed(from, input, scanner).then((keys) => {
       detached = keys;
       if (keys) stop();
     });
     try {
-      await copy(output, to);
+      await copy(sent(output), to);
     } catch (error) {
       if (!detached && !exchange.signal.aborted) throw error;
     }

@@ -309,8 +309,24 @@ describe('containers', { skip }, () => {
       { Cmd: ['sh', '-c', ': > /tmp/x'] },
       { signal, outputLimit: 10 },
     );
+    await host.containers.kill(id, undefined, { signal });
+    await host.containers.wait(id, 'not-running', { signal }).exit;
+    const after = host.containers.inspect(id).State.Health;
+    assert.equal(after?.Status, 'unhealthy'); // as Docker says of a container that nobody checks any more
+    assert.ok((after?.Log.length ?? 0) > 0);
     await remove(id);
     assert.ok(host.events.some(({ action }) => action === 'health_status: healthy'));
+  });
+
+  test('health: a check that takes too long', async () => {
+    const check = { Test: ['CMD', 'sleep', '9'], Interval: 50e6, Retries: 1, Timeout: 300e6 };
+    const { id } = await host.containers.create(host.request({ Cmd: ['sleep', '100'], Healthcheck: check }));
+    await host.containers.start(id, { signal });
+    const health = () => host.containers.inspect(id).State.Health;
+    for (let i = 0; i < 200 && health()?.Status !== 'unhealthy'; i++) await sleep(50);
+    const { ExitCode, Output } = health()?.Log[0] ?? {};
+    assert.deepEqual([ExitCode, Output], [-1, 'Health check exceeded timeout (300ms)']);
+    await remove(id);
   });
 
   test('logs: tail, timestamps, follow, attach with what came before', async () => {

@@ -51,6 +51,12 @@ export class Execs {
   /** Notes what is to be run; returns the ID. */
   create(container: Container, body: ExecCreateBody): string {
     const { phase } = container.record;
+    if (phase.status === 'restarting')
+      throw new Failure(
+        'conflict',
+        'CONTAINER_RESTARTING',
+        `Container ${container.id} is restarting, wait until the container is running`,
+      );
     container.running();
     if (phase.status === 'paused')
       throw new Failure(

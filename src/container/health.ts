@@ -81,7 +81,7 @@ export class HealthMonitor {
       }));
       if (expired.aborted) {
         exitCode = -1;
-        output = `Health check exceeded timeout (${timeout / 1e9}s)`;
+        output = `Health check exceeded timeout (${duration(timeout)})`;
       }
     } catch (error) {
       output = messageOf(error);
@@ -107,6 +107,11 @@ export class HealthMonitor {
   }
 }
 
+/** What is known of a container's health; of one that ended, what was found before. */
+export function healthOf({ health, record: { phase } }: Pick<Container, 'health' | 'record'>): HealthState | undefined {
+  return health?.state() ?? (phase.status === 'exited' || phase.status === 'restarting' ? phase.health : undefined);
+}
+
 /** Whether the container has a check at all. */
 export function hasHealthcheck(check: Healthcheck | undefined): check is Healthcheck {
   const kind = check?.Test?.[0];
@@ -116,4 +121,13 @@ export function hasHealthcheck(check: Healthcheck | undefined): check is Healthc
 function commandOf(check: Healthcheck, container: Container): string[] {
   const [kind, ...rest] = check.Test ?? [];
   return kind === 'CMD' ? rest : [...(container.record.config.Shell ?? DEFAULT_SHELL), rest.join(' ')];
+}
+
+/** Nanoseconds as Go writes a duration: `300ms`, `1.5s`, `1m0s`. */
+function duration(nanoseconds: number): string {
+  if (nanoseconds < 1e9) return `${nanoseconds / 1e6}ms`;
+  const seconds = nanoseconds / 1e9;
+  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
+  const rest = `${Number((seconds % 60).toFixed(9))}s`;
+  return hours > 0 ? `${hours}h${minutes}m${rest}` : minutes > 0 ? `${minutes}m${rest}` : rest;
 }

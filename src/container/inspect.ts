@@ -8,6 +8,7 @@ import type {
 } from '../wire/container.ts';
 import { argumentsOf } from './config.ts';
 import type { Container } from './container.ts';
+import { healthOf } from './health.ts';
 import { mountPoints } from './mount-forms.ts';
 import { type ContainerPhase, isAlive } from './record.ts';
 
@@ -17,13 +18,14 @@ const ZERO_TIME = '0001-01-01T00:00:00Z';
 /** GET /containers/{id}/json */
 export function toInspect(container: Container, execIds: readonly string[] = []): ContainerInspect {
   const { record, folder, snapshot } = container;
+  const health = healthOf(container);
   const [path = '', ...args] = argumentsOf(record.config);
   return {
     Id: container.id,
     Created: record.created,
     Path: path,
     Args: args,
-    State: { ...toState(record.phase), ...(container.health ? { Health: container.health.state() } : {}) },
+    State: { ...toState(record.phase), ...(health ? { Health: health } : {}) },
     Image: record.image ?? '',
     ResolvConfPath: `${folder}/resolv.conf`,
     HostnamePath: `${folder}/hostname`,

@@ -199,6 +199,8 @@ async function settle(container: Container, run: Run, status: ExitStatus, needs:
       exitCode: status.exitCode,
       oomKilled,
       error: '',
+      // Nobody checks it any more: Docker calls that unhealthy.
+      ...(container.health ? { health: { ...container.health.state(), Status: 'unhealthy' } } : {}),
     },
   };
   needs.save(container);

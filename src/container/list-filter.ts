@@ -2,6 +2,7 @@ import { Failure } from '../lib/error.ts';
 import type { ImageId } from '../oci/digest.ts';
 import type { Filters } from '../wire/filters.ts';
 import type { Container } from './container.ts';
+import { healthOf } from './health.ts';
 import { portsOf } from './inspect.ts';
 import { exitCodeOf, isAlive } from './record.ts';
 
@@ -85,7 +86,7 @@ function testFor(
     case 'health':
       for (const value of values)
         if (!HEALTH.has(value)) throw invalid(`Unrecognised filter value for health: ${value}`);
-      return any(({ health }, value) => (health?.state().Status ?? 'none') === value);
+      return any((container, value) => (healthOf(container)?.Status ?? 'none') === value);
     case 'before':
     case 'since': {
       const limits = values.map((value) => containers.indexOf(find(value)));

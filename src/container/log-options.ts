@@ -32,6 +32,7 @@ export function logLimits({ Type, Config }: LogConfig): LogLimits {
     if (!known.includes(name))
       throw invalid(`unknown log opt '${name}' for ${Type === 'local' ? 'log driver local' : `${Type} log driver`}`);
   checkMode(Config);
+  for (const option of ['labels-regex', 'env-regex']) checkPattern(option, Config[option]);
   const defaults =
     Type === 'local' ? { size: '20m', files: '5', compress: true } : { size: '-1', files: '1', compress: false };
   const maxSize = parseSize(Config['max-size'] ?? defaults.size);
@@ -43,6 +44,14 @@ export function logLimits({ Type, Config }: LogConfig): LogLimits {
   if (compress && (maxFiles < 2 || maxSize === undefined))
     throw failed('compress cannot be true when max-file is less than 2 or max-size is not set');
   return { maxSize, maxFiles, compress };
+}
+
+function checkPattern(option: string, pattern: string | undefined): void {
+  try {
+    if (pattern !== undefined) new RegExp(pattern);
+  } catch {
+    throw failed(`invalid regular expression of log option ${option}: ${pattern}`);
+  }
 }
 
 /** Lines never wait here: blocking and non-blocking come to the same. */

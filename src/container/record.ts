@@ -31,6 +31,8 @@ export type ContainerPhase =
       readonly exitCode: number;
       readonly oomKilled: boolean;
       readonly error: string;
+      /** What the checks of its last run found. */
+      readonly health?: HealthState;
     };
 
 /** The document of a container in the store. */

@@ -45,13 +45,10 @@ export function hostDevices(folder = '/dev'): DeviceNode[] {
 export function devicesAt(pathOnHost: string, pathInContainer: string): DeviceNode[] {
   try {
     const real = realpathSync(pathOnHost);
-    if (statSync(real).isDirectory())
-      return hostDevices(real).map((node) => ({
-        ...node,
-        path: pathInContainer + node.path.slice(real.length),
-      }));
-    const node = describe(real, pathInContainer);
-    if (node) return [node];
+    const nodes = statSync(real).isDirectory()
+      ? hostDevices(real).map((node) => ({ ...node, path: pathInContainer + node.path.slice(real.length) }))
+      : [describe(real, pathInContainer) ?? []].flat();
+    if (nodes.length > 0) return nodes;
   } catch (error) {
     if (systemCode(error) !== 'ENOENT') throw error;
     throw new Failure(

@@ -131,6 +131,8 @@ test('diff leaves out a folder in which nothing stayed', async () => {
 });
 
 const refused: [string, string[], RegExp][] = [
+  ['a folder without devices', ['--device', '/dev/shm'], /custom device "\/dev\/shm": not a device node/],
+  ['log pattern', ['--log-opt', 'env-regex=('], /invalid regular expression of log option env-regex: \(/],
   ['log mode', ['--log-opt', 'mode=bad'], /logging mode not supported: bad/],
   ['volume driver', ['--volume-driver', 'nope', '-v', 'vol:/x'], /error looking up volume plugin nope/],
   ['volume option', ['--mount', 'type=volume,src=vol,dst=/x,volume-opt=size=1m'], /invalid option: "size"/],

@@ -18,6 +18,7 @@ import type { Route } from '../router.ts';
 import { checkEndpoints, shapeContainerInspect, shapeContainerSummary } from '../shape/container.ts';
 import { containerConfig, createBody, updateBody } from '../shape/create-body.ts';
 import { createBodyOf } from '../shape/create-version.ts';
+import { openWebSocket } from '../websocket.ts';
 
 const LIST_FILTERS = [
   'ancestor',
@@ -105,6 +106,7 @@ export const containerRoutes: readonly Route<ContainerBackend>[] = [
   },
   { method: 'POST', path: '/containers/{id}/wait', handle: wait },
   { method: 'POST', path: '/containers/{id}/attach', hijack: true, handle: attach },
+  { method: 'GET', path: '/containers/{id}/attach/ws', hijack: true, handle: attachWebSocket },
   {
     method: 'POST',
     path: '/containers/{id}/resize',
@@ -237,6 +239,22 @@ async function attach(containers: ContainerBackend, exchange: Exchange): Promise
     signal,
   });
   await joinStreams(exchange, streams, detachKeys);
+}
+
+/** Before 1.42 all three streams were meant, whatever the query said. */
+async function attachWebSocket(containers: ContainerBackend, exchange: Exchange): Promise<void> {
+  const { query, signal, version } = exchange;
+  const detachKeys = parseDetachKeys(query.text('detachKeys'));
+  const wants = (name: string) => version < 42 || query.flag(name);
+  const streams = await containers.attach(exchange.param('id'), {
+    stdin: wants('stdin'),
+    stdout: wants('stdout'),
+    stderr: wants('stderr'),
+    logs: query.flag('logs'),
+    stream: query.flag('stream'),
+    signal,
+  });
+  await joinStreams(exchange, streams, detachKeys, openWebSocket);
 }
 
 async function remove(containers: ContainerBackend, exchange: Exchange): Promise<void> {

@@ -22,7 +22,6 @@ export const otherRoutes: readonly Route<object>[] = [
   ]),
   refusal('POST', '/swarm/init', 'unsupported', NO_SWARM),
   refusal('POST', '/swarm/join', 'unsupported', NO_SWARM),
-  refusal('GET', '/containers/{id}/attach/ws', 'unsupported', 'attaching by websocket is not supported by this host'),
   refusal('POST', '/session', 'unsupported', BUILDKIT),
   refusal('POST', '/grpc', 'unsupported', BUILDKIT),
 ];
