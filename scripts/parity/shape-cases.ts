@@ -38,7 +38,7 @@ export const SHAPE_FAMILIES = [
     run --rm --log-opt mode=non-blocking --log-opt max-buffer-size=1m busybox echo x
     run --rm --log-driver local --log-opt nope=1 busybox true
     run --rm --log-driver local --log-opt max-size=10m --log-opt max-file=3 --log-opt compress=false busybox echo x
-    run --rm --device /dev/shm busybox true
+    run --rm --device /etc busybox true
     run -d --name hs --health-cmd true --health-interval 200ms busybox sleep 1000 >/dev/null; until docker inspect -f '{{.State.Health.Status}}' hs | grep -qx healthy; do sleep 0.2; done; docker stop -t 0 hs; docker inspect -f '{{.State.Health.Status}} {{.State.Health.FailingStreak}}' hs; docker rm hs
     run -d --name hs --health-cmd 'sleep 5' --health-interval 200ms --health-timeout 300ms --health-retries 1 busybox sleep 1000 >/dev/null; until docker inspect -f '{{.State.Health.Status}}' hs | grep -qx unhealthy; do sleep 0.2; done; docker inspect -f '{{(index .State.Health.Log 0).ExitCode}} {{(index .State.Health.Log 0).Output}}' hs; docker rm -f hs
     run --rm --health-cmd true --health-retries -1 busybox true
