@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, realpathSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -103,6 +103,24 @@ describe('containers', { skip }, () => {
     await host.containers.wait(id, 'not-running', { signal }).exit;
     assert.deepEqual([readdirSync(upper), readdirSync(join(upper, 'etc'))], [['etc'], ['hostname']]);
     await remove(id);
+  });
+
+  test('/etc/mtab is there for the run where the image has none, and stays when the program made it', async () => {
+    const { id, output } = await host.run({ Cmd: ['/bin/busybox', 'readlink', '/etc/mtab'] });
+    assert.equal(output, '/proc/mounts\n');
+    await remove(id);
+    const own = await host.run({ Cmd: ['/bin/busybox', 'ln', '-sf', '/proc/self/mounts', '/etc/mtab'] });
+    const { upper } = host.containers.find(own.id).snapshot;
+    assert.deepEqual(readdirSync(join(upper, 'etc')), ['mtab']);
+    await remove(own.id);
+    const given = await host.containers.create(host.request({ Cmd: ['/bin/busybox', 'readlink', '/etc/mtab'] }));
+    const etc = join(host.containers.find(given.id).snapshot.upper, 'etc');
+    mkdirSync(etc);
+    symlinkSync('/elsewhere', join(etc, 'mtab'));
+    await host.containers.start(given.id, { signal });
+    await host.containers.wait(given.id, 'not-running', { signal }).exit;
+    assert.deepEqual([readdirSync(etc), readlinkSync(join(etc, 'mtab'))], [['mtab'], '/elsewhere']);
+    await remove(given.id);
   });
 
   test('events of a container that removes itself, in order', async () => {

@@ -1,7 +1,7 @@
-import { lstatSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs';
+import { lstatSync, readdirSync, readlinkSync, rmdirSync, symlinkSync, unlinkSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { statFile } from '../host/file-system-calls.ts';
-import { makeInside, realPathInside } from '../host/inside-root.ts';
+import { makeInside, openInside, realPathInside } from '../host/inside-root.ts';
 import { systemCode } from '../lib/error.ts';
 
 export interface MountTarget {
@@ -9,7 +9,10 @@ export interface MountTarget {
   readonly kind: 'folder' | 'file';
 }
 
-/** What was put into a container's writable layer only so that something can be mounted there. Part of its record. */
+/** The list of mounts where many programs look for it: a link to that of the kernel. */
+const MOUNT_LIST = { folder: '/etc', name: 'mtab', target: '/proc/mounts' };
+
+/** What was put into a container's writable layer so that something can be mounted there, or for its run. Part of its record. */
 export interface MadeTargets {
   /** Paths in the layer, outermost first. */
   readonly made: readonly string[];
@@ -18,19 +21,19 @@ export interface MadeTargets {
 }
 
 /**
- * Makes the mount targets that a file system lacks, so that they can be taken away again: a step's layer and a
+ * Makes the mount targets and the /etc/mtab that a file system lacks, so that they can be taken away again: a step's layer and a
  * container's changes hold what its program did, nothing else. `root` is the mounted overlay, `upper` its top.
  */
 export function makeMountTargets(root: string, upper: string, targets: readonly MountTarget[]): MadeTargets {
   const made: string[] = [];
   const raised = new Set<string>();
-  for (const { destination, kind } of targets.filter((target) => !isBelowAnother(target, targets))) {
-    // Overlayfs copies folders up on the first change in them: those that are not in the layer yet.
-    for (const path of makeInsideNoting(root, destination, kind, (folder) => {
-      for (let at = folder; at !== '/' && !isIn(upper, at); at = posix.dirname(at)) raised.add(at);
-    }))
-      made.push(path);
-  }
+  // Overlayfs copies folders up on the first change in them: those that are not in the layer yet.
+  const note = (folder: string) => {
+    for (let at = folder; at !== '/' && !isIn(upper, at); at = posix.dirname(at)) raised.add(at);
+  };
+  for (const { destination, kind } of targets.filter((target) => !isBelowAnother(target, targets)))
+    made.push(...makeInsideNoting(root, destination, kind, note));
+  if (!targets.some(({ destination }) => destination === MOUNT_LIST.folder)) made.push(...linkMountList(root, note));
   const own = new Set(made);
   return {
     made,
@@ -54,9 +57,11 @@ export function findMountTargets(upper: string, { made, raised }: MadeTargets): 
   const found = new Set<string>();
   const note = (path: string) => {
     const stat = lstatSync(join(upper, path), { throwIfNoEntry: false });
-    const isEmpty = stat?.isDirectory()
-      ? readdirSync(join(upper, path)).every((name) => found.has(posix.join(path, name)))
-      : stat?.isFile() && stat.size === 0;
+    const isEmpty = stat?.isSymbolicLink()
+      ? readlinkSync(join(upper, path)) === MOUNT_LIST.target
+      : stat?.isDirectory()
+        ? readdirSync(join(upper, path)).every((name) => found.has(posix.join(path, name)))
+        : stat?.isFile() && stat.size === 0;
     if (isEmpty) found.add(path);
   };
   for (const path of made.toReversed()) note(path);
@@ -89,6 +94,19 @@ function makeInsideNoting(
     for (const one of makeInside(root, at, isLast ? kind : 'folder')) made.push(realPathInside(root, one) ?? one);
   }
   return made;
+}
+
+/** Where there is a folder for it, and nothing of that name. */
+function linkMountList(root: string, note: (folder: string) => void): string[] {
+  const { folder, name, target } = MOUNT_LIST;
+  const real = realPathInside(root, folder);
+  if (real === undefined) return [];
+  using opened = openInside(root, real);
+  const place = `${opened.path}/${name}`;
+  if (!lstatSync(`${opened.path}/.`).isDirectory() || lstatSync(place, { throwIfNoEntry: false })) return [];
+  note(real);
+  symlinkSync(target, place);
+  return [posix.join(real, name)];
 }
 
 function isIn(upper: string, path: string): boolean {
