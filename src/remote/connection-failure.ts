@@ -30,19 +30,23 @@ function reasonOf(url: URL, error: unknown): readonly [code: string, reason: str
       return untrusted(url, 'certificate has expired or is not yet valid');
     case 'ERR_TLS_CERT_ALTNAME_INVALID':
       return untrusted(url, `certificate is not valid for ${url.hostname}`);
-    case 'ERR_SSL_WRONG_VERSION_NUMBER':
-    case 'ERR_SSL_PACKET_LENGTH_TOO_LONG':
-    case 'ERR_SSL_HTTP_REQUEST':
-      return [
-        'REGISTRY_NOT_TLS',
-        'http: server gave HTTP response to HTTPS client',
-        `start the host with --insecure-registry ${url.host} if that is meant`,
-      ];
     default:
-      if (code.startsWith('ERR_SSL_') && error instanceof Error && 'reason' in error)
-        return ['REGISTRY_UNTRUSTED', `remote error: tls: ${String(error.reason).replace(/^.* alert /, '')}`];
-      return ['REGISTRY_UNREACHABLE', messageOf(error) || code || 'connection failed'];
+      return tlsReason(url, error) ?? ['REGISTRY_UNREACHABLE', messageOf(error) || code || 'connection failed'];
   }
+}
+
+/** A failed handshake, in the words of OpenSSL: a field of the error, or amid its message when a write noticed it first. */
+function tlsReason(url: URL, error: unknown): readonly [string, string, string?] | undefined {
+  const told = error instanceof Error && 'reason' in error ? error.reason : undefined;
+  const reason = typeof told === 'string' ? told : /:SSL routines:[^:]*:([^:]+):/.exec(messageOf(error))?.[1];
+  if (reason === undefined) return undefined;
+  if (/^(wrong version number|packet length too long|http request)$/.test(reason))
+    return [
+      'REGISTRY_NOT_TLS',
+      'http: server gave HTTP response to HTTPS client',
+      `if that is meant: --insecure-registry ${url.host} of \`strake host\`, or --insecure of this command`,
+    ];
+  return ['REGISTRY_UNTRUSTED', `remote error: tls: ${reason.replace(/^.* alert /, '')}`];
 }
 
 function untrusted(url: URL, reason: string): readonly [string, string, string] {

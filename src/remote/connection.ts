@@ -56,6 +56,12 @@ export class RegistryConnection {
       throw new Failure('unavailable', 'REGISTRY_SILENT', `Get "${url}": net/http: ${words}`, { cause: error });
     });
     if (answer.status === 401) this.authenticator.learn(answer, undefined);
+    if (answer.status === 400 && url.protocol === 'http:') {
+      discard(answer);
+      throw new Failure('unavailable', 'REGISTRY_NOT_PLAIN', `Get "${url}": server gave HTTP status 400`, {
+        hint: 'it may be one that speaks TLS only',
+      });
+    }
     const { [HANDOFF_HEADER]: handoff } = answer.headers;
     this.#handoff = typeof handoff === 'string' ? handoff : undefined;
     discard(answer);
@@ -126,7 +132,9 @@ export async function connect(
       problem = refused;
     } catch (error) {
       if (!isFailure(error, 'unavailable')) throw error;
-      problem = error;
+      // What kept TLS from working tells more than that nothing else works there.
+      if (error.code !== 'REGISTRY_NOT_PLAIN') problem = error;
+      else problem ??= error;
     }
   }
   throw problem;

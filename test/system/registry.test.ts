@@ -314,8 +314,18 @@ test('TLS: a private authority, a client certificate, and neither', async () => 
     const digest = lastDigest(await ok(['push', name]));
     await ok(['rmi', name]);
     assert.match(await ok(['pull', name]), new RegExp(`^Digest: ${digest}$`, 'm'));
+    rmSync(join(folder, 'ca.crt'));
+    const copy = ['image', 'copy', '-q', name, `${registry.host}/tls/copied:1`];
+    await fails(copy, /x509: certificate signed by unknown authority/);
+    assert.match(await ok([...copy, '--insecure', '198.51.100.0/24']), new RegExp(`@${digest}$`));
     rmSync(join(folder, 'client.cert'));
-    await fails(['pull', name], /remote error: tls: (bad certificate|certificate required)/);
+    await fails(['pull', name], /tls: (bad certificate|certificate required)|certificate signed by unknown authority/);
+    await fails([...copy, '--insecure', '198.51.100.7'], /remote error: tls: (bad certificate|certificate required)/);
+
+    await using plain = await startRegistry(host.folder, { address });
+    const toPlain = ['image', 'copy', '-q', `${registry.host}/tls/copied:1`, `${plain.host}/x:1`];
+    await fails(toPlain, /http: server gave HTTP response to HTTPS client\n +\(if that is meant: --insecure-registry /);
+    assert.match(await ok([...toPlain, '--insecure', plain.host]), new RegExp(`@${digest}$`));
   } finally {
     rmSync(folder, { recursive: true, force: true });
     await secure[Symbol.asyncDispose]();
