@@ -5,6 +5,9 @@ import type { MetadataStore, StoredManifest, Terms } from './metadata-store.ts';
 import type { RepositoryName, Tag } from './names.ts';
 import type { UploadDigests } from './upload-digests.ts';
 
+/** Deletions of bytes at a time: enough to keep a disk busy, few enough for others to get a thread. */
+const DELETIONS = 8;
+
 /** What the use cases of the registry work with. */
 export interface Registry {
   readonly metadata: MetadataStore;
@@ -69,6 +72,7 @@ export function termsOf({ policy }: Registry, repository: RepositoryName): Terms
 
 /** Deletes bytes that the metadata has doomed. */
 export async function discardKeys(registry: Registry, keys: readonly BlobKey[]): Promise<void> {
-  for (const key of keys) await registry.blobs.delete(key);
+  for (let from = 0; from < keys.length; from += DELETIONS)
+    await Promise.all(keys.slice(from, from + DELETIONS).map((key) => registry.blobs.delete(key)));
   await registry.metadata.forgetKeys(keys);
 }
