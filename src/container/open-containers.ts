@@ -67,6 +67,7 @@ export async function openContainers(
     return attachment && containers.resume(container, held, attachment, options);
   });
   await Promise.all(resumed);
+  if (!needs.keepers.isWanted) await needs.keepers[Symbol.asyncDispose](); // it has nothing any more
   for (const container of known) {
     if (container.run || container.removing || container.record.phase.status === 'restarting') continue;
     if (container.record.hostConfig.AutoRemove)
@@ -99,11 +100,18 @@ function toContainer(row: ContainerRow, { store, snapshots }: ContainersNeeds): 
     id: row.id,
     name: row.name,
     folder: store.containerFolder(row.id),
-    record: row.record as ContainerRecord, // written by Containers
+    record: wholeRecord(row.record as ContainerRecord), // written by Containers
     snapshot: snapshots.open(row.id, layers),
     recorded: true,
     secretEnv: [],
   });
+}
+
+/** A record may come from a version that did not list the networks of a container. */
+function wholeRecord(record: Omit<ContainerRecord, 'endpoints'> & Partial<ContainerRecord>): ContainerRecord {
+  const mode = record.hostConfig.NetworkMode || 'default';
+  const endpoints = record.endpoints ?? (mode.startsWith('container:') ? {} : { [mode]: null });
+  return { ...record, endpoints };
 }
 
 /** A container that was running when its host was killed has ended now, by itself or because it was killed. */

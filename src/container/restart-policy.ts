@@ -16,9 +16,10 @@ export function restartDelay(record: ContainerRecord): number | undefined {
   return Math.min(FIRST_DELAY_MS * 2 ** Math.min(record.restarts, 20), LONGEST_DELAY_MS);
 }
 
-/** Whether a container that is not running is to be started with the host. */
+/** Whether a container that is not running is to be started with the host; `on-failure` when it has failed. */
 export function startsWithHost(record: ContainerRecord): boolean {
   const { Name = 'no' } = record.hostConfig.RestartPolicy ?? {};
-  const hasRun = record.phase.status !== 'created';
-  return hasRun && (Name === 'always' || (Name === 'unless-stopped' && !record.stoppedByUser));
+  if (record.phase.status === 'created') return false;
+  if (Name === 'on-failure') return restartDelay(record) !== undefined;
+  return Name === 'always' || (Name === 'unless-stopped' && !record.stoppedByUser);
 }

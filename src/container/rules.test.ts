@@ -14,7 +14,8 @@ import { hostsFile } from './files.ts';
 import { humanDuration, statusText } from './inspect.ts';
 import { checkName, randomName } from './names.ts';
 import { normaliseHostConfig, resourcesOf } from './options.ts';
-import { restartDelay } from './restart-policy.ts';
+import type { ContainerRecord } from './record.ts';
+import { restartDelay, startsWithHost } from './restart-policy.ts';
 import { securityOf } from './security.ts';
 import { resolveUser } from './user.ts';
 
@@ -253,23 +254,27 @@ test('the hosts file names the container, extra hosts and the gateway', () => {
   assert.match(hostsFile({ ...rest, hostname: 'a' }), /\n172\.17\.0\.2\ta\n$/);
 });
 
-test('restart delays double, up to a minute, while the policy wants it', () => {
-  const record = (
-    RestartPolicy: HostConfig['RestartPolicy'],
-    restarts: number,
-    exitCode = 1,
-    stoppedByUser = false,
-  ) => ({
+function exitedRecord(
+  RestartPolicy: HostConfig['RestartPolicy'],
+  restarts: number,
+  exitCode = 1,
+  stoppedByUser = false,
+): ContainerRecord {
+  return {
     created: '',
     image: undefined,
     config: {},
     hostConfig: RestartPolicy ? { RestartPolicy } : {},
     endpoints: {},
     mounts: [],
-    phase: { status: 'exited', startedAt: '', finishedAt: '', exitCode, oomKilled: false, error: '' } as const,
+    phase: { status: 'exited', startedAt: '', finishedAt: '', exitCode, oomKilled: false, error: '' },
     restarts,
     stoppedByUser,
-  });
+  };
+}
+
+test('restart delays double, up to a minute, while the policy wants it', () => {
+  const record = exitedRecord;
   assert.equal(restartDelay(record(undefined, 0)), undefined);
   assert.equal(restartDelay(record({ Name: 'always' }, 0, 0)), 100);
   assert.equal(restartDelay(record({ Name: 'always' }, 3)), 800);
@@ -277,4 +282,20 @@ test('restart delays double, up to a minute, while the policy wants it', () => {
   assert.equal(restartDelay(record({ Name: 'always' }, 0, 1, true)), undefined);
   assert.equal(restartDelay(record({ Name: 'on-failure' }, 0, 0)), undefined);
   assert.equal(restartDelay(record({ Name: 'on-failure', MaximumRetryCount: 2 }, 2)), undefined);
+});
+
+test('what starts with the host', () => {
+  for (const [policy, exitCode, stoppedByUser, starts] of [
+    [undefined, 1, false, false],
+    [{ Name: 'no' }, 1, false, false],
+    [{ Name: 'always' }, 0, true, true],
+    [{ Name: 'unless-stopped' }, 0, false, true],
+    [{ Name: 'unless-stopped' }, 0, true, false],
+    [{ Name: 'on-failure' }, 0, false, false],
+    [{ Name: 'on-failure' }, 255, false, true],
+    [{ Name: 'on-failure' }, 137, true, false],
+  ] as const)
+    assert.equal(startsWithHost(exitedRecord(policy, 0, exitCode, stoppedByUser)), starts, JSON.stringify(policy));
+  const created = { status: 'created', error: '', exitCode: 0 } as const;
+  assert.equal(startsWithHost({ ...exitedRecord({ Name: 'always' }, 0), phase: created }), false);
 });
