@@ -19,23 +19,54 @@ const HAS_DEVICE = 0x20;
 const HAS_XATTRS = 0x40;
 const HAS_DIGEST = 0x80;
 
-/** The rows as bytes, each path without the folder that it shares with the row before. */
-export function encodeRows(entries: readonly LayerEntry[]): Buffer {
-  const out = new ByteEncoder();
-  let previous = '';
-  for (const entry of entries) {
-    const { linkTarget, device, xattrs, digest } = entry;
+const NO_DIGEST = '00'.repeat(32);
+
+/** Turns rows into bytes as they come, each path without the folder that it shares with the row before. */
+export class RowEncoder {
+  readonly #out = new ByteEncoder();
+  #previous = '';
+  #count = 0;
+
+  get count(): number {
+    return this.#count;
+  }
+
+  add(entry: LayerEntry): void {
+    this.#head(entry, entry.digest !== undefined);
+    if (entry.digest !== undefined) this.#out.hex(hexOf(entry.digest));
+  }
+
+  /** Adds a row whose digest is not known yet: `fill` takes it later, with the place returned here. */
+  addUndigested(entry: LayerEntry): number {
+    this.#head(entry, true);
+    const place = this.#out.finish().length;
+    this.#out.hex(NO_DIGEST);
+    return place;
+  }
+
+  fill(place: number, digest: Uint8Array): void {
+    this.#out.finish().set(digest, place);
+  }
+
+  finish(): Buffer {
+    return this.#out.finish();
+  }
+
+  #head(entry: LayerEntry, hasDigest: boolean): void {
+    const out = this.#out;
+    const { linkTarget, device, xattrs } = entry;
     out.byte(
       (TYPE_NUMBER.get(entry.type) ?? 0) |
         (linkTarget === undefined ? 0 : HAS_LINK) |
         (device === undefined ? 0 : HAS_DEVICE) |
         (xattrs === undefined ? 0 : HAS_XATTRS) |
-        (digest === undefined ? 0 : HAS_DIGEST),
+        (hasDigest ? HAS_DIGEST : 0),
     );
-    const shared = sharedFolder(previous, entry.path);
+    const shared = sharedFolder(this.#previous, entry.path);
     out.number(shared);
     out.name(entry.path.slice(shared));
-    previous = entry.path;
+    this.#previous = entry.path;
+    this.#count++;
     out.number(entry.mode);
     out.number(entry.uid);
     out.number(entry.gid);
@@ -55,9 +86,13 @@ export function encodeRows(entries: readonly LayerEntry[]): Buffer {
         out.bytes(value);
       }
     }
-    if (digest !== undefined) out.hex(hexOf(digest));
   }
-  return out.finish();
+}
+
+export function encodeRows(entries: readonly LayerEntry[]): RowEncoder {
+  const encoder = new RowEncoder();
+  for (const entry of entries) encoder.add(entry);
+  return encoder;
 }
 
 /** Reads `count` rows. */

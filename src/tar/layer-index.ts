@@ -1,6 +1,6 @@
 import { closeSync, fdatasyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { compressPart, encodeFooter, readLayout, readPart, type StoredPart } from './index-file.ts';
-import { decodeRows, encodeRows } from './index-rows.ts';
+import { decodeRows, encodeRows, RowEncoder } from './index-rows.ts';
 import type { LayerEntry } from './layer-entry.ts';
 import { encodeRecipe, FRAME, type Piece } from './recipe.ts';
 
@@ -12,7 +12,7 @@ export interface LayerIndex {
 }
 
 /** Writes the index of a layer whose tar is canonical. The file appears whole or not at all. */
-export function writeLayerIndex(path: string, entries: readonly LayerEntry[]): void {
+export function writeLayerIndex(path: string, entries: readonly LayerEntry[] | RowEncoder): void {
   using writer = new LayerIndexWriter(path);
   writer.finish(entries, undefined);
 }
@@ -66,14 +66,15 @@ export class LayerIndexWriter implements Disposable {
   }
 
   /** Writes the rows, and the recipe unless the tar is canonical, and gives the file its name. */
-  finish(entries: readonly LayerEntry[], pieces: readonly Piece[] | undefined): void {
+  finish(entries: readonly LayerEntry[] | RowEncoder, pieces: readonly Piece[] | undefined): void {
     const file = this.#open();
     if (this.#fill > 0) this.#writeFrame();
-    const rows = compressPart(encodeRows(entries));
+    const encoded = entries instanceof RowEncoder ? entries : encodeRows(entries);
+    const rows = compressPart(encoded.finish());
     const recipe = compressPart(pieces ? encodeRecipe(this.#rawLength, this.#frames, pieces) : Buffer.alloc(0));
     writeWhole(file, rows.stored);
     writeWhole(file, recipe.stored);
-    writeWhole(file, encodeFooter({ rows: rows.part, rowCount: entries.length, recipe: recipe.part }));
+    writeWhole(file, encodeFooter({ rows: rows.part, rowCount: encoded.count, recipe: recipe.part }));
     fdatasyncSync(file);
     closeSync(file);
     this.#file = undefined;

@@ -14,7 +14,7 @@ export interface RememberedFile {
  * The file: a header of 8 words, then slots of 18 words each, an open-addressing hash table keyed by inode. The table in
  * memory is the table in the file, so opening it is one read. Little endian, as all machines are that Strake runs on.
  */
-const MAGIC = 0x316d7473;
+const MAGIC = 0x326d7473;
 const HEADER = 8;
 const SLOT = 18;
 /** Where a slot's digest is, in bytes. */
@@ -42,6 +42,7 @@ export class DigestMemo {
   #generation = 1;
   #changed = false;
   #isLoaded = false;
+  #isFull = false;
 
   /**
    * The memo in the file at `path`, read when the first file is asked for; a missing or damaged one is empty, and undefined
@@ -127,24 +128,25 @@ export class DigestMemo {
   /** Where the file's slot is, or the free one where it would be. */
   #find(inodeLow: number, inodeHigh: number, device: number): number {
     const t = this.#table;
-    const mask = this.#slots - 1;
-    let index = Math.imul(inodeLow ^ Math.imul(inodeHigh ^ device, 0x85ebca6b), 0x9e3779b1) >>> 0;
-    for (index = (index ^ (index >>> 15)) & mask; ; index = (index + 1) & mask) {
+    const hash = Math.imul(inodeLow ^ Math.imul(inodeHigh ^ device, 0x85ebca6b), 0x9e3779b1) >>> 0;
+    for (let index = Math.floor((hash * this.#slots) / 2 ** 32); ; index++) {
+      if (index === this.#slots) index = 0;
       const slot = index * SLOT;
       if (t[slot + 3] === 0) return slot;
       if (t[slot] === inodeLow && t[slot + 1] === inodeHigh && t[slot + 2] === device) return slot;
     }
   }
 
-  /** Makes room: forgets what was not seen for long, and doubles the table when that is not enough. */
+  /** Makes room: forgets what was not seen for long, and makes the table two and a quarter times as large as what stays. */
   #grow(): boolean {
+    if (this.#isFull) return false;
     const keep = (seen: number) => seen !== 0 && seen + FORGET_AFTER > this.#generation && seen <= this.#generation;
     let kept = 0;
     for (let slot = 3; slot < this.#table.length; slot += SLOT) if (keep(this.#table[slot] ?? 0)) kept++;
-    const slots = kept * 3 > this.#slots ? this.#slots * 2 : this.#slots;
-    if (slots > LARGEST) return false;
-    this.#rebuild(slots, keep);
-    return true;
+    const slots = Math.min(LARGEST, Math.max(SMALLEST, Math.ceil(kept * 2.25)));
+    this.#isFull = kept * 5 > slots * 3;
+    if (!this.#isFull) this.#rebuild(slots, keep);
+    return !this.#isFull;
   }
 
   #rebuild(slots: number, keep: (seen: number) => boolean): void {

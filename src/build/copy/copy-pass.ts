@@ -5,6 +5,7 @@ import { systemCode } from '../../lib/error.ts';
 import { Digester } from '../../oci/digest.ts';
 import { diskFailure } from '../../store/disk.ts';
 import type { LayerFacts } from '../../store/layers.ts';
+import { RowEncoder } from '../../tar/index-rows.ts';
 import { type EntryHeader, type LayerEntry, notNewer } from '../../tar/layer-entry.ts';
 import { writeLayerIndex } from '../../tar/layer-index.ts';
 import { encodeName, pathInFolder } from '../../tar/names.ts';
@@ -72,7 +73,7 @@ class CopyPass implements Disposable {
   readonly #tar = new TarWriter((bytes) => this.#diff.update(bytes));
   readonly #ring: RingProducer;
   readonly #writer: FileWriter;
-  readonly #rows: LayerEntry[] = [];
+  readonly #rows = new RowEncoder();
   readonly #folders: LayerEntry[] = [];
   /** First names of files that have several, by inode. */
   readonly #firstNames = new Map<string, { readonly row: LayerEntry; readonly file: SourceFile }>();
@@ -82,7 +83,8 @@ class CopyPass implements Disposable {
   }[] = [];
   /** Large files that are copied, and how to get their digests. */
   readonly #digesting: {
-    readonly row: number;
+    /** Of its row's digest. */
+    readonly place: number;
     readonly file: SourceFile;
     /** The file had not changed by the end of the copy. */
     readonly same: boolean;
@@ -100,7 +102,7 @@ class CopyPass implements Disposable {
   }
 
   get progress(): { files: number; bytes: number } {
-    return { files: this.#rows.length, bytes: this.#size };
+    return { files: this.#rows.count, bytes: this.#size };
   }
 
   /** Large files take turns; all else is done, or with the helper, when this returns. */
@@ -140,7 +142,7 @@ class CopyPass implements Disposable {
     for (const row of this.#folders.reverse()) finishFolder(this.#tree, row);
     const tarSize = this.#tar.end();
     writeLayerIndex(index, this.#rows);
-    return { diffId: this.#diff.diffId(), size: this.#size, tarSize, entries: this.#rows.length };
+    return { diffId: this.#diff.diffId(), size: this.#size, tarSize, entries: this.#rows.count };
   }
 
   [Symbol.dispose](): void {
@@ -148,10 +150,14 @@ class CopyPass implements Disposable {
   }
 
   #row(planned: EntryHeader, digest?: RawDigest): LayerEntry {
-    const header = notNewer(planned, this.#options.newest);
-    const row: LayerEntry = { ...header, digest: digest && digestOfRaw(digest), offset: this.#tar.begin(header) };
-    this.#rows.push(row);
+    const row = this.#begin(planned, digest);
+    this.#rows.add(row);
     return row;
+  }
+
+  #begin(planned: EntryHeader, digest?: RawDigest): LayerEntry {
+    const header = notNewer(planned, this.#options.newest);
+    return { ...header, digest: digest && digestOfRaw(digest), offset: this.#tar.begin(header) };
   }
 
   #folder(header: EntryHeader): void {
@@ -215,8 +221,9 @@ class CopyPass implements Disposable {
     const source = openSource(file);
     try {
       digester.lookForXattrs(file, source);
-      const number = this.#rows.length;
-      const row = this.#row(headerOf(entry, file.stat.size), isKnown ? file.digest : undefined);
+      const row = this.#begin(headerOf(entry, file.stat.size), isKnown ? file.digest : undefined);
+      const place = isKnown ? undefined : this.#rows.addUndigested(row);
+      if (isKnown) this.#rows.add(row);
       const target = this.#openTarget(entry, row, !isKnown);
       for (let left = row.size; left > 0; ) {
         const room = this.#tar.reserve(Math.min(left, ONE_READ));
@@ -224,14 +231,14 @@ class CopyPass implements Disposable {
         target.chunk(room);
         left -= room.length;
         if (!turn.isOver()) continue;
-        onProgress({ files: this.#rows.length, bytes: this.#size + row.size - left });
+        onProgress({ files: this.#rows.count, bytes: this.#size + row.size - left });
         await turn.pass();
       }
       if (readSync(source, this.#buffer, 0, 1, null) > 0) throw changedMeanwhile(file.path);
       const same = isUnchanged(file, source);
       if (isKnown && !same) throw changedMeanwhile(file.path);
       const digest = target.close();
-      if (!isKnown) this.#digesting.push({ row: number, file, same, digest });
+      if (place !== undefined) this.#digesting.push({ place, file, same, digest });
       setXattrs(this.#tree, row);
       this.#done(row, file, inode);
     } finally {
@@ -263,11 +270,10 @@ class CopyPass implements Disposable {
 
   /** Takes the digests that have been computed for large files to where they belong. */
   #collect(): void {
-    for (const { row: number, file, same, digest } of this.#digesting.splice(0)) {
+    for (const { place, file, same, digest } of this.#digesting.splice(0)) {
       const raw = digest();
       this.#options.digester.learn(file, raw, same);
-      const row = this.#rows[number];
-      if (row) this.#rows[number] = { ...row, digest: digestOfRaw(raw) };
+      this.#rows.fill(place, raw);
     }
   }
 
