@@ -210,8 +210,8 @@ const listen = (name: string, ...flags: string[]) =>
     '-c',
     'echo ok > /index.html; exec httpd -f -v -p [::]:80',
   ]);
-const get = (from: string, url: string) =>
-  host.strake(['exec', from, 'timeout', '2', 'wget', '-qO-', `http://${url}/index.html`]);
+const get = (from: string, url: string, seconds = 20) =>
+  host.strake(['exec', from, 'timeout', `${seconds}`, 'wget', '-qO-', `http://${url}/index.html`]);
 
 const withoutIpv6 = existsSync('/proc/sys/net/ipv6') ? false : 'the kernel has no IPv6';
 test('IPv6: addresses, names, routes, published ports; all of it is there again after a kill', {
@@ -248,7 +248,7 @@ test('IPv6: addresses, names, routes, published ports; all of it is there again 
   const gateway = await host.inspect('ask', '{{.NetworkSettings.Networks.own.IPv6Gateway}}');
   assert.equal((await get('ask', `[${gateway}]:${port}`)).stdout, 'ok\n');
   assert.match((await host.strake(['logs', 'web'])).stderr, /\[fd5a:7c01::1\]/, 'masqueraded: the bridge asks');
-  assert.equal((await get('ask', '[fd5a:7c01::99]')).stdout, '', 'only what is published is reached');
+  assert.equal((await get('ask', '[fd5a:7c01::99]', 1)).stdout, '', 'only what is published is reached');
 
   await host.ok(['network', 'connect', '--ip6', 'fd5a:7c01::77', 'six', 'ask']);
   assert.match(await host.ok(['exec', 'ask', 'nslookup', '-type=aaaa', 'web']), /Address: fd5a:7c01::99/);
@@ -269,7 +269,7 @@ test('IPv6: addresses, names, routes, published ports; all of it is there again 
   await host.stop('SIGKILL');
   await host.restart();
   await host.ok(['start', 'web', 'ask']);
-  assert.equal((await get('ask', '[fd5a:7c01::99]')).stdout, 'ok\n');
+  await until(async () => (await get('ask', '[fd5a:7c01::99]')).stdout === 'ok\n');
   assert.match(await host.ok(['exec', 'ask', 'ip', '-6', 'addr']), /fd5a:7c01::77\/64/);
 });
 
@@ -283,7 +283,7 @@ test('options of a bridge: apart from each other, with their own addresses, port
   await host.ok(['run', '-d', '--name', 'ask', '--network', 'apart', '--ip', '10.223.11.8', 'box', 'sleep', '1000']);
   assert.match((await run('ip', ['link', 'show', 'sktest-br'])).stdout, /mtu 1300/);
   assert.match(await host.ok(['exec', 'ask', 'ip', 'link', 'show', 'eth0']), /mtu 1300/);
-  assert.equal((await get('ask', '10.223.11.9')).stdout, '', 'icc is off');
+  assert.equal((await get('ask', '10.223.11.9', 1)).stdout, '', 'icc is off');
   assert.match(await host.ok(['exec', 'ask', 'nslookup', '-type=a', 'web']), /10\.223\.11\.9/, 'names still work');
 
   await listen('open', '-p', '80');
