@@ -9,7 +9,7 @@ const pipe2 = bind<(fds: Buffer, flags: number) => number>('int pipe2(void *fds,
 const O_CLOEXEC = 0o2000000;
 const F_SETPIPE_SZ = 1031;
 /** Of a pipe that is read here, in bytes. */
-const PIPE_SIZE = 256 << 10;
+const PIPE_SIZE = 1 << 20;
 /** What is read at a time. */
 const BLOCK = 64 << 10;
 const SMALL = 16 << 10;
