@@ -31,7 +31,7 @@ export function matrix(outcomes: readonly Outcome[], versions: string): string {
     '',
     `Written by \`node scripts/parity.ts\`, which runs every line below with the unmodified \`docker\` command against a real dockerd and a`,
     `Strake host and compares exit code, output and error output (IDs, times and paths of the machine aside). ${versions}`,
-    '`run` stands for `docker run --network none`: the dockerd has no networks of its own here.',
+    '`run` stands for `docker run --network none`: most lines need no network.',
     '',
     '| family | cases | same output and exit code | same exit code |',
     '|---|--:|--:|--:|',

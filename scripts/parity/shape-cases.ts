@@ -6,9 +6,9 @@ export const SHAPE_FAMILIES = [
     'JSON of containers',
     `
     run -d --name sh1 -v shv:/v -v /anon --mount type=bind,src=/tmp,dst=/y,ro --tmpfs /t --health-cmd true -e A=1 -l a=b --expose 80 busybox sleep 1000 >/dev/null; until docker inspect -f '{{len .State.Health.Log}}' sh1 | grep -q 1; do sleep 0.2; done; docker inspect -f '{{range .Mounts}}{{.Type}} {{.Destination}} mode={{.Mode}} {{.RW}}{{println}}{{end}}' sh1 | sort
-    shape /v1.41/containers/sh1/json | grep -v KernelMemory ### newer daemons hide two more files, and keep no limits of kernel memory
+    shape /v1.41/containers/sh1/json | grep -v KernelMemory
     shape /v1.41/containers/json | grep -v HostConfig
-    shape '/v1.41/containers/sh1/stats?stream=0' | grep -v -e memory_stats.stats -e blkio_stats -e percpu ### the interfaces of a network are counted from the process
+    shape '/v1.41/containers/sh1/stats?stream=0' | grep -v -e memory_stats.stats -e blkio_stats -e percpu
     shape /v1.41/containers/sh1/top
     shape /v1.41/volumes/shv
     shape /v1.41/exec/$(api POST /v1.41/containers/sh1/exec -H 'Content-Type: application/json' -d '{"Cmd":["true"]}' | cut -d'"' -f4)/json
