@@ -26,8 +26,7 @@ export interface ProgramPipe<Stream> extends Disposable {
 
 /** A pipe that the program writes and we read; ends when the last program has closed it. */
 export function outputPipe(): ProgramPipe<Readable> {
-  const [read, write] = makePipe();
-  fcntl(read, F_SETPIPE_SZ, PIPE_SIZE); // where it cannot be had, the usual size will do
+  const [read, write] = makeOutputPipe();
   return { fd: write, stream: new PipeOutput(read), [Symbol.dispose]: closeOnce(write) };
 }
 
@@ -81,6 +80,13 @@ class PipeOutput extends Readable {
     }, GATHER_MS);
     return false;
   }
+}
+
+/** As `makePipe`, one that holds much. */
+export function makeOutputPipe(): [read: number, write: number] {
+  const ends = makePipe();
+  fcntl(ends[0], F_SETPIPE_SZ, PIPE_SIZE); // where it cannot be had, the usual size will do
+  return ends;
 }
 
 /** Descriptors that are closed in every program that is started without being given one. */

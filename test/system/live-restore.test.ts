@@ -134,7 +134,7 @@ for (const runtime of ['crun', 'runc'] as const)
           [],
           `echo one; ${waitFor('a')}; echo two; printf three; ${waitFor('b')}; echo; ${waitFor('c')}; exit 5`,
         ),
-        rig.start('many', [], `${waitFor('a')}; seq 1 5000; exec sleep 31338`),
+        rig.start('many', [], `${waitFor('a')}; seq 1 50000; exec sleep 31338`),
         rig.start(
           'screen',
           ['-ti'],
@@ -151,7 +151,7 @@ for (const runtime of ['crun', 'runc'] as const)
       const { State } = await rig.inspect('writer');
       assert.deepEqual({ Pid: State.Pid, StartedAt: State.StartedAt }, { Pid, StartedAt });
       assert.equal(await rig.state('writer'), 'running 0 0');
-      const all = Array.from({ length: 5000 }, (_, at) => `${at + 1}\n`).join('');
+      const all = Array.from({ length: 50_000 }, (_, at) => `${at + 1}\n`).join('');
       await until(async () => (await rig.log('many')).length >= all.length);
       assert.equal(await rig.log('many'), all);
       await until(async () => (await rig.log('writer')) === 'one\ntwo\n');

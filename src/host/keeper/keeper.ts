@@ -2,7 +2,7 @@ import { closeSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { messageOf, systemCode } from '../../lib/error.ts';
 import { listenForTerminal } from '../console-socket.ts';
-import { makePipe } from '../pipes.ts';
+import { makeOutputPipe, makePipe } from '../pipes.ts';
 import { becomeReaper, holdOrphans, waitForExit } from '../reaper.ts';
 import { callRuntime } from '../runtime.ts';
 import {
@@ -124,8 +124,8 @@ async function startKept({ call, input, consoleSocket }: KeptStart): Promise<{ e
   const close = (fds: readonly number[]) => {
     for (const fd of fds) closeSync(fd);
   };
-  const pipe = () => {
-    const ends = makePipe();
+  const pipe = (make: typeof makePipe) => {
+    const ends = make();
     open.push(...ends);
     return ends;
   };
@@ -137,9 +137,9 @@ async function startKept({ call, input, consoleSocket }: KeptStart): Promise<{ e
     return { exitCode, process: keptProcess(call, { terminal: await socket.terminal }) };
   }
   try {
-    const stdin = input ? pipe() : undefined;
-    const stdout = pipe();
-    const stderr = pipe();
+    const stdin = input ? pipe(makePipe) : undefined;
+    const stdout = pipe(makeOutputPipe);
+    const stderr = pipe(makeOutputPipe);
     const exitCode = await callRuntime(call, [stdin?.[0] ?? 'ignore', stdout[1], stderr[1]]);
     if (exitCode !== 0) return { exitCode };
     const ours = [stdout[0], stderr[0], ...(stdin ? [stdin[1]] : [])];
