@@ -41,8 +41,10 @@ export async function runAttached(
     signal,
   });
   const [connection, waiting] = await Promise.all([attaching, waitForEnd(client, container, options.until, signal)]);
+  const starting = start();
+  starting.catch(() => {}); // it is awaited when what its output needs is ready too
   await using pump = startPump(session, connection, options);
-  await start();
+  await starting;
   using _size =
     options.tty && session.stdout.isTTY === true
       ? followTerminalSize(session, client, `/containers/${container}`)
