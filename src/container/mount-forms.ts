@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { canLockMountsBelow } from '../host/mount.ts';
 import type { SpecMount } from '../host/spec.ts';
 import type { MountPoint } from '../wire/container.ts';
@@ -37,9 +38,10 @@ function toMountPoint(mount: PlannedMount): MountPoint {
   return { Type: 'volume', Name: mount.name, ...common, Driver: 'local', Propagation: '' };
 }
 
-/** Read-only means the mounts below too, where the kernel can do that. */
+/** Read-only means the mounts below too, where the kernel can do that. Below a file there are none, and crun looks for some. */
 function locksBelow(mount: Extract<PlannedMount, { type: 'bind' }>): boolean {
-  return mount.readOnly && mount.recursive && mount.writableBelow === false && canLockMountsBelow();
+  if (!mount.readOnly || !mount.recursive || mount.writableBelow !== false || !canLockMountsBelow()) return false;
+  return statSync(mount.source, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
 function access(mount: { readonly readOnly: boolean }): 'ro' | 'rw' {

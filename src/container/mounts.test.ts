@@ -67,4 +67,6 @@ test('a read-only folder is read-only with all that is mounted below it, unless 
   assert.equal(rights({ Mounts: [mount] }), locked);
   assert.equal(rights({ Mounts: [{ ...mount, BindOptions: { ReadOnlyNonRecursive: true } }] }), 'ro');
   assert.equal(rights({ Mounts: [{ ...mount, BindOptions: { NonRecursive: true } }] }), 'ro');
+  // crun takes the other form for folders only
+  assert.equal(rights({ Binds: ['/etc/passwd:/x:ro'] }), 'ro');
 });
