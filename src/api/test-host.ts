@@ -51,7 +51,7 @@ export async function startTestHost(parts: TestParts = {}): Promise<TestHost> {
   const logged: string[] = [];
   const log: Log = makeLog((line) => logged.push(line));
   // A method that a test leaves out and calls all the same is a TypeError, which fails that test.
-  const backends = { ...parts, system: parts.system ?? {} } as Backends;
+  const backends = { ...parts, system: { expectRequest() {}, ...parts.system } } as Backends;
   const server = new ApiServer({ backends, version: '0.0.0-test', log });
   await server.listen({ kind: 'unix', path: socket });
   const open = (method: string, path: string, options: CallOptions = {}) =>

@@ -22,6 +22,8 @@ export interface SystemParts {
 /** What the host tells of itself. */
 export function systemCases({ store, containers, runtime, cgroups, events, registry, keepers }: SystemParts) {
   return {
+    // It may be a container's start or an exec, the request for which time matters most.
+    expectRequest: () => runtime.expectStart(),
     version: async () => versionInfo(),
     events: (query: EventQuery) => events.read(query),
     async info(): Promise<SystemInfo> {

@@ -5,6 +5,8 @@ import type { EventMessage, SystemInfo, VersionInfo } from '../../wire/system.ts
 import type { CallOptions, Emit } from './call.ts';
 
 export interface SystemBackend {
+  /** A client has said hello: within a few milliseconds it will ask for something. */
+  expectRequest(): void;
   version(): Promise<HostVersion>;
   info(): Promise<SystemInfo>;
   /** Past events from `since`, then new ones until `until` or abort. Times in milliseconds since the epoch. */

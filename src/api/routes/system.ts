@@ -28,8 +28,8 @@ const EVENT_FILTERS = [
 ];
 
 export const systemRoutes: readonly Route<SystemBackend>[] = [
-  { method: 'HEAD', path: '/_ping', handle: (_, exchange) => ping(exchange) },
-  { method: 'GET', path: '/_ping', handle: (_, exchange) => ping(exchange) },
+  { method: 'HEAD', path: '/_ping', handle: ping },
+  { method: 'GET', path: '/_ping', handle: ping },
   {
     method: 'GET',
     path: '/version',
@@ -48,7 +48,7 @@ export const diskUsageRoutes: readonly Route<DiskUsageBackend>[] = [
 ];
 
 /** `Builder-Version: 1` keeps clients on the classic builder. */
-function ping(exchange: Exchange): void {
+function ping(system: SystemBackend, exchange: Exchange): void {
   exchange.response.writeHead(200, {
     'Builder-Version': '1',
     Swarm: 'inactive',
@@ -58,6 +58,7 @@ function ping(exchange: Exchange): void {
     'Content-Length': 2,
   });
   exchange.response.end(exchange.request.method === 'HEAD' ? undefined : 'OK');
+  system.expectRequest();
 }
 
 function versionInfo(host: HostVersion): VersionInfo {
