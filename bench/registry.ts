@@ -22,8 +22,10 @@ interface Scenario {
   /** Ours, at most. */
   readonly most?: number;
   readonly users?: true;
+  /** How often the servers take turns: what disturbs the machine for a while then disturbs both. The numbers are added. */
+  readonly turns?: number;
   /** One number for each server that can do it. */
-  measure(server: Server, client: Client): Promise<number | undefined>;
+  measure(server: Server, client: Client, turn: number): Promise<number | undefined>;
 }
 
 const layer = randomBytes(100 * MB);
@@ -122,9 +124,11 @@ const scenarios: readonly Scenario[] = [
     name: `${IMAGES} tiny images pushed`,
     unit: 's',
     target: 0.33,
-    async measure(_server, client) {
+    turns: 10,
+    async measure(_server, client, turn) {
+      const push = (index: number) => pushImage(client, `bench/tiny-${index % 20}`, `t${index}`, index);
       const start = performance.now();
-      await times(IMAGES, 8, (index) => pushImage(client, `bench/tiny-${index % 20}`, `t${index}`, index));
+      await times(IMAGES / 10, 8, (index) => push(turn * (IMAGES / 10) + index));
       return (performance.now() - start) / 1000;
     },
   },
@@ -184,12 +188,15 @@ try {
   console.log(`${'scenario'.padEnd(48)}${'strake'.padStart(10)}${'docker'.padStart(10)}  unit        ratio  target`);
   for (const scenario of scenarios.filter(({ name }) => words.every((word) => name.includes(word)))) {
     const pair = scenario.users ? servers.slice(2) : servers.slice(0, 2);
+    const basic = `Basic ${Buffer.from('me:secret').toString('base64')}`;
+    const clients = pair.map((server) => connectTo(server.port, 16, scenario.users && basic));
     const found: (number | undefined)[] = [];
-    for (const server of pair) {
-      const basic = `Basic ${Buffer.from('me:secret').toString('base64')}`;
-      const client = connectTo(server.port, 16, scenario.users && basic);
-      found.push(await scenario.measure(server, client));
-    }
+    for (let turn = 0; turn < (scenario.turns ?? 1); turn++)
+      for (const [at, server] of pair.entries()) {
+        const client = clients[at];
+        const number = client && (await scenario.measure(server, client, turn));
+        if (number !== undefined) found[at] = (found[at] ?? 0) + number;
+      }
     const [ours = Number.NaN, theirs] = found;
     const ratio = ours / (theirs ?? Number.NaN);
     const met = scenario.most === undefined ? ratio <= (scenario.target ?? 1) : ours <= scenario.most;
