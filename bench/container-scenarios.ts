@@ -72,7 +72,7 @@ function growing(name: string, script: string, args: readonly string[]): Phase {
   let before: Footprint | undefined;
   return {
     name,
-    target: 0.5,
+    target: 1,
     peer: 'docker',
     before(_, peer) {
       fill(peer, ['run', '--rm', 'base', 'true']); // the bridge is there from now on
