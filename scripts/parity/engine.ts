@@ -60,5 +60,5 @@ function normalise(text: string): string {
     .replace(/\b[0-9a-f]{12}\b/g, '<short id>')
     .replace(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g, '<time>')
     .replace(/process \d+|pid \d+/g, 'process <pid>')
-    .replace(/ on \d+(?:\.\d+){3}:53\b/g, ' on <resolver>');
+    .replace(/ (on|udp) \d+(?:\.\d+){3}:53\b/g, ' $1 <resolver>');
 }
