@@ -14,27 +14,30 @@ const QUICK_FOR_MS = 100;
  * does not wait. So a process is moved before a runtime does it: this one, to where it is.
  */
 export class CgroupMoves {
-  readonly #place: string | undefined;
+  readonly #cgroups: Cgroups;
   #until = 0;
   #moving = false;
 
   constructor(cgroups: Cgroups) {
-    this.#place = ownProcesses(cgroups);
+    this.#cgroups = cgroups;
   }
 
   /** Says that a runtime will start within a moment; that moment begins now. */
   expect(): void {
     this.#until = performance.now() + QUICK_FOR_MS;
-    if (this.#place === undefined || this.#moving) return;
+    if (this.#moving) return;
     this.#moving = true;
-    void this.#move(this.#place).finally(() => {
+    void this.#move().finally(() => {
       this.#moving = false;
     });
   }
 
-  async #move(place: string): Promise<void> {
+  async #move(): Promise<void> {
     try {
       while (performance.now() < this.#until) {
+        // Looked up each time: somebody may have moved this process, and it is to stay there.
+        const place = ownProcesses(this.#cgroups);
+        if (place === undefined) return;
         await writeFile(place, String(process.pid), { flag: 'r+' });
         await delay(AGAIN_AFTER_MS, undefined, { ref: false });
       }

@@ -1,11 +1,8 @@
 import { closeSync, readSync, writeSync } from 'node:fs';
 import { Duplex } from 'node:stream';
 import { systemCode } from '../lib/error.ts';
-import { bind, check, type DescriptorWatch, watchDescriptor } from './libc.ts';
-
-const fcntl = bind<(fd: number, command: number, value: number) => number>(
-  'int fcntl(int fd, int command, int64_t value)',
-);
+import { fcntl } from './fcntl.ts';
+import { check, type DescriptorWatch, watchDescriptor } from './libc.ts';
 
 const F_SETFL = 4;
 const O_RDWR = 2;

@@ -1,10 +1,8 @@
 import { closeSync, fchmodSync, readFileSync, writeSync } from 'node:fs';
+import { fcntl } from './fcntl.ts';
 import { bind, check } from './libc.ts';
 
 const memfdCreate = bind<(name: string, flags: number) => number>('int memfd_create(const char *name, uint32_t flags)');
-const fcntl = bind<(fd: number, command: number, value: number) => number>(
-  'int fcntl(int fd, int command, int64_t value)',
-);
 const MFD_CLOEXEC = 1;
 const MFD_ALLOW_SEALING = 2;
 const F_ADD_SEALS = 1033;

@@ -1,9 +1,9 @@
 import { closeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { Readable, type Writable } from 'node:stream';
+import { fcntl } from './fcntl.ts';
 import { bind, check } from './libc.ts';
 
-const fcntl = bind<(fd: number, command: number, value: number) => number>('int fcntl(int fd, int command, int value)');
 const pipe2 = bind<(fds: Buffer, flags: number) => number>('int pipe2(void *fds, int flags)');
 
 const O_CLOEXEC = 0o2000000;

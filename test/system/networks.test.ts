@@ -21,19 +21,12 @@ afterEach(async () => {
   await host.ok(['network', 'prune', '-f']);
 });
 
-/** A container that stays, with a web server that says `name`. */
+/** A container that stays, with what a script starts in it. */
+const stay = (name: string, script: string, flags: readonly string[]) =>
+  host.ok(['run', '-d', '--name', name, ...flags, 'box', 'sh', '-c', script]);
+/** One with a web server that says `name`. */
 const serve = (name: string, ...flags: string[]) =>
-  host.ok([
-    'run',
-    '-d',
-    '--name',
-    name,
-    ...flags,
-    'box',
-    'sh',
-    '-c',
-    `mkdir /www; echo ${name} > /www/index.html; exec httpd -f -p 80 -h /www`,
-  ]);
+  stay(name, `mkdir /www; echo ${name} > /www/index.html; exec httpd -f -p 80 -h /www`, flags);
 /** What the web server answers that one container finds under a name. */
 const asking = (name: string) =>
   `a=$(getent ahostsv4 ${name} | head -n 1 | cut -d " " -f 1); [ -n "$a" ] && wget -qO- http://$a/`;
@@ -199,17 +192,7 @@ test('several networks from the start, links, and networks that do not go togeth
 
 /** A server that tells in its log who asked, on both families. */
 const listen = (name: string, ...flags: string[]) =>
-  host.ok([
-    'run',
-    '-d',
-    '--name',
-    name,
-    ...flags,
-    'box',
-    'sh',
-    '-c',
-    'echo ok > /index.html; exec httpd -f -v -p [::]:80',
-  ]);
+  stay(name, 'echo ok > /index.html; exec httpd -f -v -p [::]:80', flags);
 const get = (from: string, url: string, seconds = 20) =>
   host.strake(['exec', from, 'timeout', `${seconds}`, 'wget', '-qO-', `http://${url}/index.html`]);
 
