@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -147,4 +147,25 @@ test('metadata is for its owner alone, also under a data root that others may en
     for (const name of files) assert.equal(statSync(join(root, name)).mode & 0o077, 0, name);
   }
   rmSync(root, { recursive: true });
+});
+
+test('what a killed host was giving to a registry is taken back, and giving goes on', async () => {
+  const root = temporaryRoot();
+  try {
+    const place = 'a'.repeat(32);
+    const folder = join(root, 'handoff', place);
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, 'b'.repeat(32)), 'left');
+    await using store = await openStore(root, { log: silentLog });
+    assert.deepEqual(readdirSync(folder), []);
+    const { digest } = await store.content.write(Buffer.from('blob'), { limit: 100, signal: never });
+    {
+      await using handed = await store.content.handOver(digest, place);
+      assert.deepEqual(readdirSync(folder), [handed?.name]);
+    }
+    assert.deepEqual(readdirSync(folder), []);
+    assert.equal(await store.content.handOver(digest, '../content'), undefined);
+  } finally {
+    rmSync(root, { recursive: true });
+  }
 });
