@@ -19,13 +19,10 @@ test('what a client sends beside a context arrives, and only that', async () => 
   });
   const send = (headers: Record<string, string>) => host.call('POST', '/build', { headers, body: Buffer.alloc(0) });
   await send({ [SECRETS_HEADER]: `a=${base64('one')},b%2Cc=${base64('two')}` });
-  assert.deepEqual(
-    [...(seen?.lent.secrets ?? [])],
-    [
-      ['a', Buffer.from('one')],
-      ['b,c', Buffer.from('two')],
-    ],
-  );
+  const { signal } = new AbortController();
+  const secrets = ['a', 'b,c', 'd', 'toString'].map((id) => seen?.lent.secret(id, { signal }));
+  assert.deepEqual(await Promise.all(secrets), [Buffer.from('one'), Buffer.from('two'), undefined, undefined]);
+  assert.equal(await seen?.lent.agent('constructor', { signal }), undefined);
   const offer = { path: '/x', device: '1', inode: '2' };
   const named = { a: { kind: 'folder', offer }, b: { kind: 'image', reference: 'x' }, c: { kind: 'remote', url: 'u' } };
   await send({ [CONTEXTS_HEADER]: json({ named, packed: false }) });

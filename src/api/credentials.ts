@@ -1,4 +1,5 @@
-import type { RegistryAuth } from '../wire/auth.ts';
+import { type RegistryAuth, registryOf } from '../wire/auth.ts';
+import type { AskRegistryAuth } from './backend/build.ts';
 import { type Check, map, object, text } from './check.ts';
 
 export const registryAuth: Check<RegistryAuth> = object({
@@ -18,6 +19,11 @@ export function readRegistryAuth(header: string | undefined): RegistryAuth | und
 /** X-Registry-Config: credentials by registry host. */
 export function readRegistryConfig(header: string | undefined): Record<string, RegistryAuth> {
   return decode(header, map(registryAuth)) ?? {};
+}
+
+/** Answers with what came beforehand, whatever form the names of its registries have. */
+export function authOf(config: Readonly<Record<string, RegistryAuth>>): AskRegistryAuth {
+  return async (host) => Object.entries(config).find(([server]) => registryOf(server) === host)?.[1];
 }
 
 /** Both base64 alphabets are in use. */

@@ -8,6 +8,7 @@ import { Failure } from '../lib/error.ts';
 import type { BuildOptions } from '../wire/build.ts';
 import type { ImageSummary } from '../wire/image.ts';
 import type { EventMessage } from '../wire/system.ts';
+import type { AskRegistryAuth } from './backend/build.ts';
 import type { AttachedStreams } from './backend/containers.ts';
 import { allOf, frame, startTestHost, until } from './test-host.ts';
 
@@ -136,12 +137,12 @@ test('trap 6: image names hold slashes, ports and digests, the last suffix wins'
 
 test('trap 7: lists come repeated, JSON values may be null', async () => {
   let options: BuildOptions | undefined;
-  let registries: string[] = [];
+  let asked: AskRegistryAuth | undefined;
   await using host = await startTestHost({
     build: {
       build: (request) => {
         options = request.options;
-        registries = Object.keys(request.registryAuth);
+        asked = request.registryAuth;
         return Promise.resolve({ image: 'sha256:x' });
       },
     },
@@ -189,9 +190,10 @@ test('trap 7: lists come repeated, JSON values may be null', async () => {
     keepImage: true,
     verify: false,
   });
-  assert.deepEqual(registries, ['r:5000']);
+  const { signal } = new AbortController();
+  assert.deepEqual(await asked?.('r:5000', { signal }), { username: 'u' });
   await host.call('POST', '/build', { headers: { 'X-Registry-Config': 'bnVsbA==' } });
-  assert.deepEqual(registries, []);
+  assert.equal(await asked?.('r:5000', { signal }), undefined);
 });
 
 test('trap 8: null and empty are kept apart, by version', async () => {

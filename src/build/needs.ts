@@ -1,5 +1,6 @@
 /** What the solver needs from the rest of the host. The engine meets these. */
 
+import type { Duplex } from 'node:stream';
 import type { DiffId, ImageId } from '../oci/digest.ts';
 import type { ImageConfig } from '../oci/image-config.ts';
 import type { Platform } from '../oci/platform.ts';
@@ -88,16 +89,18 @@ export interface NamedContexts {
   open(name: string): Promise<OpenedNamedContext>;
 }
 
-/** A socket of an SSH agent that the client names, and the user who asks. */
-export interface LentAgent {
-  readonly path: string;
-  readonly user: number;
-}
+/** An SSH agent of the client. */
+export type LentAgent =
+  /** A socket of this machine that the client names, and the user who asks. */
+  | { readonly kind: 'socket'; readonly path: string; readonly user: number }
+  /** Behind the client's own connection. Each call opens a way to it; what goes wrong later breaks that stream. */
+  | { readonly kind: 'stream'; connect(): Duplex };
 
-/** What the client lends to RUN steps while the build runs. None of it is stored or told. */
+/** What the client lends to RUN steps while the build runs, asked for when a step needs it. None of it is stored or told. */
 export interface LentToBuild {
-  readonly secrets: ReadonlyMap<string, Buffer>;
-  readonly agents: ReadonlyMap<string, LentAgent>;
+  /** Undefined when the client has none of that ID. */
+  secret(id: string, options: { readonly signal: AbortSignal }): Promise<Buffer | undefined>;
+  agent(id: string, options: { readonly signal: AbortSignal }): Promise<LentAgent | undefined>;
 }
 
 export interface RunRequest {

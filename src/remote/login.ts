@@ -1,5 +1,5 @@
 import { Failure, isFailure } from '../lib/error.ts';
-import type { AuthAnswer, RegistryAuth } from '../wire/auth.ts';
+import { type AuthAnswer, type RegistryAuth, registryOf } from '../wire/auth.ts';
 import { discard } from './http.ts';
 import type { Registries } from './registries.ts';
 
@@ -30,13 +30,4 @@ export async function login(
     throw new Failure('unauthenticated', 'LOGIN_REFUSED', message, { cause: error });
   }
   return { IdentityToken: refreshToken ?? '', Status: 'Login Succeeded' };
-}
-
-/** The registry that a server address means: a host, or a URL as Docker keeps it. */
-export function registryOf(address: string): string {
-  const host = address.replace(/^https?:\/\//, '').replace(/\/.*$/, '');
-  if (['', 'docker.io', 'index.docker.io', 'registry-1.docker.io'].includes(host)) return 'docker.io';
-  if (!/^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+)(:\d+)?$/.test(host))
-    throw new Failure('invalid', 'SERVER_INVALID', `invalid registry address "${address}"`);
-  return host;
 }

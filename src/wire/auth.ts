@@ -1,3 +1,5 @@
+import { Failure } from '../lib/error.ts';
+
 /** Shapes of the Docker Engine API for registry credentials. https://docs.docker.com/reference/api/engine/ */
 
 /** Content of X-Registry-Auth, of each entry of X-Registry-Config, and body of POST /auth. No field is anonymous. */
@@ -30,4 +32,13 @@ export interface SearchRow {
 export interface DistributionInspect {
   Descriptor: { mediaType: string; digest: string; size: number };
   Platforms: { architecture: string; os: string; variant?: string }[];
+}
+
+/** The registry that a server address means: a host, or a URL as Docker keeps it. */
+export function registryOf(address: string): string {
+  const host = address.replace(/^https?:\/\//, '').replace(/\/.*$/, '');
+  if (['', 'docker.io', 'index.docker.io', 'registry-1.docker.io'].includes(host)) return 'docker.io';
+  if (!/^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+)(:\d+)?$/.test(host))
+    throw new Failure('invalid', 'SERVER_INVALID', `invalid registry address "${address}"`);
+  return host;
 }

@@ -1,4 +1,4 @@
-import type { Readable } from 'node:stream';
+import type { Duplex, Readable } from 'node:stream';
 import type { Reference } from '../../oci/reference.ts';
 import type { RegistryAuth } from '../../wire/auth.ts';
 import type { BuildEvent, BuildOptions, ContextOffer } from '../../wire/build.ts';
@@ -73,15 +73,27 @@ export interface BuildRequest extends CallOptions {
   readonly named: ReadonlyMap<string, NamedContext>;
   /** A tar whose folders are contexts of kind `packed`. */
   readonly packed: Readable | undefined;
-  /** For RUN steps only, in memory only, and never told. Agents with the user ID of the client that names them. */
-  readonly lent: {
-    readonly secrets: ReadonlyMap<string, Buffer>;
-    readonly agents: ReadonlyMap<string, { readonly path: string; readonly user: number }>;
-  };
-  /** By registry host. */
-  readonly registryAuth: Readonly<Record<string, RegistryAuth>>;
+  readonly lent: LentToBuild;
+  readonly registryAuth: AskRegistryAuth;
   readonly emit: Emit<BuildEvent>;
 }
+
+/** What RUN steps may ask of the client, by ID. It stays in memory and is never told. */
+export interface LentToBuild {
+  /** Undefined when the client has none of that ID. */
+  secret(id: string, options: CallOptions): Promise<Buffer | undefined>;
+  agent(id: string, options: CallOptions): Promise<LentAgent | undefined>;
+}
+
+/** An SSH agent of the client. */
+export type LentAgent =
+  /** A socket of the host's machine, with the user ID of the client that names it. */
+  | { readonly kind: 'socket'; readonly path: string; readonly user: number }
+  /** Each call opens a way to the agent; what goes wrong later breaks that stream. */
+  | { readonly kind: 'stream'; connect(): Duplex };
+
+/** What the client has for a registry host (`docker.io`, `host:5000`); undefined is anonymous. */
+export type AskRegistryAuth = (host: string, options: CallOptions) => Promise<RegistryAuth | undefined>;
 
 export type BuildContextSource =
   /** A tar in any compression. */

@@ -16,7 +16,7 @@ import {
 import type { ProgressLine } from '../../wire/progress.ts';
 import type { BuildBackend, BuildContextSource, BuildRequest } from '../backend/build.ts';
 import { list, map, nullable, text } from '../check.ts';
-import { readRegistryConfig } from '../credentials.ts';
+import { authOf, readRegistryConfig } from '../credentials.ts';
 import { type BuildStyle, drawBuild } from '../draw/build-lines.ts';
 import type { Exchange } from '../exchange.ts';
 import { readFilters } from '../filters.ts';
@@ -60,7 +60,7 @@ async function build(backend: BuildBackend, exchange: Exchange): Promise<void> {
     context,
     ...readNamed(exchange),
     lent: readLent(exchange),
-    registryAuth: readRegistryConfig(exchange.header('x-registry-config')),
+    registryAuth: authOf(readRegistryConfig(exchange.header('x-registry-config'))),
     emit: (event) => drawing.show(event),
     signal: exchange.signal,
   };

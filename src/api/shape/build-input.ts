@@ -8,13 +8,13 @@ import {
   SECRET_LIMIT,
   SECRETS_HEADER,
 } from '../../wire/build-input.ts';
-import type { BuildRequest } from '../backend/build.ts';
+import type { LentToBuild } from '../backend/build.ts';
 import { type Check, flag, map, object, text } from '../check.ts';
 import type { Exchange } from '../exchange.ts';
 import { headerJson, invalidHeader, placeOffer } from './header-json.ts';
 
 /** What a client lends to a build: its secrets, and agents if it is a process of this machine. */
-export function readLent(exchange: Exchange): BuildRequest['lent'] {
+export function readLent(exchange: Exchange): LentToBuild {
   const agents = headerJson(exchange, AGENTS_HEADER, map(text)) ?? {};
   const [first] = Object.keys(agents);
   const user = first === undefined ? undefined : exchange.peerUser();
@@ -22,9 +22,13 @@ export function readLent(exchange: Exchange): BuildRequest['lent'] {
     throw new Failure('unsupported', 'AGENT_REMOTE', `--ssh ${first}: the client is not on the machine of the host`, {
       hint: 'build on the machine of the host, over its unix socket',
     });
+  const secrets = readSecrets(exchange.header(SECRETS_HEADER));
   return {
-    secrets: readSecrets(exchange.header(SECRETS_HEADER)),
-    agents: new Map(Object.entries(agents).map(([id, path]) => [id, { path, user: user ?? -1 }])),
+    secret: async (id) => secrets.get(id),
+    agent: async (id) => {
+      const path = Object.hasOwn(agents, id) ? agents[id] : undefined;
+      return path === undefined || user === undefined ? undefined : { kind: 'socket', path, user };
+    },
   };
 }
 

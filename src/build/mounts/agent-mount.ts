@@ -1,6 +1,7 @@
 import { chmodSync, chownSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
 import type { Mount } from '../../dockerfile/mount.ts';
 import { openOwnedSocket } from '../../host/owned-socket.ts';
 import { Failure } from '../../lib/error.ts';
@@ -25,7 +26,7 @@ export function planAgent(
     name: target,
     key: `ssh ${id}${required ? ' required' : ''}`,
     async open(scope): Promise<OpenedMounts> {
-      const agent = session.lent.agents.get(id);
+      const agent = await session.lent.agent(id, session);
       if (!agent) {
         if (!required) return { mounts: [], secretEnv: [] };
         throw new Failure('not-found', 'SSH_MISSING', `unset ssh forward key ${id}`, {
@@ -33,7 +34,8 @@ export function planAgent(
           hint: `bring an agent with --ssh ${id}`,
         });
       }
-      openOwnedSocket(agent.path, agent.user)[Symbol.dispose](); // what is wrong is said now, not to a program in the container
+      // What is wrong is said now, not to a program in the container.
+      if (agent.kind === 'socket') openOwnedSocket(agent.path, agent.user)[Symbol.dispose]();
       const folder = scope.use(makeScratchFolder(session.memory, 'ssh'));
       const path = join(folder.path, 's');
       const server = scope.use(await listen(path, (client) => void relayAgent(client, () => connectTo(agent))));
@@ -51,8 +53,9 @@ export function planAgent(
  * Connects to the agent. The host may be mightier than its client: it only connects to a socket that belongs to the
  * client's own user, and to the very file that it has looked at.
  */
-function connectTo({ path, user }: LentAgent): Socket {
-  using socket = openOwnedSocket(path, user);
+function connectTo(agent: LentAgent): Duplex {
+  if (agent.kind === 'stream') return agent.connect();
+  using socket = openOwnedSocket(agent.path, agent.user);
   const connection = connect(socket.path);
   connection.on('error', () => {}); // the relay sees the end
   return connection;

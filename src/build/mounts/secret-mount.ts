@@ -23,7 +23,7 @@ export function planSecret(
     name: target ?? `secret ${id}`,
     key: `secret ${id} ${required ? 'required' : ''} ${env ?? ''} ${owner.mode ?? ''} ${owner.uid ?? ''} ${owner.gid ?? ''}`,
     async open(scope): Promise<OpenedMounts> {
-      const content = session.lent.secrets.get(id);
+      const content = await session.lent.secret(id, session);
       if (!content) {
         if (!required) return { mounts: [], secretEnv: [] };
         throw new Failure('not-found', 'SECRET_MISSING', `secret ${id}: not found`, {

@@ -22,13 +22,12 @@ import { familiarReference, parseReference, type Reference, withDefaultTag } fro
 import type { Snapshots } from '../../snapshot/snapshots.ts';
 import type { Lease } from '../../store/leases.ts';
 import type { Store } from '../../store/open-store.ts';
-import type { RegistryAuth } from '../../wire/auth.ts';
 import type { BuildEvent, BuildOptions } from '../../wire/build.ts';
 import type { NamedContext } from '../../wire/build-input.ts';
 import { type CacheSourceParts, takeCaches, withInlineCache } from '../cache-transfer/inline-cache.ts';
 import type { BuildCache } from './build-cache.ts';
 import { type ContextSource, openContext, unpack } from './build-context.ts';
-import { authFor } from './image-source.ts';
+import type { AskRegistryAuth } from './image-source.ts';
 import { lintBuild, refuseLintErrors } from './lint-build.ts';
 import { namedContexts } from './named-contexts.ts';
 import { stepImages } from './step-images.ts';
@@ -41,8 +40,8 @@ export interface BuildImageRequest {
   readonly named: ReadonlyMap<string, NamedContext>;
   readonly packed: Readable | undefined;
   readonly lent: LentToBuild;
-  /** By registry host. */
-  readonly registryAuth: Readonly<Record<string, RegistryAuth>>;
+  /** What the client has for a registry host. */
+  readonly registryAuth: AskRegistryAuth;
   readonly emit: (event: BuildEvent) => Promise<void>;
   readonly signal: AbortSignal;
 }
@@ -59,7 +58,7 @@ export interface BuildParts {
   readonly memory: string;
   /** RUN steps may be privileged, when the client of a build allows it too. */
   readonly insecureBuilds: boolean;
-  readonly images: (auth: BuildImageRequest['registryAuth']) => ImageSource;
+  readonly images: (auth: AskRegistryAuth) => ImageSource;
   readonly runner: RunExecutor;
   /** One layer in place of all that a build put on its base. */
   readonly squash: (
@@ -112,7 +111,7 @@ export async function buildImage(
       emit,
       signal,
     };
-    if (!options.noCache) await takeCaches(parts, session, (reference) => authFor(request.registryAuth, reference));
+    if (!options.noCache) await takeCaches(parts, session, request.registryAuth);
     const built = await runBuild(session);
     refuseUnlike(session.unlike);
     const result = options.squash ? await parts.squash(built.image, built.base, { signal }) : built.image;

@@ -2,19 +2,20 @@ import type { ImageSource } from '../../build/needs.ts';
 import { Failure, isFailure } from '../../lib/error.ts';
 import { hostPlatform, type Platform } from '../../oci/platform.ts';
 import { parseReference, type Reference, withDefaultTag } from '../../oci/reference.ts';
-import { registryOf } from '../../remote/login.ts';
 import type { ImageRecord } from '../../store/images.ts';
 import type { Store } from '../../store/open-store.ts';
 import type { RegistryAuth } from '../../wire/auth.ts';
 import type { ProgressLine } from '../../wire/progress.ts';
 import type { Transfers } from '../transfer/transfers.ts';
 
-/** Base images: from the store, else, or with `pull` first of all, from their registries. `auth` is by registry host. */
-export function imageSource(
-  store: Store,
-  transfers: Pick<Transfers, 'pull'>,
-  auth: Readonly<Record<string, RegistryAuth>>,
-): ImageSource {
+/** What the client of a build has for a registry host; undefined is anonymous. */
+export type AskRegistryAuth = (
+  host: string,
+  options: { readonly signal: AbortSignal },
+) => Promise<RegistryAuth | undefined>;
+
+/** Base images: from the store, else, or with `pull` first of all, from their registries. */
+export function imageSource(store: Store, transfers: Pick<Transfers, 'pull'>, auth: AskRegistryAuth): ImageSource {
   return {
     async resolve(name, { pull, platform, signal, report }) {
       let image = pull ? undefined : find(store, name, platform);
@@ -25,7 +26,13 @@ export function imageSource(
           if (text !== undefined) report(text);
         };
         const wanted = isHostPlatform(platform) ? undefined : platform;
-        await transfers.pull({ reference, platform: wanted, auth: authFor(auth, reference), emit, signal });
+        await transfers.pull({
+          reference,
+          platform: wanted,
+          auth: await auth(reference.registry, { signal }),
+          emit,
+          signal,
+        });
         image = store.images.resolve(name);
       }
       store.leases.touch({ diffIds: image.config.rootfs.diff_ids });
@@ -57,14 +64,6 @@ function referenceOf(store: Store, name: string): Reference {
 function isHostPlatform({ os, architecture }: Platform): boolean {
   const host = hostPlatform();
   return os === host.os && architecture === host.architecture;
-}
-
-/** What there is for the registry of a name. */
-export function authFor(
-  auth: Readonly<Record<string, RegistryAuth>>,
-  { registry }: Reference,
-): RegistryAuth | undefined {
-  return Object.entries(auth).find(([server]) => registryOf(server) === registry)?.[1];
 }
 
 /** A line of progress as text; the moving ones have none. */

@@ -4,10 +4,10 @@ import type { BuildSession } from '../../build/session.ts';
 import { cancelled, Failure, isFailure, messageOf } from '../../lib/error.ts';
 import { digestOf, type ImageId } from '../../oci/digest.ts';
 import { CONFIG_LIMIT, encodeConfig, type ImageConfig } from '../../oci/image-config.ts';
-import { parseReference, type Reference, withDefaultTag } from '../../oci/reference.ts';
+import { parseReference, withDefaultTag } from '../../oci/reference.ts';
 import type { Store } from '../../store/open-store.ts';
-import type { RegistryAuth } from '../../wire/auth.ts';
 import { INLINE_CACHE_FIELD } from '../../wire/cache-transfer.ts';
+import type { AskRegistryAuth } from '../build/image-source.ts';
 import { documentOf, readDocument } from './cache-document.ts';
 import { putRecords } from './put-records.ts';
 import type { RegistryCacheRequest } from './registry-cache.ts';
@@ -41,7 +41,7 @@ export function withInlineCache({ store, steps }: InlineCacheParts, build: Build
 export async function takeCaches(
   parts: CacheSourceParts,
   session: BuildSession,
-  authOf: (reference: Reference) => RegistryAuth | undefined,
+  askAuth: AskRegistryAuth,
 ): Promise<void> {
   const { options, images, platform, signal } = session;
   const warn = (name: string, why: string) =>
@@ -50,7 +50,7 @@ export async function takeCaches(
     try {
       if (!isStored(parts.store, name)) {
         const reference = withDefaultTag(parseReference(name));
-        if (await parts.takeCache({ reference, auth: authOf(reference), signal })) continue;
+        if (await parts.takeCache({ reference, auth: await askAuth(reference.registry, { signal }), signal })) continue;
       }
       const { config } = await images.resolve(name, { pull: false, platform, signal, report() {} });
       if (!takeInlineCache(parts, config, name))
