@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import type { HeldProcess } from '../host/keeper/keeper-client.ts';
 import type { Attachment } from '../host/network/attachment.ts';
-import { Failure, isFailure, messageOf } from '../lib/error.ts';
+import { Failure, messageOf } from '../lib/error.ts';
 import type { DiffId } from '../oci/digest.ts';
 import type { Snapshots } from '../snapshot/snapshots.ts';
 import type { ContainerId } from '../store/containers.ts';
@@ -27,6 +27,7 @@ import { isAlive } from './record.ts';
 import { refuseRemovalOfRunning, refuseRemoved, removeContainer } from './remove-container.ts';
 import { restartLater } from './restart-later.ts';
 import { restartDelay } from './restart-policy.ts';
+import { saveContainer } from './save-container.ts';
 import { sharedMemoryOf } from './shared-memory.ts';
 import { checkReferences } from './shared-namespaces.ts';
 import { heldProcess } from './start-process.ts';
@@ -71,7 +72,7 @@ export class Containers implements AsyncDisposable {
       idOf: (ref) => this.find(ref).id,
       sharedMemoryOf: (ref) => sharedMemoryOf(this.find(ref), (other) => this.find(other)),
       pidOf: (ref) => this.find(ref).running().launched.process.pid,
-      save: (container) => this.#save(container),
+      save: (container) => saveContainer(container, needs),
       emit: (container, action, attributes) => needs.emit(containerEvent(container, action, attributes)),
       emitNetwork: (container, action, networks) => {
         for (const event of networkEvents(container, action, networks)) needs.emit(event);
@@ -420,17 +421,6 @@ export class Containers implements AsyncDisposable {
       start: (again, options) => this.#startNow(again, options),
       failed: (again) => this.#exited(again),
     });
-  }
-
-  /** On a full disk what has happened stays unwritten until the next change of the container: it happened all the same. */
-  #save(container: Container): void {
-    if (!container.recorded) return;
-    try {
-      this.#needs.store.containers.update(container.id, container.record);
-    } catch (error) {
-      if (!isFailure(error, 'exhausted')) throw error;
-      this.#needs.log.error('cannot write down a container', { container: container.id, why: messageOf(error) });
-    }
   }
 
   #removeNow(container: Container, options: { readonly volumes: boolean }): void {

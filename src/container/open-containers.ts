@@ -11,6 +11,7 @@ import { Containers, type ContainersNeeds } from './containers.ts';
 import { removeMountTargets } from './mount-targets.ts';
 import { type ContainerRecord, isAlive } from './record.ts';
 import { startsWithHost } from './restart-policy.ts';
+import { saveContainer } from './save-container.ts';
 
 /** What Docker says of containers that ended unseen. */
 const UNSEEN_EXIT_CODE = 255;
@@ -115,7 +116,7 @@ function wholeRecord(record: Omit<ContainerRecord, 'endpoints'> & Partial<Contai
 }
 
 /** A container that was running when its host was killed has ended now, by itself or because it was killed. */
-function noteUnseenEnd(container: Container, wasKilled: boolean, { store }: ContainersNeeds): void {
+function noteUnseenEnd(container: Container, wasKilled: boolean, needs: ContainersNeeds): void {
   const { phase } = container.record;
   if (isAlive(phase)) {
     removeMountTargets(container.snapshot.upper, phase.targets);
@@ -133,5 +134,5 @@ function noteUnseenEnd(container: Container, wasKilled: boolean, { store }: Cont
   } else if (phase.status === 'restarting')
     container.record = { ...container.record, phase: { ...phase, status: 'exited' } };
   else return;
-  store.containers.update(container.id, container.record);
+  saveContainer(container, needs);
 }

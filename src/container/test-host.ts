@@ -71,7 +71,9 @@ export async function openTestHost(options: { readonly root?: string } = {}): Pr
     // The table is keyed by the task's name, and its callers state the task's own input and output.
     run: async (task, input) => (networkTasks as Record<string, (input: unknown) => unknown>)[task]?.(input) as never,
   };
-  const networks = scope.use(new Networks({ stateFolder: join(root, 'data/network'), tasks, log: silentLog }));
+  const networks = scope.use(
+    new Networks({ stateFolder: join(root, 'data/network'), tasks, reserve: store.reserve, log: silentLog }),
+  );
   scope.use(becomeReaper());
   scope.defer(async () => void (await removeCgroup(cgroups, '/strake-test')));
   const events: ContainerEvent[] = [];

@@ -112,7 +112,7 @@ export async function openEngine(options: EngineOptions) {
     cgroups,
   );
   const networks = scope.use(
-    new Networks({ stateFolder: join(dataRoot, 'network'), tasks: options.quickWorkers, log }),
+    new Networks({ stateFolder: join(dataRoot, 'network'), tasks: options.quickWorkers, reserve: store.reserve, log }),
   );
   scope.use(becomeReaper());
   const keepers = scope.use(await Keepers.open(keeperSocket, options.keeper));

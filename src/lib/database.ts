@@ -1,13 +1,25 @@
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, openSync, statfsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { Failure } from './error.ts';
+import type { Reserve } from './reserve.ts';
 
 /** https://www.sqlite.org/rescode.html; extended codes carry the primary one in the low byte. */
 const BUSY = 5;
 const LOCKED = 6;
+const IO = 10;
 const CORRUPT = 11;
 const FULL = 13;
+const CANNOT_OPEN = 14;
 const NOT_A_DATABASE = 26;
+
+/** What there is to do when the disk of a database is full. */
+export interface FullDisk {
+  /** Space of the same disk. */
+  readonly reserve?: Reserve;
+  /** The hint of the failure. */
+  readonly advice?: string;
+}
 
 /**
  * One SQLite file, opened in write-ahead mode and locked for this process: the lock is the kernel's and dies with the
@@ -17,16 +29,19 @@ const NOT_A_DATABASE = 26;
 export class Database implements Disposable {
   readonly path: string;
   readonly #connection: DatabaseSync;
+  readonly #fullDisk: FullDisk;
   readonly #statements = new Map<string, StatementSync>();
   #inTransaction = false;
 
   /** Throws `conflict` DATABASE_LOCKED when another process has it. */
-  constructor(path: string) {
+  constructor(path: string, fullDisk: FullDisk = {}) {
     this.path = path;
+    this.#fullDisk = fullDisk;
     closeSync(openSync(path, 'a', 0o600)); // what is stored may be secret; SQLite's other files get the same mode
     this.#connection = new DatabaseSync(path, { timeout: 250 });
     try {
       this.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL');
+      this.exec('PRAGMA temp_store = MEMORY'); // else in a folder of the machine, which may be full
       this.exec('PRAGMA foreign_keys = ON; BEGIN IMMEDIATE; COMMIT');
     } catch (error) {
       this.#connection.close();
@@ -70,6 +85,13 @@ export class Database implements Disposable {
     } finally {
       this.#inTransaction = false;
     }
+  }
+
+  /** As `transaction`, for what gives space back: done again with space of the reserve when the disk is full. */
+  freeing<T>(work: () => T): T {
+    const { reserve } = this.#fullDisk;
+    if (!reserve || this.#inTransaction) return this.transaction(work);
+    return reserve.spend(() => this.transaction(work));
   }
 
   /**
@@ -118,14 +140,18 @@ export class Database implements Disposable {
 
   #failure(error: unknown): unknown {
     if (!(error instanceof Error) || !('errcode' in error) || typeof error.errcode !== 'number') return error;
-    switch (error.errcode & 0xff) {
+    const code = error.errcode & 0xff;
+    switch (code) {
       case BUSY:
       case LOCKED:
         return new Failure('conflict', 'DATABASE_LOCKED', `${this.path} is used by another process`, { cause: error });
       case FULL:
+      case IO:
+      case CANNOT_OPEN:
+        if (code !== FULL && !isDiskFull(this.path)) return error;
         return new Failure('exhausted', 'DISK_FULL', `no space left to write ${this.path}`, {
           cause: error,
-          hint: 'free some space on its disk first',
+          hint: this.#fullDisk.advice ?? 'free some space on its disk first',
         });
       case CORRUPT:
       case NOT_A_DATABASE:
@@ -136,4 +162,10 @@ export class Database implements Disposable {
         return error;
     }
   }
+}
+
+/** SQLite does not say so of the files that it makes for itself. */
+function isDiskFull(path: string): boolean {
+  const { bavail, files, ffree } = statfsSync(dirname(path));
+  return bavail === 0 || (files > 0 && ffree === 0);
 }

@@ -102,7 +102,7 @@ export class CacheMounts {
   /** Removes record and folder. */
   delete(name: string): void {
     if (existsSync(this.folder(name))) this.#trash.discard(this.folder(name));
-    this.#database.run('DELETE FROM cache_mounts WHERE name = ?', name);
+    this.#database.freeing(() => this.#database.run('DELETE FROM cache_mounts WHERE name = ?', name));
   }
 
   /** Discards folders that no record names: those that were never finished. Once, when the store opens. */

@@ -123,7 +123,7 @@ export class ContainerRecords {
 
   /** Removes the record; its name is free and its layers may go. An unknown ID is no error. */
   delete(id: ContainerId): void {
-    this.#database.run('DELETE FROM containers WHERE id = ?', id);
+    this.#database.freeing(() => this.#database.run('DELETE FROM containers WHERE id = ?', id));
   }
 
   #checkName(name: string, id: ContainerId): void {

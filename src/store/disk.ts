@@ -2,6 +2,9 @@ import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { Failure, systemCode } from '../lib/error.ts';
 
+export const FULL_DISK_ADVICE =
+  'remove what is not needed (image prune, builder prune, container prune) or enlarge the disk';
+
 /** Turns the system error of a write below `folder` into a Failure when its cause is a full disk; others pass. */
 export function diskFailure(error: unknown, folder: string): unknown {
   const code = systemCode(error);
@@ -9,7 +12,7 @@ export function diskFailure(error: unknown, folder: string): unknown {
   const what = code === 'ENOSPC' ? 'no space left' : 'disk quota exceeded';
   return new Failure('exhausted', 'DISK_FULL', `${what} in ${folder}`, {
     cause: error,
-    hint: 'remove what is not needed (image prune, builder prune, container prune) or enlarge the disk',
+    hint: FULL_DISK_ADVICE,
   });
 }
 

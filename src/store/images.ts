@@ -146,7 +146,7 @@ export class ImageRecords {
    * more, top first. An unknown ID is no error.
    */
   delete(id: ImageId): ChainId[] {
-    return this.#database.transaction(() => {
+    return this.#database.freeing(() => {
       if (this.names.of(id).length > 0)
         throw new Failure('conflict', 'IMAGE_NAMED', `image ${shortId(id)} still has a name`);
       const chain = this.#database.all<{ chain_id: ChainId }>(

@@ -189,7 +189,7 @@ export class LayerRecords {
    * it go with it. Throws `conflict` LAYER_USED when an image or a container names it. Unknown ids are no error.
    */
   discard(id: LayerId): void {
-    this.#database.transaction(() => {
+    this.#database.freeing(() => {
       const layer = this.get(id);
       if (layer) {
         const use = this.use(layer.diffId);

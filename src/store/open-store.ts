@@ -4,6 +4,7 @@ import { Database } from '../lib/database.ts';
 import { Failure, isFailure } from '../lib/error.ts';
 import type { Log } from '../lib/log.ts';
 import { makeFolder } from '../lib/make-folder.ts';
+import { Reserve } from '../lib/reserve.ts';
 import { Scope } from '../lib/scope.ts';
 import { BuildRecords } from './builds.ts';
 import { CacheRecords } from './cache.ts';
@@ -11,7 +12,7 @@ import { CacheMounts } from './cache-mounts.ts';
 import { CacheSpace } from './cache-space.ts';
 import { ContainerRecords } from './containers.ts';
 import { ContentStore } from './content.ts';
-import { diskFailure } from './disk.ts';
+import { diskFailure, FULL_DISK_ADVICE } from './disk.ts';
 import { ImageNames } from './image-names.ts';
 import { ImageRecords } from './images.ts';
 import { LayerRecords } from './layers.ts';
@@ -38,6 +39,8 @@ export interface Store extends AsyncDisposable {
   readonly volumes: VolumeRecords;
   readonly leases: Leases;
   readonly trash: Trash;
+  /** For removals on a full disk. */
+  readonly reserve: Reserve;
   /** For the functions of this room. */
   readonly database: Database;
   /** `<root>/active/<key>`: a writable snapshot; its owner makes and removes it. */
@@ -52,6 +55,8 @@ export interface Store extends AsyncDisposable {
   memoFolder(name: string): string;
   /** All or nothing of the records that `work`, which is synchronous, changes. */
   transaction<T>(work: () => T): T;
+  /** The same for what gives space back: works on a full disk, where `work` may be done several times. */
+  freeing<T>(work: () => T): T;
 }
 
 /**
@@ -64,11 +69,12 @@ export async function openStore(root: string, options: { readonly log: Log }): P
   const folder = (name: string) => join(root, name);
   try {
     makeFolder(root, 0o700);
-    const database = scope.use(lockedDatabase(root));
+    const reserve = new Reserve(folder('reserve'));
+    const database = scope.use(reserve.spend(() => lockedDatabase(root, reserve)));
     for (const name of ['content/sha256', 'layers', 'active', 'containers', 'volumes', 'tmp', 'memo', 'debug'])
-      mkdirSync(folder(name), { recursive: true, mode: 0o700 });
-    migrate(database);
-    const trash = scope.use(new Trash(folder('trash'), options.log));
+      reserve.spend(() => mkdirSync(folder(name), { recursive: true, mode: 0o700 }));
+    reserve.spend(() => migrate(database));
+    const trash = scope.use(new Trash(folder('trash'), { log: options.log, reserve }));
     for (const name of readdirSync(folder('tmp'))) trash.discard(join(root, 'tmp', name));
     withdrawHanded(folder('handoff'));
 
@@ -103,6 +109,7 @@ export async function openStore(root: string, options: { readonly log: Log }): P
       volumes,
       leases,
       trash,
+      reserve,
       database,
       activeFolder: (key) => join(root, 'active', key),
       activeKeys: () => readdirSync(folder('active')),
@@ -114,6 +121,7 @@ export async function openStore(root: string, options: { readonly log: Log }): P
         return path;
       },
       transaction: (work) => database.transaction(work),
+      freeing: (work) => database.freeing(work),
       [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose](),
     };
   } catch (error) {
@@ -129,11 +137,11 @@ function withdrawHanded(handoff: string): void {
 }
 
 /** The lock is on the database; the file `lock` only says who holds it. */
-function lockedDatabase(root: string): Database {
+function lockedDatabase(root: string, reserve: Reserve): Database {
   const note = join(root, 'lock');
   try {
-    const database = new Database(join(root, 'strake.db'));
-    writeFileSync(note, `${process.pid}\n`, { mode: 0o600 });
+    const database = new Database(join(root, 'strake.db'), { reserve, advice: FULL_DISK_ADVICE });
+    reserve.spend(() => writeFileSync(note, `${process.pid}\n`, { mode: 0o600 }));
     return database;
   } catch (error) {
     if (!isFailure(error) || error.code !== 'DATABASE_LOCKED') throw error;

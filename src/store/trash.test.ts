@@ -5,9 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { makeLog, silentLog } from '../lib/log.ts';
+import { Reserve } from '../lib/reserve.ts';
 import { Trash } from './trash.ts';
 
 const noRoot = process.getuid?.() === 0 ? false : 'needs root to mount';
+
+const partsIn = (folder: string, log = silentLog) => ({ log, reserve: new Reserve(join(folder, 'reserve')) });
 
 function withFolder(work: (folder: string) => Promise<void>): () => Promise<void> {
   return async () => {
@@ -23,7 +26,7 @@ function withFolder(work: (folder: string) => Promise<void>): () => Promise<void
 test(
   'trees of any shape go, and what their links point to stays',
   withFolder(async (folder) => {
-    await using trash = new Trash(join(folder, 'trash'), silentLog);
+    await using trash = new Trash(join(folder, 'trash'), partsIn(folder));
     const tree = join(folder, 'tree');
     const outside = join(folder, 'outside');
     mkdirSync(join(tree, 'closed'), { recursive: true });
@@ -45,7 +48,7 @@ test(
 test(
   'a tree deeper than a path may be long goes',
   withFolder(async (folder) => {
-    await using trash = new Trash(join(folder, 'trash'), silentLog);
+    await using trash = new Trash(join(folder, 'trash'), partsIn(folder));
     const deep = 'import os,sys\nos.chdir(sys.argv[1])\nfor i in range(2500):\n os.mkdir("deep");os.chdir("deep")\n';
     const made = join(folder, 'tree');
     mkdirSync(made);
@@ -71,7 +74,10 @@ test(
     try {
       await using trash = new Trash(
         trashFolder,
-        makeLog((line) => warnings.push(line)),
+        partsIn(
+          folder,
+          makeLog((line) => warnings.push(line)),
+        ),
       );
       trash.discard(tree);
       await trash.emptied();
@@ -82,7 +88,7 @@ test(
       const [name = ''] = readdirSync(trashFolder);
       execFileSync('umount', [join(trashFolder, name, 'point')]);
     }
-    await using trash = new Trash(trashFolder, silentLog);
+    await using trash = new Trash(trashFolder, partsIn(folder));
     await trash.emptied();
     assert.deepEqual(readdirSync(trashFolder), []);
     assert.deepEqual(readdirSync(precious), ['file']);

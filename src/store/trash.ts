@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, systemCode } from '../lib/error.ts';
 import type { Log } from '../lib/log.ts';
+import type { Reserve } from '../lib/reserve.ts';
 
 /** Names removed before the event loop gets its turn: about a millisecond. */
 const BATCH = 64;
@@ -28,13 +29,15 @@ const SLASH = Buffer.from('/');
 export class Trash implements AsyncDisposable {
   readonly #folder: string;
   readonly #log: Log;
+  readonly #reserve: Reserve;
   readonly #stop = new AbortController();
   #sweeping: Promise<void> | undefined;
 
-  /** `folder` is made (0700); what it holds already is deleted too. */
-  constructor(folder: string, log: Log) {
+  /** `folder` is made (0700); what it holds already is deleted too. `reserve` is filled again whenever all is deleted. */
+  constructor(folder: string, { log, reserve }: { readonly log: Log; readonly reserve: Reserve }) {
     this.#folder = folder;
     this.#log = log;
+    this.#reserve = reserve;
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     this.#sweep();
   }
@@ -42,7 +45,7 @@ export class Trash implements AsyncDisposable {
   /** Takes away the file or folder at `path` (same file system). It is gone from there on return; no path, no error. */
   discard(path: string | Buffer): void {
     try {
-      renameSync(path, join(this.#folder, randomBytes(8).toString('hex')));
+      this.#reserve.spend(() => renameSync(path, join(this.#folder, randomBytes(8).toString('hex'))));
     } catch (error) {
       if (systemCode(error) === 'ENOENT') return;
       throw error;
@@ -72,7 +75,7 @@ export class Trash implements AsyncDisposable {
       await this.#breathe();
       if (this.#stop.signal.aborted) return;
       const name = readdirSync(this.#folder).find((entry) => !failed.has(entry));
-      if (name === undefined) return;
+      if (name === undefined) return this.#reserve.fill();
       const path = join(this.#folder, name);
       try {
         refuseMounts(path);

@@ -114,7 +114,7 @@ export class VolumeRecords {
 
   /** Removes record and content. Throws `not-found` VOLUME_NOT_FOUND and `conflict` VOLUME_USED in Docker's words. */
   delete(name: string): void {
-    this.#database.transaction(() => {
+    this.#database.freeing(() => {
       const users = this.usersOf(name);
       if (users.length > 0)
         throw new Failure('conflict', 'VOLUME_USED', `remove ${name}: volume is in use - [${users.join(', ')}]`);

@@ -265,10 +265,11 @@ export async function until(condition: () => boolean | Promise<boolean>, seconds
   }
 }
 
-/** A folder with a file system of its own of so many MiB, kept in memory. */
-export function smallDisk(size: number): { readonly path: string } & Disposable {
+/** A folder with a file system of its own of so many MiB, and so many files at most, kept in memory. */
+export function smallDisk(size: number, files?: number): { readonly path: string } & Disposable {
   const path = mkdtempSync(join(tmpdir(), 'strake-disk-'));
-  const made = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${size}m`, 'tmpfs', path], { encoding: 'utf8' });
+  const limits = `size=${size}m${files === undefined ? '' : `,nr_inodes=${files}`}`;
+  const made = spawnSync('mount', ['-t', 'tmpfs', '-o', limits, 'tmpfs', path], { encoding: 'utf8' });
   assert.equal(made.status, 0, made.stderr);
   return {
     path,

@@ -81,7 +81,7 @@ export class BuildCache {
     const { store } = this.#parts;
     const keep = this.#keepBytes(query);
     const wanted = this.#items().filter((item) => !item.isUsed && matches(item) && (query.all || isOwn(item)));
-    const { deleted, mountBytes } = store.transaction(() => this.#giveUp(wanted, keep));
+    const { deleted, mountBytes } = store.freeing(() => this.#giveUp(wanted, keep));
     // Single steps without files of their own: a running build may stand on one.
     if (query.all && keep === 0 && Object.keys(query.filters).length === 0 && !this.#parts.isBuilding())
       for (const image of store.cacheSpace.stepImages(undefined)) store.images.delete(image);
@@ -97,7 +97,7 @@ export class BuildCache {
     const { store, limit } = this.#parts;
     if (limit === undefined || this.#bytes() <= limit) return;
     const items = this.#items().filter((item) => !item.isUsed && isOwn(item));
-    const { deleted } = store.transaction(() => this.#giveUp(items, limit));
+    const { deleted } = store.freeing(() => this.#giveUp(items, limit));
     if (deleted.length > 0) collect(store);
   }
 

@@ -8,6 +8,7 @@ import {
 } from '../../oci/reference.ts';
 import { collect } from '../../store/collect.ts';
 import type { DeletedRow } from '../../wire/image.ts';
+import type { EventSubject } from '../event-log.ts';
 import type { ImageNeeds } from './image-needs.ts';
 import { eventAttributes, isDangling, referencesOf } from './references.ts';
 import { conflict, conflictOf } from './remove-conflict.ts';
@@ -33,17 +34,20 @@ export function removeImage(needs: ImageNeeds, name: string, options: RemoveOpti
 
 /** The same without the collection of layers. */
 export function removeRecords(needs: ImageNeeds, name: string, options: RemoveOptions): DeletedRow[] {
-  const { store } = needs;
-  const { id } = store.images.resolve(name);
-  const rows: DeletedRow[] = [];
-  store.transaction(() => {
+  const { id } = needs.store.images.resolve(name);
+  const { rows, events } = needs.store.freeing(() => {
+    const rows: DeletedRow[] = [];
+    const events: EventSubject[] = [];
+    const quiet = { ...needs, emit: (event: EventSubject) => void events.push(event) };
     if (isIdPrefix(id, name)) {
-      takeOnlyName(needs, id, options, rows);
-      removeUp(needs, id, { ...options, isQuiet: false }, rows);
-    } else if (takeName(needs, id, name, options, rows)) {
-      removeUp(needs, id, { ...options, isQuiet: true }, rows);
+      takeOnlyName(quiet, id, options, rows);
+      removeUp(quiet, id, { ...options, isQuiet: false }, rows);
+    } else if (takeName(quiet, id, name, options, rows)) {
+      removeUp(quiet, id, { ...options, isQuiet: true }, rows);
     }
+    return { rows, events };
   });
+  for (const event of events) needs.emit(event);
   return rows;
 }
 

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Failure, systemCode } from '../../lib/error.ts';
 import type { NetworkCreateBody } from '../../wire/network.ts';
@@ -84,8 +84,13 @@ export function loadRecords(folder: string): NetworkRecord[] {
 export function saveRecords(folder: string, records: readonly NetworkRecord[]): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const path = join(folder, FILE);
-  writeFileSync(`${path}.new`, `${JSON.stringify(records, undefined, 2)}\n`, { flush: true });
-  renameSync(`${path}.new`, path);
+  try {
+    writeFileSync(`${path}.new`, `${JSON.stringify(records, undefined, 2)}\n`, { flush: true });
+    renameSync(`${path}.new`, path);
+  } catch (error) {
+    rmSync(`${path}.new`, { force: true });
+    throw error;
+  }
 }
 
 const FILE = 'networks.json';

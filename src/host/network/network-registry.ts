@@ -1,4 +1,5 @@
 import { Failure } from '../../lib/error.ts';
+import type { Reserve } from '../../lib/reserve.ts';
 import type { NetworkCreateBody, NetworkInspect } from '../../wire/network.ts';
 import {
   type Bridge,
@@ -31,11 +32,14 @@ const DEFAULT_BRIDGES = Array.from({ length: 32 }, (_, index) => `strake${index}
 export class NetworkRegistry {
   readonly #folder: string;
   readonly #site: BridgeSite;
+  readonly #reserve: Reserve;
   readonly #networks = new Map<string, Network>();
 
-  constructor(folder: string, tag: string, site: BridgeSite) {
+  /** `reserve` is space of the folder's disk. */
+  constructor(folder: string, { tag, site, reserve }: { tag: string; site: BridgeSite; reserve: Reserve }) {
     this.#folder = folder;
     this.#site = site;
+    this.#reserve = reserve;
     for (const record of [...predefinedNetworks(tag), ...loadRecords(folder)])
       this.#networks.set(record.id, { record, bridge: undefined, opening: undefined, endpoints: new Map() });
   }
@@ -94,8 +98,8 @@ export class NetworkRegistry {
         'NETWORK_IN_USE',
         `error while removing network: network ${name} id ${id} has active endpoints`,
       );
+    this.#reserve.spend(() => this.#save({ without: id }));
     this.#networks.delete(id);
-    this.#save();
     return network.bridge;
   }
 
@@ -142,11 +146,11 @@ export class NetworkRegistry {
     return bridge;
   }
 
-  #save(): void {
+  #save({ without }: { readonly without?: string } = {}): void {
     const records = [...this.#networks.values()].map((network) => network.record);
     saveRecords(
       this.#folder,
-      records.filter((record) => !isPredefined(record)),
+      records.filter((record) => !isPredefined(record) && record.id !== without),
     );
   }
 }

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { isFailure } from '../../lib/error.ts';
 import { silentLog } from '../../lib/log.ts';
+import { Reserve } from '../../lib/reserve.ts';
 import type { Attachment, AttachRequest } from './attachment.ts';
 import { type NetworkTaskRunner, networkTasks } from './network-tasks.ts';
 import { Networks } from './networks.ts';
@@ -30,7 +31,12 @@ let networks: Networks;
 
 before(() => {
   folder = mkdtempSync(join(tmpdir(), 'strake-network-'));
-  networks = new Networks({ stateFolder: folder, tasks, log: silentLog });
+  networks = new Networks({
+    stateFolder: folder,
+    tasks,
+    reserve: new Reserve(join(folder, 'reserve')),
+    log: silentLog,
+  });
 });
 
 after(async () => {
@@ -266,7 +272,12 @@ test('networks of the user', { skip }, async () => {
   assert.equal(await ask(other, '10.222.7.9', 80), 'timeout', 'networks are apart');
   await assert.rejects(networks.remove('back'), { code: 'NETWORK_IN_USE' });
   await assert.rejects(networks.remove('bridge'), { code: 'NETWORK_PREDEFINED' });
-  const again = new Networks({ stateFolder: folder, tasks, log: silentLog });
+  const again = new Networks({
+    stateFolder: folder,
+    tasks,
+    reserve: new Reserve(join(folder, 'reserve')),
+    log: silentLog,
+  });
   assert.deepEqual(again.inspect('back').IPAM.Config, [{ Subnet: '10.222.7.0/24', Gateway: '10.222.7.1' }]);
   await networks.release('two');
   await networks.release('one');
@@ -277,7 +288,12 @@ test('networks of the user', { skip }, async () => {
 test('twenty containers at once, and nothing is left of them', { skip }, async () => {
   const own = mkdtempSync(join(tmpdir(), 'strake-network-'));
   {
-    await using many = new Networks({ stateFolder: own, tasks, log: silentLog });
+    await using many = new Networks({
+      stateFolder: own,
+      tasks,
+      reserve: new Reserve(join(own, 'reserve')),
+      log: silentLog,
+    });
     const ids = Array.from({ length: 20 }, (_, index) => `c${index}`);
     const ports = { exposed: ['80/tcp'], bindings: {}, publishAll: true };
     const attached = await Promise.all(ids.map((id) => many.attach(id, request('bridge', { ports }), { signal })));
@@ -310,7 +326,12 @@ test('what a killed host left is found and removed', { skip }, async () => {
   child.kill('SIGKILL');
   await once(child, 'exit');
   assert.ok(kernelObjects(own).length > 8, 'its process keeps the interface, its rules stay');
-  await using next = new Networks({ stateFolder: own, tasks, log: silentLog });
+  await using next = new Networks({
+    stateFolder: own,
+    tasks,
+    reserve: new Reserve(join(own, 'reserve')),
+    log: silentLog,
+  });
   await next.cleanLeftovers();
   assert.deepEqual(kernelObjects(own), []);
   process.kill(Number(pid), 'SIGKILL');

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, realpathSync, rmSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { cancelled, Failure } from '../../lib/error.ts';
 import type { Log } from '../../lib/log.ts';
+import type { Reserve } from '../../lib/reserve.ts';
 import type { EndpointConfig } from '../../wire/container.ts';
 import type { NetworkCreateBody, NetworkInspect } from '../../wire/network.ts';
 import type { Attachment, AttachRequest } from './attachment.ts';
@@ -27,6 +28,8 @@ export interface NetworksOptions {
   readonly stateFolder: string;
   /** A worker pool that serves `networkTasks`; one of its own, so that no long task delays a container. */
   readonly tasks: NetworkTaskRunner;
+  /** Space of the folder's disk. */
+  readonly reserve: Reserve;
   readonly log: Log;
 }
 
@@ -61,7 +64,7 @@ export class Networks implements AsyncDisposable {
     this.#services = new MemberServices(this.#firewall, this.#namespaces, options.log);
     this.#retired = new Retirement(options.log);
     const site = { tasks: options.tasks, log: options.log, firewall: this.#firewall, group: this.#group };
-    this.#registry = new NetworkRegistry(options.stateFolder, tag, site);
+    this.#registry = new NetworkRegistry(options.stateFolder, { tag, site, reserve: options.reserve });
   }
 
   /**
