@@ -130,16 +130,32 @@ export class Exchange {
       this.response.flushHeaders();
       return { from: this.body(), to: this.response };
     }
-    const headers = Object.entries(this.response.getHeaders()).map(([name, value]) => `${name}: ${value}\r\n`);
     const protocol = /^[\w./-]+$/.exec(this.header('upgrade') ?? '')?.[0] ?? 'tcp';
-    const head = `HTTP/1.1 101 UPGRADED\r\nContent-Type: ${contentType}\r\nConnection: Upgrade\r\nUpgrade: ${protocol}\r\n`;
-    this.#upgrade.write(`${head}${headers.join('')}\r\n`);
+    this.#upgrade.write(this.#switching(protocol, `Content-Type: ${contentType}\r\n`));
     return { from: this.#upgrade, to: this.#upgrade };
+  }
+
+  /** Leaves HTTP/1.1 for the protocol that the client asked for: answers 101 and gives the connection. */
+  switchTo(protocol: string): Duplex {
+    if (!this.#upgrade || this.header('upgrade')?.toLowerCase() !== protocol)
+      throw new Failure(
+        'invalid',
+        'NO_UPGRADE',
+        `bad request: this needs "Connection: Upgrade" and "Upgrade: ${protocol}"`,
+      );
+    this.hijacked = true;
+    this.#upgrade.write(this.#switching(protocol, ''));
+    return this.#upgrade;
   }
 
   /** Ends what `hijack` began: the rest of the output is sent, then the connection closes. */
   close(): void {
     closeGently(this.#upgrade ?? this.response);
+  }
+
+  #switching(protocol: string, more: string): string {
+    const headers = Object.entries(this.response.getHeaders()).map(([name, value]) => `${name}: ${value}\r\n`);
+    return `HTTP/1.1 101 UPGRADED\r\n${more}Connection: Upgrade\r\nUpgrade: ${protocol}\r\n${headers.join('')}\r\n`;
   }
 
   async #plainBody(): Promise<Buffer> {

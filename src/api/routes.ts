@@ -2,9 +2,11 @@ import { Failure } from '../lib/error.ts';
 import type { ImageBackend } from './backend/images.ts';
 import type { RegistryBackend } from './backend/registry.ts';
 import type { Backends } from './backend.ts';
+import { Sessions } from './buildkit/session/sessions.ts';
 import type { Exchange } from './exchange.ts';
 import { type BoundRoute, bindRoutes, type Route } from './router.ts';
 import { buildRoutes } from './routes/build.ts';
+import { buildKitRoutes } from './routes/buildkit.ts';
 import { buildHistoryRoutes } from './routes/builds.ts';
 import { cacheMountRoutes } from './routes/cache-mounts.ts';
 import { cacheTransferRoutes } from './routes/cache-transfer.ts';
@@ -22,7 +24,7 @@ import { diskUsageRoutes, systemRoutes } from './routes/system.ts';
 
 /** Every route of the door, joined to the parts that this host has. The first match wins. */
 export function allRoutes(backends: Backends): BoundRoute[] {
-  const { images, registry } = backends;
+  const { images, registry, build } = backends;
   return [
     ...bindRoutes(backends.system, 'the system', systemRoutes),
     ...bindRoutes(backends.diskUsage, 'system df', diskUsageRoutes),
@@ -33,7 +35,8 @@ export function allRoutes(backends: Backends): BoundRoute[] {
     ...bindRoutes(backends.cacheTransfer, 'moving the build cache', cacheTransferRoutes),
     ...bindRoutes(images, 'working with images', imageRoutes),
     ...bindRoutes(backends.insight, 'looking into images', insightRoutes),
-    ...bindRoutes(backends.build, 'building', buildRoutes),
+    ...bindRoutes(build, 'building', buildRoutes),
+    ...bindRoutes(build && { sessions: new Sessions() }, 'building', buildKitRoutes),
     ...bindRoutes(backends.buildHistory, 'remembering builds', buildHistoryRoutes),
     ...bindRoutes(backends.cacheMounts, 'managing cache mounts', cacheMountRoutes),
     ...bindRoutes(backends.containers, 'running containers', containerRoutes),

@@ -57,13 +57,6 @@ const refused: readonly [string, string, string, number, string][] = [
   ['part that is not there', 'GET', '/networks', 501, 'managing networks is not supported by this host'],
   ['swarm', 'GET', '/nodes', 503, 'This node is not a swarm manager.'],
   [
-    'BuildKit session',
-    'POST',
-    '/session',
-    501,
-    'building with BuildKit is not supported by this host: set DOCKER_BUILDKIT=0',
-  ],
-  [
     'BuildKit build',
     'POST',
     '/build?version=2&session=x',

@@ -22,7 +22,6 @@ export const otherRoutes: readonly Route<object>[] = [
   ]),
   refusal('POST', '/swarm/init', 'unsupported', NO_SWARM),
   refusal('POST', '/swarm/join', 'unsupported', NO_SWARM),
-  refusal('POST', '/session', 'unsupported', BUILDKIT),
   refusal('POST', '/grpc', 'unsupported', BUILDKIT),
 ];
 

@@ -1,0 +1,97 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { Failure } from '../../../lib/error.ts';
+import { GrpcClient } from '../grpc/client.ts';
+
+/** A connection on which a client lends its files, secrets, credentials and agents to builds: we call its services. */
+export interface ClientSession {
+  readonly id: string;
+  readonly name: string;
+  /** What the client gives to all sessions of one folder; may be empty. */
+  readonly sharedKey: string;
+  /** Whether the client said that it serves a method (`/package.Service/Method`, as it writes it, or without the slash). */
+  has(method: string): boolean;
+  readonly grpc: GrpcClient;
+  /** Aborts (`unavailable`) when the client has gone. */
+  readonly closed: AbortSignal;
+}
+
+/** How long a build waits for a session that its client opens at the same time. */
+const WAIT_MS = 5000;
+const LONGEST_ID = 128;
+const MOST_METHODS = 1000;
+
+/** The sessions that clients have open. https://github.com/moby/buildkit/tree/master/session */
+export class Sessions {
+  readonly #open = new Map<string, ClientSession>();
+  readonly #waiting = new Set<() => void>();
+
+  /** The headers of a request as those of a session. Throws a Failure (`invalid`, `conflict`). */
+  read(headers: IncomingMessage['headersDistinct']): Omit<ClientSession, 'grpc' | 'closed'> {
+    const one = (name: string) => headers[`x-docker-expose-session-${name}`]?.[0] ?? '';
+    const id = one('uuid');
+    if (id === '' || id.length > LONGEST_ID || !/^[\w:.-]+$/.test(id))
+      throw new Failure('invalid', 'SESSION_ID', `invalid session ID "${id.slice(0, LONGEST_ID)}"`);
+    if (this.#open.has(id)) throw new Failure('conflict', 'SESSION_EXISTS', `session ${id} already exists`);
+    const listed = headers['x-docker-expose-session-grpc-method'] ?? [];
+    const methods = new Set(listed.slice(0, MOST_METHODS).map((method) => methodName(method)));
+    return {
+      id,
+      name: one('name'),
+      sharedKey: one('sharedkey'),
+      has: (method) => methods.has(methodName(method)),
+    };
+  }
+
+  /** Keeps a session until its connection closes or `signal` aborts. */
+  async accept(
+    socket: Duplex,
+    session: Omit<ClientSession, 'grpc' | 'closed'>,
+    options: { readonly signal: AbortSignal },
+  ): Promise<void> {
+    const grpc = new GrpcClient(socket);
+    const closed = new AbortController();
+    const stop = () => grpc.close();
+    options.signal.addEventListener('abort', stop, { once: true });
+    this.#open.set(session.id, { ...session, grpc, closed: closed.signal });
+    for (const look of [...this.#waiting]) look();
+    try {
+      if (options.signal.aborted) stop();
+      await grpc.closed;
+    } finally {
+      this.#open.delete(session.id);
+      options.signal.removeEventListener('abort', stop);
+      closed.abort(new Failure('unavailable', 'CLIENT_GONE', 'the client closed its session'));
+    }
+  }
+
+  /** The session with this ID; waits some seconds for one that is just being opened. Throws a Failure (`not-found`). */
+  async find(id: string, { signal }: { readonly signal: AbortSignal }): Promise<ClientSession> {
+    const found = this.#open.get(id);
+    if (found) return found;
+    return await new Promise<ClientSession>((resolve, reject) => {
+      const end = (settle: () => void) => {
+        clearTimeout(timer);
+        this.#waiting.delete(look);
+        signal.removeEventListener('abort', stop);
+        settle();
+      };
+      const look = () => {
+        const session = this.#open.get(id);
+        if (session) end(() => resolve(session));
+      };
+      const stop = () => end(() => reject(signal.reason));
+      const timer = setTimeout(() => {
+        const name = id.slice(0, LONGEST_ID);
+        end(() => reject(new Failure('not-found', 'NO_SESSION', `no active session for ${name}`)));
+      }, WAIT_MS);
+      this.#waiting.add(look);
+      signal.addEventListener('abort', stop, { once: true });
+      if (signal.aborted) stop();
+    });
+  }
+}
+
+function methodName(method: string): string {
+  return method.replace(/^\//, '').toLowerCase();
+}
