@@ -85,7 +85,7 @@ function startHost(requests: BuildRequest[] = []): Promise<TestHost> {
         if (options.dockerfile === 'Bad')
           throw new Failure('invalid', 'DOCKERFILE', 'dockerfile parse error line 2: unknown instruction: BOGUS');
         const step = { index: 0, stage: 0, stageName: undefined, line: 1, text: 'FROM scratch' };
-        await emit({ type: 'plan', steps: [step] });
+        await emit({ type: 'plan', steps: [step], stages: 1 });
         await emit({ type: 'step-start', step: 0, at: 0 });
         if (options.target === 'fails')
           throw new Failure('invalid', 'RUN_FAILED', "The command '/bin/sh -c exit 3' returned a non-zero code: 3", {

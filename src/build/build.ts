@@ -24,7 +24,7 @@ export async function runBuild(outer: BuildSession): Promise<BuiltImage> {
   const session: BuildSession = { ...outer, signal: AbortSignal.any([outer.signal, stop.signal]) };
   const { plan } = session;
   const numbering = numberSteps(session);
-  await session.emit({ type: 'plan', steps: numbering.steps });
+  await session.emit({ type: 'plan', steps: numbering.steps, stages: plan.stages.length });
   if (!session.options.lint)
     for (const warning of plan.dockerfile.warnings) await session.emit({ type: 'warning', message: warning.message });
   const syntax = plan.dockerfile.directives.syntax?.value;
@@ -109,10 +109,12 @@ function numberSteps(session: BuildSession): {
     stageName: stage?.name,
     line: instruction.source.line,
     text: instruction.original,
+    ...(stage && instruction === stage.from ? fromOf(stage) : {}),
+    ...heredocOf(instruction),
   });
   const addLate = async (stage: Stage): Promise<number> => {
     const late = [stage.from, ...stage.instructions].map((instruction) => numbered(instruction, stage));
-    await session.emit({ type: 'plan', steps: late });
+    await session.emit({ type: 'plan', steps: late, stages: plan.stages.length });
     return count - late.length;
   };
   for (const instruction of plan.globalInstructions) steps.push(numbered(instruction, undefined));
@@ -126,6 +128,17 @@ function numberSteps(session: BuildSession): {
   const index = count++;
   steps.push({ index, stage: plan.target.index, stageName: plan.target.name, line: 0, text });
   return { steps, first, labels: index, addLate };
+}
+
+function fromOf({ base }: Stage): Pick<StepInfo, 'from'> {
+  return base.kind === 'image' || base.kind === 'context' ? { from: base } : {};
+}
+
+function heredocOf({ kind, heredocs }: Instruction): Pick<StepInfo, 'heredoc'> {
+  const [only, second] = heredocs;
+  if (kind !== 'RUN' || !only || second) return {};
+  const [first = '', ...rest] = only.content.trim().split(/\r?\n/);
+  return { heredoc: rest.length === 0 ? first : `${first}...` };
 }
 
 /** `--label`: one more step after the target's last instruction, its values taken as they are. */

@@ -65,6 +65,11 @@ export function repositoryName(reference: Reference): string {
   return `${reference.registry}/${reference.path}`;
 }
 
+/** Name, tag and digest, the registry always stated: `docker.io/library/debian:bookworm`. */
+export function completeReference(reference: Reference): string {
+  return `${repositoryName(reference)}${suffixOf(reference)}`;
+}
+
 /** `registry/path`, as people read it: `debian`, `user/app`, `localhost:5000/x`. */
 export function familiarName(reference: Reference): string {
   if (reference.registry !== DEFAULT_REGISTRY) return `${reference.registry}/${reference.path}`;
@@ -75,9 +80,11 @@ export function familiarName(reference: Reference): string {
 
 /** Name, tag and digest as people read them: `debian:bookworm`, `debian@sha256:...`. */
 export function familiarReference(reference: Reference): string {
-  const tag = reference.tag === undefined ? '' : `:${reference.tag}`;
-  const digest = reference.digest === undefined ? '' : `@${reference.digest}`;
-  return `${familiarName(reference)}${tag}${digest}`;
+  return `${familiarName(reference)}${suffixOf(reference)}`;
+}
+
+function suffixOf({ tag, digest }: Reference): string {
+  return `${tag === undefined ? '' : `:${tag}`}${digest === undefined ? '' : `@${digest}`}`;
 }
 
 /** Whether a bare tag is well formed. */

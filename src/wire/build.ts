@@ -65,6 +65,10 @@ export interface StepInfo {
   readonly line: number;
   /** The instruction as written, continuation lines joined. */
   readonly text: string;
+  /** What FROM begins with, its variables replaced; left out for other instructions, scratch and stages. */
+  readonly from?: { readonly kind: 'image' | 'context'; readonly name: string };
+  /** The first line of a RUN's only heredoc, `...` behind it when there are more. */
+  readonly heredoc?: string;
 }
 
 /**
@@ -72,8 +76,11 @@ export interface StepInfo {
  * drawings of it. Steps of parallel stages may interleave; `at` is milliseconds since the epoch.
  */
 export type BuildEvent =
-  /** First of all; and again with further steps, when a base image's trigger needs a stage that nothing in the file does. */
-  | { readonly type: 'plan'; readonly steps: readonly StepInfo[] }
+  /**
+   * First of all; and again with further steps, when a base image's trigger needs a stage that nothing in the file does.
+   * `stages` is how many the file has, needed or not.
+   */
+  | { readonly type: 'plan'; readonly steps: readonly StepInfo[]; readonly stages: number }
   | { readonly type: 'context'; readonly current: number; readonly files: number }
   | { readonly type: 'step-start'; readonly step: number; readonly at: number }
   /** Said after step-start and before step-done, when the result came from the cache. */

@@ -16,7 +16,7 @@ function plan(...texts: string[]): BuildEvent {
     line: index + 1,
     text,
   });
-  return { type: 'plan', steps: texts.map(step) };
+  return { type: 'plan', steps: texts.map(step), stages: 1 };
 }
 
 function draw(style: BuildStyle, events: readonly BuildEvent[], failed = false): ProgressLine[] {

@@ -16,7 +16,7 @@ function plan(...texts: string[]): BuildEvent {
     line: index + 1,
     text,
   });
-  return { type: 'plan', steps: texts.map(step) };
+  return { type: 'plan', steps: texts.map(step), stages: 1 };
 }
 
 function watch(columns = 40, rows = 12) {

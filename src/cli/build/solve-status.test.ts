@@ -10,7 +10,7 @@ const step = (index: number, text: string, stageName?: string) => ({
   line: index + 1,
   text,
 });
-const plan: BuildEvent = { type: 'plan', steps: [step(0, 'FROM scratch', 'base'), step(1, 'RUN make')] };
+const plan: BuildEvent = { type: 'plan', steps: [step(0, 'FROM scratch', 'base'), step(1, 'RUN make')], stages: 2 };
 const decode = (text: string | undefined) => Buffer.from(text ?? '', 'base64').toString();
 
 test('steps are vertices that keep their digest and name', () => {

@@ -1,0 +1,252 @@
+/**
+ * Attributes of BuildKit's Dockerfile frontend as options of a build. Their names and values:
+ * https://github.com/moby/buildkit/blob/master/frontend/dockerui/config.go
+ */
+import { Failure } from '../../../lib/error.ts';
+import type { BuildOptions, BuildResources } from '../../../wire/build.ts';
+import type { Ulimit } from '../../../wire/container.ts';
+
+export interface FrontendInput {
+  readonly attrs: ReadonlyMap<string, string>;
+  /** Names of images and caches in registries. */
+  readonly cacheFrom: readonly string[];
+  /** The cache of the result is to be kept in its config. */
+  readonly inlineCache: boolean;
+  readonly entitlements: readonly string[];
+}
+
+export interface FrontendOptions {
+  readonly options: BuildOptions;
+  /** Names of the client's folders. The Dockerfile comes from its folder even when the context is remote, if `asked`. */
+  readonly contextName: string;
+  readonly dockerfileFolder: { readonly name: string; readonly asked: boolean };
+  /** `context:NAME`, by name. */
+  readonly named: ReadonlyMap<string, NamedSource>;
+  /** What is asked for in place of a result: `frontend.lint`, `frontend.targets`, ... */
+  readonly request: string | undefined;
+  /** What the build goes without, for people. */
+  readonly warnings: readonly string[];
+}
+
+export type NamedSource =
+  | { readonly kind: 'image'; readonly reference: string }
+  | { readonly kind: 'remote'; readonly url: string }
+  | { readonly kind: 'local'; readonly name: string; readonly sharedKey: string };
+
+/** Attributes that are read, and those that change nothing here: names or beginnings of names. */
+const KNOWN = new Set(
+  `filename target platform no-cache image-resolve-mode force-network-mode add-hosts shm-size ulimit cgroup-parent hostname
+  memory memswap cpushares cpuperiod cpuquota cpusetcpus cpusetmems context contextkey dockerfilekey contextsubdir
+  cache-from cache-imports multi-platform requestid frontend.caps cmdline source input:context`.split(/\s+/),
+);
+const KNOWN_BEGINNINGS = ['build-arg:', 'label:', 'context:', 'attest:', 'vcs:', 'sharedkey:', 'local-sessionid:'];
+
+/**
+ * Options of a build from the attributes of its frontend. An attribute that nobody here knows may change the result: it is
+ * refused by name, as is what this host cannot do. Throws Failure.
+ */
+export function readAttributes({ attrs, cacheFrom, inlineCache, entitlements }: FrontendInput): FrontendOptions {
+  for (const name of attrs.keys()) {
+    if (!KNOWN.has(name) && !KNOWN_BEGINNINGS.some((beginning) => name.startsWith(beginning)))
+      throw new Failure(
+        'unsupported',
+        'BUILDKIT_ATTRIBUTE',
+        `the frontend attribute ${name} is not supported by this host`,
+      );
+  }
+  const buildArgs = beginningWith(attrs, 'build-arg:');
+  const hostname = attrs.get('hostname');
+  const noCache = attrs.get('no-cache');
+  const contextName = attrs.get('contextkey') ?? 'context';
+  const subfolder = attrs.get('contextsubdir');
+  const options: BuildOptions = {
+    dockerfile: attrs.get('filename') || 'Dockerfile',
+    tags: [],
+    remote: remoteOf(attrs.get(contextName) ?? attrs.get('context'), subfolder),
+    quiet: false,
+    noCache: noCache === '',
+    noCacheFilter: commas(noCache),
+    cacheFrom: [
+      ...new Set([...cacheFrom, ...commas(attrs.get('cache-from')), ...importsOf(attrs.get('cache-imports'))]),
+    ],
+    inlineCache: inlineCache || isTrue(buildArgs['BUILDKIT_INLINE_CACHE']),
+    keepImage: false,
+    verify: false,
+    pull: isPulling(attrs.get('image-resolve-mode')),
+    remove: true,
+    forceRemove: true,
+    buildArgs: hostname === undefined ? buildArgs : { BUILDKIT_SANDBOX_HOSTNAME: hostname, ...buildArgs },
+    labels: beginningWith(attrs, 'label:'),
+    target: attrs.get('target') || undefined,
+    platform: platformOf(attrs),
+    networkMode: networkOf(attrs.get('force-network-mode'), entitlements),
+    extraHosts: commas(attrs.get('add-hosts')).map(hostEntry),
+    squash: false,
+    lint: true,
+    allow: allowed(entitlements),
+    resources: resourcesOf(attrs),
+    explain: false,
+  };
+  return {
+    options,
+    contextName,
+    dockerfileFolder: { name: attrs.get('dockerfilekey') ?? 'dockerfile', asked: attrs.has('dockerfilekey') },
+    named: namedOf(attrs),
+    request: attrs.get('requestid'),
+    warnings: attestationWarnings(attrs),
+  };
+}
+
+function beginningWith(attrs: ReadonlyMap<string, string>, beginning: string): Record<string, string> {
+  const found = [...attrs].filter(([name]) => name.startsWith(beginning));
+  return Object.fromEntries(found.map(([name, value]) => [name.slice(beginning.length), value]));
+}
+
+/** Fields of a line of CSV: of what is listed here only words in quotes could have a comma. */
+function commas(line: string | undefined): string[] {
+  return (line ?? '').split(',').flatMap((word) => word.trim().replace(/^"(.*)"$/, '$1') || []);
+}
+
+const isTrue = (text: string | undefined) => /^(1|t|true)$/i.test(text ?? '');
+
+function remoteOf(context: string | undefined, subfolder: string | undefined): string | undefined {
+  if (context === undefined || context === '') return undefined;
+  if (!subfolder) return context;
+  throw new Failure(
+    'unsupported',
+    'BUILDKIT_ATTRIBUTE',
+    'the frontend attribute contextsubdir is not supported by this host',
+    {
+      hint: `name the folder in the URL: ${context}#:${subfolder}`,
+    },
+  );
+}
+
+function importsOf(text: string | undefined): string[] {
+  if (!text) return [];
+  let entries: unknown;
+  try {
+    entries = JSON.parse(text);
+  } catch {
+    throw invalid('cache-imports', text);
+  }
+  if (!Array.isArray(entries)) throw invalid('cache-imports', text);
+  return entries.flatMap((entry: { Type?: unknown; Attrs?: Record<string, unknown> | null } | null) =>
+    entry?.Type === 'registry' && typeof entry.Attrs?.['ref'] === 'string' ? entry.Attrs['ref'] : [],
+  );
+}
+
+function isPulling(mode: string | undefined): boolean {
+  if (mode === undefined || mode === '' || mode === 'default' || mode === 'local') return false;
+  if (mode === 'pull') return true;
+  throw invalid('image-resolve-mode', mode);
+}
+
+function platformOf(attrs: ReadonlyMap<string, string>): string | undefined {
+  const [platform, second] = commas(attrs.get('platform'));
+  if (second !== undefined)
+    throw new Failure(
+      'unsupported',
+      'MULTI_PLATFORM',
+      'multiple platforms feature is currently not supported by this host',
+      {
+        hint: 'build each platform by itself',
+      },
+    );
+  return platform;
+}
+
+function networkOf(mode: string | undefined, entitlements: readonly string[]): string | undefined {
+  if (mode === undefined || mode === '' || mode === 'sandbox' || mode === 'default') return undefined;
+  if (mode === 'none') return mode;
+  if (mode !== 'host') throw new Failure('invalid', 'NETWORK_MODE', `invalid netmode ${mode}`);
+  if (entitlements.includes('network.host')) return mode;
+  throw new Failure('denied', 'NETWORK_HOST', 'network.host is not allowed');
+}
+
+/** `name=address` as Docker's own API writes it. */
+function hostEntry(entry: string): string {
+  const at = entry.indexOf('=');
+  if (at < 1)
+    throw new Failure('invalid', 'ADD_HOSTS', `failed to parse additional hosts: invalid key-value pair ${entry}`);
+  return `${entry.slice(0, at)}:${entry.slice(at + 1)}`;
+}
+
+function allowed(entitlements: readonly string[]): string[] {
+  const unknown = entitlements.find((name) => name !== 'security.insecure' && name !== 'network.host');
+  if (unknown === undefined) return [...entitlements];
+  throw new Failure('unsupported', 'ENTITLEMENT_UNKNOWN', `the entitlement ${unknown} is not supported by this host`);
+}
+
+function resourcesOf(attrs: ReadonlyMap<string, string>): BuildResources {
+  const whole = (name: string) => {
+    const text = attrs.get(name) ?? '';
+    if (text === '') return 0;
+    if (!/^-?\d{1,15}$/.test(text)) throw invalid(name, text);
+    return Number(text);
+  };
+  return {
+    memory: whole('memory'),
+    memorySwap: whole('memswap'),
+    cpuShares: whole('cpushares'),
+    cpuPeriod: whole('cpuperiod'),
+    cpuQuota: whole('cpuquota'),
+    cpusetCpus: attrs.get('cpusetcpus') ?? '',
+    cpusetMems: attrs.get('cpusetmems') ?? '',
+    shmSize: whole('shm-size'),
+    ulimits: commas(attrs.get('ulimit')).map(ulimitOf),
+    cgroupParent: attrs.get('cgroup-parent') ?? '',
+  };
+}
+
+function ulimitOf(text: string): Ulimit {
+  const [, name, soft, hard = soft] = /^(\w+)=(-?\d{1,15})(?::(-?\d{1,15}))?$/.exec(text) ?? [];
+  if (name === undefined) throw invalid('ulimit', text);
+  return { Name: name, Soft: Number(soft), Hard: Number(hard) };
+}
+
+function namedOf(attrs: ReadonlyMap<string, string>): Map<string, NamedSource> {
+  const named = new Map<string, NamedSource>();
+  for (const [key, value] of Object.entries(beginningWith(attrs, 'context:'))) {
+    const name = key.replace(/::[^:]*$/, ''); // `::linux/amd64` says for which platform it is
+    named.set(name, namedSource(name, value, attrs.get(`sharedkey:localdir:${key}`) ?? ''));
+  }
+  return named;
+}
+
+function namedSource(name: string, value: string, sharedKey: string): NamedSource {
+  const [scheme = ''] = value.split(':', 1);
+  const rest = value.slice(scheme.length + 1);
+  if (scheme === 'docker-image') return { kind: 'image', reference: rest.replace(/^\/\//, '') };
+  if (scheme === 'local') return { kind: 'local', name: rest, sharedKey };
+  if (['http', 'https', 'git', 'ssh'].includes(scheme) || value.startsWith('git@'))
+    return { kind: 'remote', url: value };
+  const hints: Readonly<Record<string, string>> = {
+    'oci-layout': 'load the image, and name it as docker-image://NAME',
+    input: 'build the other target first, and name its image as docker-image://NAME',
+  };
+  const hint = hints[scheme];
+  throw new Failure(
+    'unsupported',
+    'CONTEXT_SOURCE',
+    `unsupported context source ${scheme} for ${name}`,
+    hint === undefined ? {} : { hint },
+  );
+}
+
+/** Like Docker with its own image store, which has no place for attestations. */
+function attestationWarnings(attrs: ReadonlyMap<string, string>): string[] {
+  const asked = Object.entries(beginningWith(attrs, 'attest:')).filter(
+    ([, value]) => !commas(value).some((part) => part === 'disabled=true') && value !== 'false',
+  );
+  const names = asked.map(([name]) => name).sort();
+  return names.length === 0 ? [] : [`attestations are not kept by this host: ${names.join(', ')}`];
+}
+
+function invalid(name: string, value: string): Failure {
+  return new Failure(
+    'invalid',
+    'BUILDKIT_ATTRIBUTE',
+    `invalid value "${value.slice(0, 200)}" of the frontend attribute ${name}`,
+  );
+}

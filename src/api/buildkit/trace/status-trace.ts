@@ -1,0 +1,144 @@
+import type { BuildEvent, StepInfo } from '../../../wire/build.ts';
+import { placeIn, type ReadDockerfile } from './place.ts';
+import type { OpenVertex, Vertexes } from './vertexes.ts';
+import { failureWords, imageName, isShown, stepName } from './words.ts';
+
+type LintEvent = Extract<BuildEvent, { type: 'lint' }>;
+
+export interface StatusTraceOptions {
+  readonly vertexes: Vertexes;
+  /** The Dockerfile, for the places that warnings are about; undefined while nobody has read it. */
+  readonly dockerfile: () => ReadDockerfile | undefined;
+}
+
+/** A step as it is shown: FROM of one image is one vertex, however many stages begin with it. */
+interface ShownStep {
+  readonly vertex: OpenVertex;
+  /** What FROM does before its image is there. */
+  readonly metadata: OpenVertex | undefined;
+}
+
+/** Draws the events of a build as BuildKit's vertexes. */
+export class StatusTrace {
+  readonly #options: StatusTraceOptions;
+  readonly #shown = new Map<number, ShownStep>();
+  readonly #bases = new Map<string, ShownStep>();
+  readonly #cached = new Set<number>();
+  #hasFailed = false;
+
+  constructor(options: StatusTraceOptions) {
+    this.#options = options;
+  }
+
+  async event(event: BuildEvent): Promise<void> {
+    switch (event.type) {
+      case 'plan':
+        return this.#plan(event.steps, event.stages);
+      case 'step-start':
+        return this.#start(event.step, event.at);
+      case 'step-cached':
+        this.#cached.add(event.step);
+        return;
+      case 'step-triggers':
+        return this.#vertex(event.step, ({ metadata }) => metadata?.end());
+      case 'step-output':
+        return this.#vertex(event.step, ({ vertex }) => vertex.log(event.stream, event.text));
+      case 'step-progress':
+        return this.#vertex(event.step, ({ vertex }) => vertex.progress(event.what, event.current, event.total));
+      case 'step-done':
+        return this.#done(event.step, event.at);
+      case 'step-failed':
+        return this.#failed(event.step, event.message, event.at);
+      case 'warning':
+        return this.#options.vertexes.warn({ short: Buffer.from(event.message) });
+      case 'lint':
+        return this.#lint(event);
+      default:
+        return;
+    }
+  }
+
+  async #plan(steps: readonly StepInfo[], stages: number): Promise<void> {
+    const shown = steps.filter(isShown);
+    const names = namesOf(shown, stages);
+    const added: OpenVertex[] = [];
+    for (const step of shown.toReversed()) this.#plannedBase(step, names, added);
+    let before: StepInfo | undefined;
+    for (const step of shown) {
+      if (!this.#shown.has(step.index)) {
+        const input = before?.stage === step.stage ? this.#shown.get(before.index) : undefined;
+        const inputs = input ? [input.vertex.vertex.digest] : [];
+        const vertex = this.#options.vertexes.make(names.get(step) ?? step.text, inputs);
+        added.push(vertex);
+        this.#shown.set(step.index, { vertex, metadata: undefined });
+      }
+      before = step;
+    }
+    await this.#options.vertexes.announce(added);
+  }
+
+  /** FROM of an image bears the name that it has in the last stage, which is the target's as a rule. */
+  #plannedBase(step: StepInfo, names: ReadonlyMap<StepInfo, string>, added: OpenVertex[]): void {
+    if (!step.from) return;
+    const { kind, name } = step.from;
+    const key = `${kind} ${name}`;
+    const { vertexes } = this.#options;
+    let known = this.#bases.get(key);
+    if (!known) {
+      const metadata = kind === 'image' ? vertexes.make(`[internal] load metadata for ${imageName(name)}`) : undefined;
+      known = { metadata, vertex: vertexes.make(names.get(step) ?? step.text) };
+      this.#bases.set(key, known);
+      added.push(...(metadata ? [metadata] : []), known.vertex);
+    }
+    this.#shown.set(step.index, known);
+  }
+
+  async #start(step: number, at: number): Promise<void> {
+    const shown = this.#shown.get(step);
+    await (shown?.metadata ?? shown?.vertex)?.begin(at);
+  }
+
+  /** Does something with a step's vertex, which then has begun. */
+  async #vertex(step: number, act: (shown: ShownStep) => Promise<void> | undefined): Promise<void> {
+    const shown = this.#shown.get(step);
+    if (!shown) return;
+    await shown.metadata?.end();
+    await shown.vertex.begin();
+    await act(shown);
+  }
+
+  async #done(step: number, at: number): Promise<void> {
+    const shown = this.#shown.get(step);
+    if (!shown) return;
+    await shown.metadata?.end('done', at);
+    await shown.vertex.begin(at);
+    await shown.vertex.end(this.#cached.has(step) ? 'cached' : 'done', at);
+  }
+
+  /** The first failure stops the other steps, whose failures are no news. */
+  async #failed(step: number, message: string, at: number): Promise<void> {
+    const shown = this.#shown.get(step);
+    const how = this.#hasFailed ? 'cancelled' : { error: failureWords(message) };
+    this.#hasFailed = true;
+    if (shown?.metadata?.isOpen) await shown.metadata.end(how, at);
+    else await shown?.vertex.end(how, at);
+  }
+
+  async #lint({ rule, message, page, line, endLine }: LintEvent): Promise<void> {
+    const dockerfile = this.#options.dockerfile();
+    await this.#options.vertexes.warn({
+      short: Buffer.from(`${rule}: ${message} (line ${line})`),
+      url: page,
+      ...(dockerfile ? placeIn(dockerfile, { line, endLine }) : {}),
+    });
+  }
+}
+
+/** Names of steps that are shown, numbered in each stage. */
+function namesOf(shown: readonly StepInfo[], stages: number): ReadonlyMap<StepInfo, string> {
+  const byStage = Map.groupBy(shown, ({ stage }) => stage);
+  const numbered = [...byStage.values()].flatMap((own) =>
+    own.map((step, index) => [step, stepName(step, { index: index + 1, total: own.length, stages })] as const),
+  );
+  return new Map(numbered);
+}
