@@ -38,6 +38,8 @@ export interface BuildBackend {
   build(request: BuildRequest): Promise<{ image: string }>;
   /** Says what rules find in the Dockerfile, and builds nothing. */
   check(request: BuildRequest): Promise<void>;
+  /** Makes the result of a build an image of people, not of the build cache, with these further names. */
+  keep(image: string, names: readonly Reference[]): Promise<void>;
   pruneCache(
     options: CallOptions & CachePruneQuery,
   ): Promise<{ CachesDeleted: string[] | null; SpaceReclaimed: number }>;
@@ -76,6 +78,8 @@ export interface BuildRequest extends CallOptions {
   readonly lent: LentToBuild;
   readonly registryAuth: AskRegistryAuth;
   readonly emit: Emit<BuildEvent>;
+  /** Is given the Dockerfile before it is parsed. */
+  readonly sawDockerfile?: (content: Uint8Array) => void;
 }
 
 /** What RUN steps may ask of the client, by ID. It stays in memory and is never told. */

@@ -1,3 +1,4 @@
+import type { Reference } from '../../oci/reference.ts';
 import { collect } from '../../store/collect.ts';
 import type { PruneQuery } from './build-cache.ts';
 import type { BuildHistory } from './build-history.ts';
@@ -51,6 +52,14 @@ export class BuildCases {
 
   check(request: BuildImageRequest): Promise<void> {
     return checkBuild(this.#parts, request);
+  }
+
+  async keep(image: string, names: readonly Reference[]): Promise<void> {
+    const { store, tag, cache } = this.#parts;
+    const { id } = store.images.resolve(image);
+    store.cacheSpace.keepResult(id);
+    for (const name of names) tag(id, name);
+    cache.hold();
   }
 
   pruneCache(query: PruneQuery): Promise<{ CachesDeleted: string[] | null; SpaceReclaimed: number }> {

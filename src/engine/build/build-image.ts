@@ -43,6 +43,7 @@ export interface BuildImageRequest {
   /** What the client has for a registry host. */
   readonly registryAuth: AskRegistryAuth;
   readonly emit: (event: BuildEvent) => Promise<void>;
+  readonly sawDockerfile?: (content: Uint8Array) => void;
   readonly signal: AbortSignal;
 }
 
@@ -159,6 +160,7 @@ async function prepare(
   const packed = request.packed && (await unpack(request.packed, scope, sources));
   const contexts = namedContexts(request.named, scope, { ...sources, packed });
   const { context, dockerfile } = await openContext(request.context, scope, { ...sources, packed });
+  request.sawDockerfile?.(dockerfile);
   const locate = (error: unknown) => withExcerpt(error, options.dockerfile, dockerfile);
   try {
     const platform = options.platform ? parsePlatform(options.platform) : hostPlatform();

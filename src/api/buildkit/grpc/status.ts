@@ -1,12 +1,22 @@
 /** How a call of gRPC ended, and what that is as a Failure. https://grpc.io/docs/guides/status-codes/ */
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2';
-import { type ErrorKind, Failure, isFailure, messageOf } from '../../../lib/error.ts';
+import { type ErrorKind, Failure, type FailureDetail, isFailure, messageOf } from '../../../lib/error.ts';
 
 export interface GrpcStatus {
   readonly code: number;
   readonly message: string;
   /** A google.rpc.Status with typed details. */
   readonly details?: Uint8Array | undefined;
+}
+
+/** A failure with more to tell to a peer than kind and message: `details` is a google.rpc.Status. */
+export class DetailedFailure extends Failure {
+  readonly details: Uint8Array;
+
+  constructor(kind: ErrorKind, code: string, message: string, detail: FailureDetail & { details: Uint8Array }) {
+    super(kind, code, message, detail);
+    this.details = detail.details;
+  }
 }
 
 export const OK = 0;
@@ -36,7 +46,8 @@ const DETAIL_BYTES = 32 << 10;
 
 /** The status of anything that was thrown. */
 export function statusOf(error: unknown): GrpcStatus {
-  return { code: isFailure(error) ? CODES[error.kind] : UNKNOWN, message: messageOf(error) };
+  const details = error instanceof DetailedFailure ? error.details : undefined;
+  return { code: isFailure(error) ? CODES[error.kind] : UNKNOWN, message: messageOf(error), details };
 }
 
 /** A status as trailers. */

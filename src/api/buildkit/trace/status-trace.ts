@@ -3,6 +3,7 @@ import { placeIn, type ReadDockerfile } from './place.ts';
 import type { OpenVertex, Vertexes } from './vertexes.ts';
 import { failureWords, imageName, isShown, stepName } from './words.ts';
 
+type Base = NonNullable<StepInfo['from']>;
 type LintEvent = Extract<BuildEvent, { type: 'lint' }>;
 
 export interface StatusTraceOptions {
@@ -61,36 +62,34 @@ export class StatusTrace {
   async #plan(steps: readonly StepInfo[], stages: number): Promise<void> {
     const shown = steps.filter(isShown);
     const names = namesOf(shown, stages);
-    const added: OpenVertex[] = [];
-    for (const step of shown.toReversed()) this.#plannedBase(step, names, added);
+    // FROM of an image bears the name that it has in the last stage, which is the target's as a rule.
+    for (const step of shown.toReversed()) if (step.from) this.#plannedBase(step, step.from, names);
+    const added = new Set<OpenVertex>();
     let before: StepInfo | undefined;
     for (const step of shown) {
-      if (!this.#shown.has(step.index)) {
-        const input = before?.stage === step.stage ? this.#shown.get(before.index) : undefined;
-        const inputs = input ? [input.vertex.vertex.digest] : [];
-        const vertex = this.#options.vertexes.make(names.get(step) ?? step.text, inputs);
-        added.push(vertex);
-        this.#shown.set(step.index, { vertex, metadata: undefined });
-      }
+      const input = before?.stage === step.stage ? this.#shown.get(before.index) : undefined;
+      const inputs = input ? [input.vertex.vertex.digest] : [];
+      const own = this.#shown.get(step.index) ?? {
+        vertex: this.#options.vertexes.make(names.get(step) ?? step.text, inputs),
+        metadata: undefined,
+      };
+      this.#shown.set(step.index, own);
+      if (own.metadata) added.add(own.metadata);
+      added.add(own.vertex);
       before = step;
     }
-    await this.#options.vertexes.announce(added);
+    await this.#options.vertexes.announce([...added]);
   }
 
-  /** FROM of an image bears the name that it has in the last stage, which is the target's as a rule. */
-  #plannedBase(step: StepInfo, names: ReadonlyMap<StepInfo, string>, added: OpenVertex[]): void {
-    if (!step.from) return;
-    const { kind, name } = step.from;
-    const key = `${kind} ${name}`;
+  #plannedBase(step: StepInfo, { kind, name }: Base, names: ReadonlyMap<StepInfo, string>): void {
     const { vertexes } = this.#options;
-    let known = this.#bases.get(key);
-    if (!known) {
-      const metadata = kind === 'image' ? vertexes.make(`[internal] load metadata for ${imageName(name)}`) : undefined;
-      known = { metadata, vertex: vertexes.make(names.get(step) ?? step.text) };
-      this.#bases.set(key, known);
-      added.push(...(metadata ? [metadata] : []), known.vertex);
-    }
-    this.#shown.set(step.index, known);
+    const key = `${kind} ${name}`;
+    const base = this.#bases.get(key) ?? {
+      metadata: kind === 'image' ? vertexes.make(`[internal] load metadata for ${imageName(name)}`) : undefined,
+      vertex: vertexes.make(names.get(step) ?? step.text),
+    };
+    this.#bases.set(key, base);
+    this.#shown.set(step.index, base);
   }
 
   async #start(step: number, at: number): Promise<void> {
