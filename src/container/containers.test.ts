@@ -286,6 +286,42 @@ describe('containers', { skip }, () => {
     assert.throws(() => execs.create(container, { Cmd: ['true'] }), { message: /is not running$/ });
   });
 
+  test('execs: the runtime waits from their creation, for a few and a while', async () => {
+    const { id } = await host.containers.create(host.request({ Cmd: ['sh', '-c', 'sleep 100'] }));
+    await host.containers.start(id, { signal });
+    const { execs } = host.containers;
+    const container = host.containers.find(id);
+    const create = () => execs.create(container, { Cmd: ['sh', '-c', 'echo $PPID'], AttachStdout: true });
+    const waiting = () => readdirSync(host.runFolder).length;
+    const until = async (count: number) => {
+      for (let i = 0; i < 400 && waiting() !== count; i++) await sleep(10);
+      assert.equal(waiting(), count);
+    };
+    const start = async (exec: string) => {
+      const { output } = await execs.attach(exec, { signal });
+      return unframed(await output.toArray());
+    };
+    const [first = '', ...more] = Array.from({ length: 6 }, create);
+    await until(4);
+    assert.equal(await start(first), '0\n');
+    await until(0); // given up
+    for (const exec of more) assert.equal(await start(exec), '0\n');
+
+    const paused = create();
+    await until(1);
+    await host.containers.pause(id, { signal });
+    assert.match(await start(paused), /paused/);
+    await host.containers.unpause(id, { signal });
+    const across = create();
+    await until(1);
+    await host.containers.restart(id, { seconds: 0, signalName: undefined, signal });
+    assert.equal(await start(across), '0\n');
+    create();
+    await until(1);
+    await host.containers.remove(id, { force: true, volumes: true, signal });
+    await until(0);
+  });
+
   test('top and stats', { skip: existsSync('/bin/ps') ? false : 'needs ps' }, async () => {
     const { id } = await host.containers.create(
       host.request({ Cmd: ['sleep', '100'] }, { NetworkMode: 'bridge', Memory: 32 << 20 }),

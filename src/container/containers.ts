@@ -364,6 +364,7 @@ export class Containers implements AsyncDisposable {
   /** Stops all containers, or leaves them to the next host. Those with a restart policy start again with that one. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing = true;
+    await this.execs[Symbol.asyncDispose]();
     const signal = AbortSignal.timeout(60_000);
     const stopped = this.all().map((container) =>
       container.inTurn(async () => {

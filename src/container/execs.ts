@@ -2,14 +2,16 @@ import { randomBytes } from 'node:crypto';
 import { PassThrough } from 'node:stream';
 import { containerCapabilities } from '../host/capabilities.ts';
 import { processSpec } from '../host/spec.ts';
-import { Failure, isFailure, messageOf } from '../lib/error.ts';
+import { cancelled, Failure, isFailure, messageOf } from '../lib/error.ts';
 import type { ExecCreateBody, ExecInspect } from '../wire/exec.ts';
 import type { AttachedStreams } from './attach.ts';
 import type { Container } from './container.ts';
 import { processOf } from './container-spec.ts';
+import { ExecPreparations } from './exec-preparations.ts';
 import type { LifecycleNeeds } from './lifecycle.ts';
 import { OutputHub } from './output-hub.ts';
-import { type StartedProcess, startProcess } from './start-process.ts';
+import type { StartedProcess } from './process-streams.ts';
+import { type PreparedProcess, prepareExec } from './start-process.ts';
 import { resolveUser } from './user.ts';
 
 type ExecPhase =
@@ -40,12 +42,14 @@ const KEPT_MS = 5 * 60_000;
 const STREAM_GRACE_MS = 2000;
 
 /** Further processes in running containers. They are forgotten with their container, or some minutes after their end. */
-export class Execs {
+export class Execs implements AsyncDisposable {
   readonly #needs: LifecycleNeeds;
   readonly #execs = new Map<string, Exec>();
+  readonly #preparations: ExecPreparations;
 
   constructor(needs: LifecycleNeeds) {
     this.#needs = needs;
+    this.#preparations = new ExecPreparations(needs);
   }
 
   /** Notes what is to be run; returns the ID. */
@@ -80,6 +84,7 @@ export class Execs {
       phase: { status: 'created' },
       size: undefined,
     });
+    this.#preparations.begin(id, container, streamsOf(body));
     this.#needs.emit(container, `exec_create: ${commandOf(body.Cmd)}`, { execID: id });
     return id;
   }
@@ -187,7 +192,16 @@ export class Execs {
 
   /** Forgets the execs of a container that is removed. */
   forget(container: Container): void {
-    for (const exec of this.#execs.values()) if (exec.container === container) this.#execs.delete(exec.id);
+    for (const exec of this.#execs.values())
+      if (exec.container === container) {
+        this.#execs.delete(exec.id);
+        void this.#preparations.discard(exec.id);
+      }
+  }
+
+  /** Nothing is started any more. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#preparations[Symbol.asyncDispose]();
   }
 
   #begin(exec: Exec): void {
@@ -205,16 +219,9 @@ export class Execs {
     this.#needs.emit(container, `exec_start: ${commandOf(body.Cmd ?? [])}`, { execID: id });
     try {
       refuseRelative(body.WorkingDir ?? '');
-      const process = await startProcess({
-        start: (start) => this.#needs.runtime.exec(start),
-        id: container.id,
-        program: body.Cmd?.[0] ?? '',
-        document: { name: 'process.json', content: this.#processOf(exec) },
-        tty: body.Tty ?? false,
-        stdin: body.AttachStdin ?? false,
-        runFolder: this.#needs.runFolder,
-        signal: options.signal,
-      });
+      const document = this.#processOf(exec);
+      await using prepared = await this.#prepared(exec, options.signal);
+      const process = await prepared.start(document, body.Cmd?.[0] ?? '');
       const size = exec.size ?? options.size ?? sizeOf(body.ConsoleSize);
       if (size) process.resize(size.height, size.width);
       if (input && process.input) {
@@ -226,6 +233,7 @@ export class Execs {
         this.#needs.log.error('cannot follow an exec to its end', { exec: id, why: messageOf(error) });
       });
     } catch (error) {
+      void this.#preparations.discard(id);
       const exitCode = (isFailure(error) ? error.exitCode : undefined) ?? 126;
       exec.phase = { status: 'exited', exitCode, at: Date.now() };
       input?.destroy();
@@ -248,6 +256,13 @@ export class Execs {
     exec.hub.end();
     exec.ended.resolve(exitCode);
     this.#needs.emit(exec.container, 'exec_die', { execID: exec.id, exitCode: String(exitCode) });
+  }
+
+  async #prepared({ id, container, body }: Exec, signal: AbortSignal): Promise<PreparedProcess> {
+    const { runtime, runFolder } = this.#needs;
+    if (signal.aborted) throw cancelled(signal);
+    const ready = await this.#preparations.take(id);
+    return ready ?? prepareExec({ runtime, runFolder, ...streamsOf(body), id: container.id, signal });
   }
 
   #processOf({ container, body }: Exec): Record<string, unknown> {
@@ -286,6 +301,10 @@ function refuseRelative(folder: string): void {
   if (folder === '' || folder.startsWith('/')) return;
   const message = 'OCI runtime exec failed: exec failed: Cwd must be an absolute path: unknown';
   throw new Failure('invalid', 'FOLDER_RELATIVE', message, { exitCode: 126 });
+}
+
+function streamsOf({ Tty, AttachStdin }: ExecCreateBody) {
+  return { tty: Tty ?? false, stdin: AttachStdin ?? false };
 }
 
 /** As Docker's events have it: a space behind a command without arguments. */

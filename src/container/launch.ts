@@ -13,9 +13,10 @@ import { hasInit, initMount } from './init.ts';
 import { type MadeTargets, type MountTarget, makeMountTargets, removeMountTargets } from './mount-targets.ts';
 import type { PlannedMount } from './mounts.ts';
 import { fillVolumes } from './prepare-mounts.ts';
+import type { StartedProcess } from './process-streams.ts';
 import { checkPropagation } from './propagation.ts';
 import { closeSharedMemory, openSharedMemory } from './shared-memory.ts';
-import { type StartedProcess, startProcess } from './start-process.ts';
+import { startProcess } from './start-process.ts';
 
 export interface Launched {
   readonly process: StartedProcess;

@@ -3,7 +3,7 @@ import { openLogFile } from './log-rotation.ts';
 import type { LogSource } from './log-source.ts';
 import type { LogPosition, LogWriter } from './log-writer.ts';
 import { frame } from './output-hub.ts';
-import type { OutputName } from './start-process.ts';
+import type { OutputName } from './process-streams.ts';
 
 export interface LogQuery {
   readonly stdout: boolean;

@@ -2,7 +2,7 @@ import { close, fstatSync, ftruncateSync, open, statSync, write } from 'node:fs'
 import { promisify } from 'node:util';
 import { encodeLines, LINE_LIMIT, pieceEnd } from './log-lines.ts';
 import { packAside, putAside } from './log-rotation.ts';
-import type { OutputName } from './start-process.ts';
+import type { OutputName } from './process-streams.ts';
 
 const openFile = promisify(open);
 const writeFile = promisify(write);

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import type { OutputName } from './start-process.ts';
+import type { OutputName } from './process-streams.ts';
 
 /** What takes output besides attached clients; a promise holds the process back until it resolves. */
 export type OutputSink = (name: OutputName, chunk: Buffer) => Promise<void> | undefined;

@@ -1,35 +1,13 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
-import type { Readable, Writable } from 'node:stream';
-import { listenForTerminal } from '../host/console-socket.ts';
 import { DescriptorStream } from '../host/descriptor-stream.ts';
 import type { HeldProcess, Keeper } from '../host/keeper/keeper-client.ts';
-import { inputPipe, outputPipe } from '../host/pipes.ts';
-import { type ExitStatus, waitForExit } from '../host/reaper.ts';
-import type { RuntimeCall, StartOptions } from '../host/runtime.ts';
+import type { Runtime, RuntimeCall, StartOptions } from '../host/runtime.ts';
 import { Terminal } from '../host/terminal.ts';
 import { Failure } from '../lib/error.ts';
-
-export type OutputName = 'stdout' | 'stderr';
-
-/** A process in a container, with our ends of its streams. */
-export interface StartedProcess {
-  readonly pid: number;
-  readonly exited: Promise<ExitStatus>;
-  /** With a terminal one, named stdout. They end when no process has the other end any more. */
-  readonly outputs: readonly { readonly name: OutputName; readonly source: Readable }[];
-  /** Undefined when standard input is /dev/null. Ending it is end of file for the process, but not on a terminal. */
-  readonly input: Writable | undefined;
-  resize(rows: number, columns: number): void;
-  /** Of a process that survives this host. */
-  readonly kept?: {
-    /** Ends its outputs here, after what was read; what comes later is for the next host. */
-    stopReading(): void;
-    /** After its end: nobody needs its streams any more. */
-    forget(): void;
-  };
-}
+import { Scope } from '../lib/scope.ts';
+import { onTerminal, openStreams, type StartedProcess } from './process-streams.ts';
 
 export interface ProcessStart {
   /** `run` or `exec` of the runtime. */
@@ -53,11 +31,39 @@ export async function startProcess(options: ProcessStart): Promise<StartedProces
   const bundle = mkdtempSync(join(options.runFolder, 'b-'));
   try {
     writeFileSync(join(bundle, options.document.name), JSON.stringify(options.document.content));
-    if (options.keeper) return await startKept(options, options.keeper, bundle);
-    return await (options.tty ? startOnTerminal(options, bundle) : startOnPipes(options, bundle));
+    return await (options.keeper ? startKept(options, options.keeper, bundle) : startHere(options, bundle));
   } finally {
     rmSync(bundle, { recursive: true });
   }
+}
+
+/** An exec without its document, for which the runtime and the streams are ready. Dispose it after the start, too. */
+export interface PreparedProcess extends AsyncDisposable {
+  /** True when the runtime has ended without being asked: start another one. */
+  readonly hasEnded: boolean;
+  /** `program` is what is to be executed, for messages. Call it once. */
+  start(document: unknown, program: string): Promise<StartedProcess>;
+}
+
+/** Starts the runtime for one more process in a running container; see `Runtime.prepareExec`. */
+export async function prepareExec(
+  options: Pick<ProcessStart, 'id' | 'tty' | 'stdin' | 'runFolder' | 'signal'> & { readonly runtime: Runtime },
+): Promise<PreparedProcess> {
+  await using scope = new Scope();
+  const bundle = mkdtempSync(join(options.runFolder, 'b-'));
+  scope.defer(() => rmSync(bundle, { recursive: true }));
+  const streams = scope.use(openStreams(bundle, options));
+  const { id, runtime } = options;
+  const { stdio, consoleSocket } = streams;
+  const exec = scope.use(await runtime.prepareExec({ id, bundle, stdio, consoleSocket }));
+  const owned = scope.move();
+  return {
+    get hasEnded() {
+      return exec.hasEnded;
+    },
+    start: async (document, program) => streams.take(await exec.start(document, program)),
+    [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose](),
+  };
 }
 
 /** The process that a keeper keeps, with streams of our own; input that was ended is ended for good. */
@@ -101,57 +107,13 @@ async function startKept(options: ProcessStart, keeper: Keeper, bundle: string):
     process = started.process;
     return started.exitCode;
   };
-  await start({ id, program, bundle, stdio, ...(consoleSocket === undefined ? {} : { consoleSocket }), signal });
+  await start({ id, program, bundle, stdio, consoleSocket, signal });
   if (!process) throw new Failure('internal', 'KEEPER_SILENT', 'the keeper started nothing');
   return heldProcess(process);
 }
 
-async function startOnTerminal({ start, id, program, signal }: ProcessStart, bundle: string): Promise<StartedProcess> {
-  using socket = listenForTerminal(join(bundle, 'console'), { signal });
-  const pid = await start({
-    id,
-    program,
-    bundle,
-    stdio: ['ignore', 'ignore', 'ignore'],
-    consoleSocket: socket.path,
-    signal,
-  });
-  const exited = waitForExit(pid);
-  return onTerminal(pid, exited, new Terminal(await socket.terminal));
-}
-
-function onTerminal(pid: number, exited: Promise<ExitStatus>, terminal: Terminal): StartedProcess {
-  return {
-    pid,
-    exited,
-    outputs: [{ name: 'stdout', source: terminal }],
-    input: terminal,
-    resize: (rows, columns) => terminal.resize(rows, columns),
-  };
-}
-
-async function startOnPipes(
-  { start, id, program, stdin, signal }: ProcessStart,
-  bundle: string,
-): Promise<StartedProcess> {
-  using stdout = outputPipe();
-  using stderr = outputPipe();
-  using input = stdin ? inputPipe() : undefined;
-  try {
-    const stdio = [input?.fd ?? 'ignore', stdout.fd, stderr.fd] as const;
-    const pid = await start({ id, program, bundle, stdio, signal });
-    return {
-      pid,
-      exited: waitForExit(pid),
-      outputs: [
-        { name: 'stdout', source: stdout.stream },
-        { name: 'stderr', source: stderr.stream },
-      ],
-      input: input?.stream,
-      resize: () => {},
-    };
-  } catch (error) {
-    for (const stream of [stdout.stream, stderr.stream, input?.stream]) stream?.destroy();
-    throw error;
-  }
+async function startHere({ start, id, program, tty, stdin, signal }: ProcessStart, bundle: string) {
+  using streams = openStreams(bundle, { tty, stdin, signal });
+  const { stdio, consoleSocket } = streams;
+  return streams.take(await start({ id, program, bundle, stdio, consoleSocket, signal }));
 }

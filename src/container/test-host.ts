@@ -30,6 +30,8 @@ export interface TestHost extends AsyncDisposable {
   readonly containers: Containers;
   readonly events: ContainerEvent[];
   readonly root: string;
+  /** Holds a folder for each start of a process that is under way. */
+  readonly runFolder: string;
   readonly cgroups: Cgroups;
   /** What `create` takes, for the busybox image. */
   request(config: ContainerConfig, hostConfig?: HostConfig, image?: RunConfig): NewContainer;
@@ -78,7 +80,8 @@ export async function openTestHost(options: { readonly root?: string } = {}): Pr
   scope.defer(async () => void (await removeCgroup(cgroups, '/strake-test')));
   const events: ContainerEvent[] = [];
   const keepers = scope.use(await Keepers.open(join(run, 'keeper'), undefined));
-  const needs = { store, snapshots, runtime, cgroups, networks, keepers, log: silentLog, runFolder: join(run, 's') };
+  const runFolder = join(run, 's');
+  const needs = { store, snapshots, runtime, cgroups, networks, keepers, log: silentLog, runFolder };
   const containers = scope.use(await openContainers({ ...needs, emit: (event) => events.push(event) }, { signal }));
   const layer = store.layers.byDiffId(diffId);
   const request: TestHost['request'] = (config, hostConfig = {}, image = {}) => ({
@@ -93,6 +96,7 @@ export async function openTestHost(options: { readonly root?: string } = {}): Pr
     containers,
     events,
     root,
+    runFolder,
     cgroups,
     request,
     run: async (config, hostConfig, image) => {

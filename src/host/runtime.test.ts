@@ -109,6 +109,54 @@ describe('containers of the OCI runtime', { skip }, () => {
     await finish(id, cgroup);
   });
 
+  test('an exec prepared before its start: started, unable to start, given up, without its container', async () => {
+    const { folder, id, cgroup } = bundle(['sleep', '100']);
+    const ended = waitForExit(await runtime.run({ id, program: 'x', bundle: folder, stdio: silent, signal }));
+    const prepare = (stdio: ProgramStdio = silent) => runtime.prepareExec({ id, bundle: folder, stdio });
+    const document = (args: readonly string[]) =>
+      processSpec({
+        args,
+        env: ['PATH=/bin', `LONG=${'x'.repeat(100_000)}`], // more than a pipe holds
+        cwd: '/',
+        user: { uid: 0, gid: 0, additionalGids: [] },
+        terminal: false,
+        capabilities: [],
+        ulimits: [],
+        noNewPrivileges: true,
+        oomScoreAdj: 0,
+      });
+    const files = () => readdirSync(folder).filter((name) => !['config.json', 'root', 'runtime.log'].includes(name));
+    {
+      using out = outputPipe();
+      await using prepared = await prepare(['ignore', out.fd, 'ignore']);
+      assert.deepEqual([processesIn(cgroups, cgroup).length, prepared.hasEnded, files()], [1, false, []]);
+      const pid = await prepared.start(
+        document(['sh', '-c', 'echo $LONG | busybox wc -c; echo /proc/self/fd/*; exit 3']),
+        'sh',
+      );
+      out[Symbol.dispose]();
+      assert.equal(
+        (await out.stream.toArray()).join(''),
+        '100001\n/proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2 /proc/self/fd/3\n',
+      );
+      assert.equal((await waitForExit(pid)).exitCode, 3);
+    }
+    {
+      await using prepared = await prepare();
+      await assert.rejects(prepared.start(document(['none']), 'none'), { exitCode: 127, message: /exec: "none": / });
+    }
+    {
+      await using prepared = await prepare();
+      await prepared[Symbol.asyncDispose]();
+      assert.deepEqual([processesIn(cgroups, cgroup).length, prepared.hasEnded, files()], [1, true, []]);
+    }
+    process.kill(processesIn(cgroups, cgroup)[0] ?? 0, 'SIGKILL');
+    await ended;
+    await using prepared = await prepare();
+    await assert.rejects(prepared.start(document(['true']), 'true'), { code: 'CONTAINER_START', exitCode: 128 });
+    await finish(id, cgroup);
+  });
+
   test('a terminal: input, output, size, end', async () => {
     const { folder, id, cgroup } = bundle(['sh', '-c', 'stty size; read x; echo "got $x"'], { terminal: true });
     using console_ = listenForTerminal(join(scratch.path, 'c.sock'), { signal });

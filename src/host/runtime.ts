@@ -9,18 +9,34 @@ import { readRuntimeLog, startFailure } from './runtime-log.ts';
 import { executableOf, type RuntimeProgram, startRuntime } from './runtime-program.ts';
 import { type ProgramStdio, spawnProgram } from './spawn-program.ts';
 import { type Resources, resourceSpec } from './spec.ts';
+import { WAITING_DOCUMENT, WaitingRuntime } from './waiting-runtime.ts';
 
-export interface StartOptions {
+interface Start {
   readonly id: string;
-  /** What is to be executed, for messages. */
-  readonly program: string;
   /** Folder that holds config.json (of a container) or process.json (of an exec). Scratch files go there. */
   readonly bundle: string;
+  /** For a process with a terminal: where the runtime sends it (console-socket.ts). */
+  readonly consoleSocket?: string | undefined;
+}
+
+export interface StartOptions extends Start {
+  /** What is to be executed, for messages. */
+  readonly program: string;
   /** Given to the process as they are; or who starts the runtime instead of this process, with a stdio of its own. */
   readonly stdio: ProgramStdio | ((call: RuntimeCall) => Promise<number>);
-  /** For a process with a terminal: where the runtime sends it (console-socket.ts). */
-  readonly consoleSocket?: string;
   readonly signal: AbortSignal;
+}
+
+export interface PrepareOptions extends Start {
+  readonly stdio: ProgramStdio;
+}
+
+/** An exec for which the runtime has been started already, and waits for its document. */
+export interface PreparedExec extends AsyncDisposable {
+  /** True when the runtime has ended without being asked: start another one. */
+  readonly hasEnded: boolean;
+  /** As `exec`: the document is what its process.json would hold, `program` is named in messages. Call it once. */
+  start(document: unknown, program: string): Promise<number>;
 }
 
 /** A run of the runtime that starts a process and leaves its ID in a file. */
@@ -88,6 +104,31 @@ export class Runtime {
   }
 
   /**
+   * Starts the runtime for one more process in a running container, before that process is to start or its document is known.
+   * What it then finds is the container of this moment. Dispose it when it is not to start after all, or has.
+   */
+  async prepareExec(options: PrepareOptions): Promise<PreparedExec> {
+    const program = await this.program();
+    const call = this.#callOf(program, options, ['exec', '--detach', '--process', WAITING_DOCUMENT]);
+    let waiting: WaitingRuntime;
+    try {
+      waiting = new WaitingRuntime(call, options.stdio);
+    } catch (error) {
+      throw this.#explained(error, program);
+    }
+    return {
+      get hasEnded() {
+        return waiting.hasEnded;
+      },
+      start: async (document, name) => {
+        const exitCode = await waiting.finish(JSON.stringify(document));
+        return started('exec', program, { bundle: options.bundle, program: name }, exitCode);
+      },
+      [Symbol.asyncDispose]: () => waiting[Symbol.asyncDispose](),
+    };
+  }
+
+  /**
    * Forgets a container whose first process has ended and was reaped. Where a container shares the host's processes,
    * what it left running is killed first.
    */
@@ -131,34 +172,31 @@ export class Runtime {
 
   async #start(what: 'create' | 'exec', options: StartOptions, command: readonly string[]): Promise<number> {
     if (options.signal.aborted) throw cancelled(options.signal);
-    const pidFile = join(options.bundle, 'pid');
-    const log = join(options.bundle, 'runtime.log');
-    const console = options.consoleSocket === undefined ? [] : ['--console-socket', options.consoleSocket];
-    const args = [...this.#global(log), ...command, '--pid-file', pidFile, ...console, options.id];
     const program = await this.program();
+    const call = this.#callOf(program, options, command);
+    const { stdio } = options;
     using _orphans = holdOrphans();
-    // Not the host's whole environment: parts of it (NOTIFY_SOCKET, LISTEN_FDS) would go on to the container.
-    const env = [`PATH=${process.env['PATH'] ?? ''}`];
-    const code = await this.#call({ program, args, env, pidFile }, options.stdio);
-    const messages = readRuntimeLog(log);
-    rmSync(log, { force: true });
-    if (code !== 0)
-      throw startFailure({ runtime: program.name, what, program: options.program, messages, exitCode: code });
-    const pid = Number(readFileSync(pidFile, 'utf8'));
-    rmSync(pidFile);
-    return pid;
+    const exitCode = await (typeof stdio === 'function' ? stdio(call) : callRuntime(call, stdio)).catch((error) => {
+      throw this.#explained(error, program);
+    });
+    return started(what, program, options, exitCode);
   }
 
-  async #call(call: RuntimeCall, stdio: StartOptions['stdio']): Promise<number> {
-    try {
-      return await (typeof stdio === 'function' ? stdio(call) : callRuntime(call, stdio));
-    } catch (error) {
-      if (systemCode(error) !== 'ENOENT') throw error;
-      this.#found = undefined;
-      throw new Failure('unavailable', 'RUNTIME_MISSING', `the OCI runtime ${call.program.path} is gone`, {
-        hint: 'install it: apt-get install runc',
-      });
-    }
+  #callOf(program: RuntimeProgram, { id, bundle, consoleSocket }: Start, command: readonly string[]): RuntimeCall {
+    const { pidFile, log } = filesOf(bundle);
+    const console = consoleSocket === undefined ? [] : ['--console-socket', consoleSocket];
+    const global = ['--root', this.#stateRoot, '--log', log, '--log-format', 'json'];
+    const args = [...global, ...command, '--pid-file', pidFile, ...console, id];
+    // Not the host's whole environment: parts of it (NOTIFY_SOCKET, LISTEN_FDS) would go on to the container.
+    return { program, args, env: [`PATH=${process.env['PATH'] ?? ''}`], pidFile };
+  }
+
+  #explained(error: unknown, program: RuntimeProgram): unknown {
+    if (systemCode(error) !== 'ENOENT') return error;
+    this.#found = undefined;
+    return new Failure('unavailable', 'RUNTIME_MISSING', `the OCI runtime ${program.path} is gone`, {
+      hint: 'install it: apt-get install runc',
+    });
   }
 
   async #command(args: readonly string[], signal: AbortSignal): Promise<void> {
@@ -169,8 +207,25 @@ export class Runtime {
     const text = result.stderr.trim().split('\n').at(-1) ?? '';
     throw new Failure('internal', 'RUNTIME_FAILED', `${program.name} ${args[0]} failed: ${text}`);
   }
+}
 
-  #global(log: string): string[] {
-    return ['--root', this.#stateRoot, '--log', log, '--log-format', 'json'];
-  }
+/** What the runtime leaves in a bundle. */
+function filesOf(bundle: string) {
+  return { pidFile: join(bundle, 'pid'), log: join(bundle, 'runtime.log') };
+}
+
+/** The process ID that the runtime has left, or why there is none. */
+function started(
+  what: 'create' | 'exec',
+  runtime: RuntimeProgram,
+  { bundle, program }: Pick<StartOptions, 'bundle' | 'program'>,
+  exitCode: number,
+): number {
+  const { pidFile, log } = filesOf(bundle);
+  const messages = readRuntimeLog(log);
+  rmSync(log, { force: true });
+  if (exitCode !== 0) throw startFailure({ runtime: runtime.name, what, program, messages, exitCode });
+  const pid = Number(readFileSync(pidFile, 'utf8'));
+  rmSync(pidFile);
+  return pid;
 }

@@ -43,6 +43,9 @@ const SPAWN_SETSIGMASK = 8;
 /** What becomes standard input, output and error of a program; `ignore` is /dev/null. */
 export type ProgramStdio = readonly [stdin: number | 'ignore', stdout: number | 'ignore', stderr: number | 'ignore'];
 
+/** With a further descriptor, which becomes number 3. */
+export type ProgramDescriptors = ProgramStdio | readonly [...ProgramStdio, further: number];
+
 /** Every signal acts in the program as it does by default: Node ignores some, and programs inherit that. */
 const attributes = makeAttributes();
 
@@ -55,7 +58,7 @@ export function spawnProgram(
   path: string,
   argv: readonly string[],
   env: readonly string[],
-  stdio: ProgramStdio,
+  stdio: ProgramDescriptors,
 ): number {
   const actions = Buffer.alloc(ACTIONS_SIZE);
   initActions(actions);

@@ -165,6 +165,18 @@ test('killed at six moments of an import', async () => {
   }
 });
 
+test('a runtime that waits for the start of an exec goes with its host', async () => {
+  const id = await host.ok(['run', '-d', 'busybox', 'sleep', '31337']);
+  const body = ['-H', 'Content-Type: application/json', '-d', '{"Cmd":["true"]}'];
+  const create = ['-fsS', '--unix-socket', host.socket, ...body, `http://host/containers/${id}/exec`];
+  const waiting = () => leftovers(id).filter((line) => line.includes(' exec --detach '));
+  await until(async () => (await run('curl', create)).code === 0 && waiting().length > 0);
+  await host.stop('SIGKILL');
+  await until(() => waiting().length === 0);
+  await host.restart();
+  assert.deepEqual(processes('sleep 31337'), []);
+});
+
 test('killed again and again during the start itself', async () => {
   await host.ok(['run', '-d', '--name', 'kept', 'busybox', 'sleep', '31337']);
   await host.stop('SIGKILL');
