@@ -143,7 +143,7 @@ function startHost(requests: BuildRequest[] = []): Promise<TestHost> {
           new Failure(
             'conflict',
             'RUNNING',
-            `You cannot remove a running container ${ref}. Stop the container before attempting removal or force remove`,
+            `cannot remove container "/${ref}": container is running: stop the container before removing or force remove`,
           ),
         ),
     },
@@ -221,7 +221,7 @@ for (const client of CLIENTS) {
       [
         ['rm', 'busy'],
         1,
-        /Error response from daemon: You cannot remove a running container busy\. Stop the container/,
+        /Error response from daemon: cannot remove container "\/busy": container is running: stop the container/,
       ],
       [['inspect', 'nosuch'], 1, /Error: No such object: nosuch|no such object: nosuch/],
       [['run', 'nosuch'], 125, /Unable to find image 'nosuch:latest' locally/],

@@ -4,12 +4,12 @@ import type { ContainerConfig } from '../wire/container.ts';
 
 /**
  * What a container is configured with: the image's config below what was asked for. Stating an entrypoint drops the
- * image's command; `[""]` as entrypoint means none. Throws `No command specified` when nothing is left to run.
+ * image's command; `[""]` as entrypoint means none. Throws `no command specified` when nothing is left to run.
  */
 export function mergeConfig(image: RunConfig, asked: ContainerConfig): ContainerConfig {
   const { Entrypoint, Cmd } = mergeCommand(image, asked);
   if ((Entrypoint?.length ?? 0) + (Cmd?.length ?? 0) === 0)
-    throw new Failure('invalid', 'NO_COMMAND', 'No command specified', {
+    throw new Failure('invalid', 'NO_COMMAND', 'no command specified', {
       hint: 'the image has no CMD and no ENTRYPOINT: say what to run',
     });
   const env = asked.Env ?? [];

@@ -145,7 +145,7 @@ export class Container {
   /** The run, or a Failure in Docker's words. */
   running(): Run {
     if (this.run && isAlive(this.record.phase)) return this.run;
-    throw new Failure('conflict', 'NOT_RUNNING', `Container ${this.id} is not running`);
+    throw new Failure('conflict', 'NOT_RUNNING', `container ${this.id} is not running`);
   }
 
   #makeStreams(): RunStreams {

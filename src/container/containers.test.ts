@@ -205,7 +205,8 @@ describe('containers', { skip }, () => {
     assert.equal(await host.containers.start(id, { signal }), true);
     assert.equal(await host.containers.start(id, { signal }), false);
     await assert.rejects(host.containers.remove(id, { signal, force: false, volumes: false }), {
-      message: `You cannot remove a running container ${id}. Stop the container before attempting removal or force remove`,
+      message:
+        /^cannot remove container "\/.+": container is running: stop the container before removing or force remove$/,
     });
     await sleep(100);
     const how = { signal, seconds: undefined, signalName: undefined };
@@ -426,7 +427,7 @@ describe('containers', { skip }, () => {
   });
 
   const refusals: [string, ContainerConfig, HostConfig, RegExp | string][] = [
-    ['nothing to run', {}, {}, 'No command specified'],
+    ['nothing to run', {}, {}, 'no command specified'],
     ['too little memory', { Cmd: ['x'] }, { Memory: 1 << 20 }, 'Minimum memory limit allowed is 6MB'],
     ['relative target', { Cmd: ['x'] }, { Binds: ['/tmp:data'] }, /mount path must be absolute/],
     ['two mounts at a place', { Cmd: ['x'] }, { Binds: ['/tmp:/d', '/etc:/d'] }, 'Duplicate mount point: /d'],

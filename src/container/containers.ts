@@ -29,7 +29,7 @@ import { restartLater } from './restart-later.ts';
 import { restartDelay } from './restart-policy.ts';
 import { saveContainer } from './save-container.ts';
 import { sharedMemoryOf } from './shared-memory.ts';
-import { checkReferences } from './shared-namespaces.ts';
+import { withContainerIds } from './shared-namespaces.ts';
 import { heldProcess } from './start-process.ts';
 import { killContainer, noteStopByUser, type StopOptions, signalByUser, stopContainer } from './stop-container.ts';
 import { updateContainer } from './update-container.ts';
@@ -70,6 +70,10 @@ export class Containers implements AsyncDisposable {
       keepers: needs.keepers,
       log: needs.log,
       idOf: (ref) => this.find(ref).id,
+      namesOf: (ref) => {
+        const { Hostname = '', Domainname = '' } = this.find(ref).record.config;
+        return { Hostname, Domainname };
+      },
       sharedMemoryOf: (ref) => sharedMemoryOf(this.find(ref), (other) => this.find(other)),
       pidOf: (ref) => this.find(ref).running().launched.process.pid,
       save: (container) => saveContainer(container, needs),
@@ -88,9 +92,9 @@ export class Containers implements AsyncDisposable {
   /** Makes a container, its mounts' volumes and its writable layer; nothing runs. */
   async create(request: NewContainer): Promise<{ id: ContainerId; warnings: string[] }> {
     if (request.name !== undefined) this.#table.refuseName(request.name);
-    checkReferences(request.hostConfig, (ref) => this.find(ref));
+    const hostConfig = withContainerIds(request.hostConfig, (ref) => this.find(ref));
     this.#needs.runtime.expectStart();
-    const { container, warnings } = makeContainer(request, request.name ?? this.#table.freeName(), {
+    const { container, warnings } = makeContainer({ ...request, hostConfig }, request.name ?? this.#table.freeName(), {
       ...this.#needs,
       sources: { volume: (volume) => this.#volume(volume), mountsOf: (ref) => this.find(ref).record.mounts },
     });
@@ -170,7 +174,7 @@ export class Containers implements AsyncDisposable {
 
   /** `signalName` is a name or number, SIGKILL by default. */
   async kill(ref: string, signalName: string | undefined, options: CallOptions): Promise<void> {
-    await signalByUser(this.find(ref), { ref, signalName }, this.#lifecycle, options);
+    await signalByUser(this.find(ref), signalName, this.#lifecycle, options);
   }
 
   pause(ref: string, options: CallOptions): Promise<void> {
@@ -286,13 +290,13 @@ export class Containers implements AsyncDisposable {
 
   inspect(ref: string): ContainerInspect {
     const container = this.find(ref);
-    return toInspect(container, this.execs.runningIn(container));
+    return toInspect(container, this.#lifecycle.networks, this.execs.runningIn(container));
   }
 
   list(query: Omit<ListQuery, 'find'>): ContainerSummary[] {
     const now = Date.now();
     const found = selectContainers(this.all(), { ...query, find: (ref) => this.find(ref) });
-    return found.map((container) => toSummary(container, now));
+    return found.map((container) => toSummary(container, this.#lifecycle.networks, now));
   }
 
   /** All containers, newest first. */

@@ -1,5 +1,6 @@
 import { networkSettings, restingEndpoint } from '../host/network/network-views.ts';
 import type {
+  ContainerConfig,
   ContainerInspect,
   ContainerState,
   ContainerSummary,
@@ -8,15 +9,23 @@ import type {
 } from '../wire/container.ts';
 import { argumentsOf } from './config.ts';
 import type { Container } from './container.ts';
+import { hostnameOf } from './container-spec.ts';
 import { healthOf } from './health.ts';
+import type { ContainerNetworks } from './lifecycle.ts';
 import { mountPoints } from './mount-forms.ts';
 import { type ContainerPhase, isAlive } from './record.ts';
 
 /** Times that are not set. */
 const ZERO_TIME = '0001-01-01T00:00:00Z';
 
+type RestingNetworks = Pick<ContainerNetworks, 'resting'>;
+
 /** GET /containers/{id}/json */
-export function toInspect(container: Container, execIds: readonly string[] = []): ContainerInspect {
+export function toInspect(
+  container: Container,
+  networks: RestingNetworks,
+  execIds: readonly string[] = [],
+): ContainerInspect {
   const { record, folder, snapshot } = container;
   const health = healthOf(container);
   const [path = '', ...args] = argumentsOf(record.config);
@@ -50,15 +59,15 @@ export function toInspect(container: Container, execIds: readonly string[] = [])
       },
     },
     Mounts: mountPoints(record.mounts),
-    Config: record.config,
-    NetworkSettings: settingsOf(container),
+    Config: configOf(container),
+    NetworkSettings: settingsOf(container, networks),
   };
 }
 
 /** One row of GET /containers/json */
-export function toSummary(container: Container, now: number): ContainerSummary {
+export function toSummary(container: Container, networks: RestingNetworks, now: number): ContainerSummary {
   const { record } = container;
-  const settings = settingsOf(container);
+  const settings = settingsOf(container, networks);
   return {
     Id: container.id,
     Names: [`/${container.name}`],
@@ -128,10 +137,22 @@ function toState(phase: ContainerPhase): ContainerState {
   };
 }
 
-function settingsOf(container: Container): NetworkSettings {
+/** The MAC address asked for on its main network is shown where older clients asked for it. */
+function configOf({ record }: Container): ContainerConfig {
+  const mac = record.config.MacAddress || Object.values(record.endpoints)[0]?.MacAddress;
+  return mac ? { ...record.config, MacAddress: mac } : record.config;
+}
+
+/** A container that has run still shows which networks it starts on, and the names that it has there. */
+function settingsOf(container: Container, networks: RestingNetworks): NetworkSettings {
   if (container.run) return container.run.attachment.settings;
-  const { endpoints } = container.record;
-  const resting = Object.entries(endpoints).map(([name, config]) => [name, restingEndpoint(config)] as const);
+  const { endpoints, phase } = container.record;
+  const member = { id: container.id, name: container.name, hostname: hostnameOf(container) };
+  const resting = Object.entries(endpoints).map(([name, config]) => {
+    const known =
+      phase.status === 'created' ? {} : networks.resting(name, { ...member, aliases: config?.Aliases ?? [] });
+    return [name, { ...restingEndpoint(config), ...known }] as const;
+  });
   return networkSettings(undefined, Object.fromEntries(resting), {});
 }
 
@@ -147,7 +168,7 @@ function commandLine([path = '', ...args]: readonly string[]): string {
 
 /** The ports of a container that runs. */
 export function portsOf(container: Container): PortSummary[] {
-  return Object.entries(settingsOf(container).Ports).flatMap(([key, bindings]): PortSummary[] => {
+  return Object.entries(container.run?.attachment.settings.Ports ?? {}).flatMap(([key, bindings]): PortSummary[] => {
     const [port = '', type = 'tcp'] = key.split('/');
     const inside = { PrivatePort: Number(port), Type: type };
     if (!bindings || bindings.length === 0) return [inside];

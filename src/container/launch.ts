@@ -122,7 +122,8 @@ function writeFiles(container: Container, attachment: Attachment): void {
   const hostname = hostnameOf(container);
   const { settings, namespacePath, resolvConf, linked } = attachment;
   const addresses = addressesOf(attachment);
-  const gateway = settings.Gateway || Object.values(settings.Networks)[0]?.Gateway || '127.0.0.1';
+  const gateways = [settings, ...Object.values(settings.Networks)].map(({ Gateway }) => Gateway);
+  const gateway = gateways.find(Boolean) ?? '127.0.0.1';
   const extraHosts = hostConfig.ExtraHosts ?? [];
   const domainname = config.Domainname ?? '';
   const own = hostsFile({ addresses, hostname, domainname, extraHosts, gateway, linked });

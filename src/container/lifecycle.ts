@@ -1,11 +1,12 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { countOutOfMemoryKills } from '../host/cgroup.ts';
 import type { Attachment, AttachRequest } from '../host/network/attachment.ts';
+import type { RestingMember } from '../host/network/endpoint-names.ts';
 import type { KeptNetwork, NetworkState } from '../host/network/network-state.ts';
 import type { ExitStatus } from '../host/reaper.ts';
-import { Failure, isFailure, messageOf } from '../lib/error.ts';
+import { Failure, isFailure, messageOf, systemCode } from '../lib/error.ts';
 import type { Log } from '../lib/log.ts';
-import type { EndpointConfig } from '../wire/container.ts';
+import type { ContainerConfig, EndpointConfig, EndpointSettings } from '../wire/container.ts';
 import type { NetworkInspect } from '../wire/network.ts';
 import { type Container, type Run, sharedNetworkOf } from './container.ts';
 import { hostnameOf, type LaunchNeeds } from './container-spec.ts';
@@ -27,6 +28,8 @@ export interface ContainerNetworks {
   /** Undefined when the container is on no network now. */
   rename(containerId: string, name: string): Attachment | undefined;
   inspect(network: string): Pick<NetworkInspect, 'Name' | 'Id' | 'Driver'>;
+  /** What is known of a container on a network while it does not run; nothing when the network is gone. */
+  resting(network: string, member: RestingMember): Partial<Pick<EndpointSettings, 'NetworkID' | 'DNSNames'>>;
   /** For `restore` by the next host. */
   stateOf(containerId: string): NetworkState;
   /** Leaves a running container to the next host. */
@@ -45,6 +48,8 @@ export interface LifecycleNeeds extends LaunchNeeds {
   readonly log: Log;
   /** Full ID of a container that is referred to. */
   readonly idOf: (container: string) => string;
+  /** What a container that is referred to calls its host. */
+  readonly namesOf: (container: string) => Pick<ContainerConfig, 'Hostname' | 'Domainname'>;
   /** Writes the record, if the container is recorded: what it says has happened already, so a full disk is no failure. */
   readonly save: (container: Container) => void;
   readonly emit: (container: Container, action: string, attributes?: Readonly<Record<string, string>>) => void;
@@ -70,6 +75,7 @@ export async function startContainer(
 ): Promise<void> {
   needs.runtime.expectStart();
   clearTimeout(container.restartTimer);
+  takeHostname(container, needs);
   let attachment: Attachment | undefined;
   let root: PreparedRoot | undefined;
   let launched: Launched;
@@ -155,10 +161,14 @@ export async function leaveRunning(container: Container, run: Run, needs: Lifecy
   await needs.networks.leave(container.id);
 }
 
-/** Sends a signal to the first process. */
+/** Sends a signal to the first process. One that has ended meanwhile needs none. */
 export function signalContainer(container: Container, signal: number): void {
   const { process: started } = container.running().launched;
-  process.kill(started.pid, signal); // ours until it is reaped, so the number cannot mean another process
+  try {
+    process.kill(started.pid, signal); // ours until it is reaped, and then its end is noted at once
+  } catch (error) {
+    if (systemCode(error) !== 'ESRCH') throw error;
+  }
 }
 
 /** Records the end of a run and releases what it held. */
@@ -222,6 +232,14 @@ function connectInput(container: Container, target: NodeJS.WritableStream): void
   if (!input) return;
   input.on('error', () => {});
   input.pipe(target);
+}
+
+/** A container in the network of another one, or of the host, has the name that goes with it. */
+function takeHostname(container: Container, needs: LifecycleNeeds): void {
+  const { record } = container;
+  const other = sharedNetworkOf(container);
+  const names = other === undefined ? { Hostname: hostnameOf(container) } : needs.namesOf(other);
+  container.record = { ...record, config: { ...record.config, ...names } };
 }
 
 function noteFailedStart(container: Container, error: unknown, needs: LifecycleNeeds): void {

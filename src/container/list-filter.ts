@@ -85,7 +85,7 @@ function testFor(
     }
     case 'health':
       for (const value of values)
-        if (!HEALTH.has(value)) throw invalid(`Unrecognised filter value for health: ${value}`);
+        if (!HEALTH.has(value)) throw invalid(`unrecognized filter value for health: ${value}`);
       return any((container, value) => (healthOf(container)?.Status ?? 'none') === value);
     case 'before':
     case 'since': {

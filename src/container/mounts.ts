@@ -205,7 +205,7 @@ const TMPFS_OPTION =
 /** The defaults, less those of which the opposite is stated, and what is stated. */
 function tmpfsOptions(stated: readonly string[]): string[] {
   const wrong = stated.find((option) => !TMPFS_OPTION.test(option));
-  if (wrong !== undefined) throw invalid(`invalid tmpfs option ["${wrong}"]`);
+  if (wrong !== undefined) throw invalid(`invalid tmpfs option "${wrong}"`);
   const opposites = new Set(stated.map((option) => `no${option}`));
   return [...TMPFS_DEFAULT.filter((option) => !opposites.has(option)), ...stated];
 }

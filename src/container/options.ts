@@ -226,7 +226,7 @@ function checkModes(host: HostConfig): void {
     throw invalid(`invalid restart policy: maximum retry count can only be used with 'on-failure'`);
   if (host.AutoRemove && Name !== 'no') throw invalid("can't create 'AutoRemove' container with restart policy");
   for (const [what, mode, allowed] of [
-    ['Invalid IPC mode', host.IpcMode ?? '', /^(private|host|none|shareable|container:.+)$/],
+    ['invalid IPC mode', host.IpcMode ?? '', /^(private|host|none|shareable|container:.+)$/],
     ['Invalid PID mode', host.PidMode ?? '', /^(|private|host|container:.+)$/],
     ['invalid UTS mode', host.UTSMode ?? '', /^(|private|host)$/],
     ['invalid cgroup namespace mode', host.CgroupnsMode ?? '', /^(private|host)$/],
@@ -242,7 +242,7 @@ function checkUnsupported(host: HostConfig): void {
   const { Isolation = '', Runtime = '', StorageOpt = {}, DeviceRequests } = host;
   if (Isolation !== '' && Isolation !== 'default')
     throw invalid(`Invalid isolation: "${Isolation}" - linux only supports 'default'`);
-  if (!RUNTIMES.has(Runtime)) throw invalid(`Unknown runtime specified ${Runtime}`);
+  if (!RUNTIMES.has(Runtime)) throw invalid(`unknown or invalid runtime name: ${Runtime}`);
   if (Object.keys(StorageOpt).length > 0)
     throw invalid(`--storage-opt is supported only for overlay over xfs with 'pquota' mount option`);
   const [request] = DeviceRequests ?? [];

@@ -38,16 +38,10 @@ export function removeContainer(
 
 /** Refuses the removal, without force, of one that runs. */
 export function refuseRemovalOfRunning(container: Container): void {
-  const { id } = container;
+  const before = `cannot remove container "/${container.name}":`;
   if (container.record.phase.status === 'paused')
-    refuseAlive(
-      container,
-      `You cannot remove a paused container ${id}. Unpause and then stop the container before attempting removal or force remove`,
-    );
-  refuseAlive(
-    container,
-    `You cannot remove a running container ${id}. Stop the container before attempting removal or force remove`,
-  );
+    refuseAlive(container, `${before} container is paused and must be unpaused first`);
+  refuseAlive(container, `${before} container is running: stop the container before removing or force remove`);
 }
 
 /** For uses of a container that is going away. */

@@ -19,7 +19,7 @@ import { restartDelay, startsWithHost } from './restart-policy.ts';
 import { securityOf } from './security.ts';
 import { resolveUser } from './user.ts';
 
-const NONE = 'No command specified';
+const NONE = 'no command specified';
 const SHELL = ['/bin/sh', '-c', 'e'];
 const commands: [string, RunConfig, ContainerConfig, string[] | typeof NONE][] = [
   ['nothing', {}, {}, NONE],

@@ -25,13 +25,14 @@ export function closeSharedMemory(container: Container): void {
 /** Where the shared memory of a container is on the host. `find` gives other containers. */
 export function sharedMemoryOf(container: Container, find: (ref: string) => Container): string {
   const { id, record } = container;
-  const refuse = (why: string) => new Failure('invalid', 'IPC_NOT_SHARED', `can't join IPC of container ${id}: ${why}`);
-  if (!isAlive(record.phase)) throw refuse(`container ${id} is not running`);
+  const refuse = (why: string) =>
+    new Failure('invalid', 'IPC_NOT_SHARED', `failed to join IPC namespace: container ${id}${why}`);
+  if (!isAlive(record.phase)) throw refuse(' is not running');
   const mode = record.hostConfig.IpcMode ?? '';
   if (mode === 'host') return '/dev/shm';
   if (mode.startsWith('container:')) return sharedMemoryOf(find(mode.slice('container:'.length)), find);
   const path = ownSharedMemory(container);
-  if (path === undefined) throw refuse('non-shareable IPC (hint: use IpcMode:shareable for the donor container)');
+  if (path === undefined) throw refuse(': non-shareable IPC (hint: use IpcMode:shareable for the donor container)');
   return path;
 }
 

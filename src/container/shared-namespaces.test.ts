@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Failure } from '../lib/error.ts';
 import type { ContainerConfig, HostConfig } from '../wire/container.ts';
-import { checkReferences, checkSharedNamespaces } from './shared-namespaces.ts';
+import { checkSharedNamespaces, withContainerIds } from './shared-namespaces.ts';
 
 const OTHER = 'container:other';
 const PORTS = { '80/tcp': [{ HostIp: '', HostPort: '80' }] };
@@ -31,14 +31,19 @@ test('ports on the network of the host are warned of, everything else goes throu
   assert.deepEqual(checkSharedNamespaces({}, { NetworkMode: OTHER }), []);
 });
 
-test('other containers must be there at creation', () => {
+test('other containers must be there at creation, and stand in the record by their IDs', () => {
   const find = (ref: string) => {
     if (ref !== 'other') throw new Failure('not-found', 'CONTAINER_NOT_FOUND', `No such container: ${ref}`);
+    return { id: 'id-of-other' };
   };
-  checkReferences({ IpcMode: OTHER, PidMode: OTHER, Links: ['other:alias'] }, find);
-  for (const host of [{ IpcMode: 'container:nope' }, { PidMode: 'container:nope' }])
-    assert.throws(() => checkReferences(host, find), { kind: 'invalid', message: 'No such container: nope' });
-  assert.throws(() => checkReferences({ Links: ['nope:x'] }, find), {
+  const host = { IpcMode: OTHER, PidMode: OTHER, NetworkMode: OTHER, Links: ['other:alias'] };
+  const known = 'container:id-of-other';
+  assert.deepEqual(withContainerIds(host, find), { ...host, IpcMode: known, PidMode: known, NetworkMode: known });
+  for (const later of [{ NetworkMode: 'container:nope' }, { IpcMode: 'host', NetworkMode: 'bridge' }, {}])
+    assert.deepEqual(withContainerIds(later, find), later);
+  for (const missing of [{ IpcMode: 'container:nope' }, { PidMode: 'container:nope' }])
+    assert.throws(() => withContainerIds(missing, find), { kind: 'invalid', message: 'No such container: nope' });
+  assert.throws(() => withContainerIds({ Links: ['nope:x'] }, find), {
     message: 'could not get container for nope: No such container: nope',
   });
 });

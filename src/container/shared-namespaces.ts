@@ -30,24 +30,42 @@ export function checkSharedNamespaces(asked: ContainerConfig, host: HostConfig):
 }
 
 /**
- * Refuses other containers that are not there; `find` throws for them. Said as a wrong option: clients take "not found" for
- * a missing image.
+ * Names other containers by their IDs, which stay when they are renamed; `find` gives the container of a name or throws.
+ * One that is not there is refused, as a wrong option: clients take "not found" for a missing image. Only the owner of a
+ * network may come later, before the start.
  */
-export function checkReferences(host: HostConfig, find: (ref: string) => unknown): void {
-  const check = (ref: string, before = '') => {
+export function withContainerIds(host: HostConfig, find: (ref: string) => { readonly id: string }): HostConfig {
+  const idOf = (ref: string, before = '') => {
     try {
-      find(ref);
+      return find(ref).id;
     } catch (error) {
       throw isFailure(error, 'not-found') ? invalid(`${before}${error.message}`) : error;
     }
   };
-  for (const mode of [host.IpcMode ?? '', host.PidMode ?? ''])
-    if (mode.startsWith('container:')) check(mode.slice('container:'.length));
+  const modeOf = (mode: string) => (mode.startsWith(OTHER) ? `${OTHER}${idOf(mode.slice(OTHER.length))}` : mode);
+  const networkOf = (mode: string) => {
+    try {
+      return modeOf(mode);
+    } catch (error) {
+      if (isFailure(error, 'invalid')) return mode;
+      throw error;
+    }
+  };
   for (const link of host.Links ?? []) {
     const [target = ''] = link.split(':');
-    check(target, `could not get container for ${target}: `);
+    idOf(target, `could not get container for ${target}: `);
   }
+  const { IpcMode, PidMode, NetworkMode } = host;
+  return {
+    ...host,
+    ...(IpcMode === undefined ? {} : { IpcMode: modeOf(IpcMode) }),
+    ...(PidMode === undefined ? {} : { PidMode: modeOf(PidMode) }),
+    ...(NetworkMode === undefined ? {} : { NetworkMode: networkOf(NetworkMode) }),
+  };
 }
+
+/** What a mode begins with that names another container. */
+const OTHER = 'container:';
 
 function conflict(what: string): Failure {
   return invalid(`conflicting options: ${what}`);

@@ -52,20 +52,16 @@ export async function killContainer(
   await run?.settled;
 }
 
-/** `kill`: sends one signal (SIGKILL by default) to the first process. `ref` is what the user called it. */
+/** `kill`: sends one signal (SIGKILL by default) to the first process. */
 export async function signalByUser(
   container: Container,
-  request: { readonly ref: string; readonly signalName: string | undefined },
+  signalName: string | undefined,
   needs: StopNeeds,
   options: { readonly signal: AbortSignal },
 ): Promise<void> {
-  const signal = request.signalName ? signalNumber(request.signalName) : SIGKILL;
+  const signal = signalName ? signalNumber(signalName) : SIGKILL;
   if (!isAlive(container.record.phase))
-    throw new Failure(
-      'conflict',
-      'NOT_RUNNING',
-      `Cannot kill container: ${request.ref}: Container ${container.id} is not running`,
-    );
+    throw new Failure('conflict', 'NOT_RUNNING', `container ${container.id} is not running`);
   if (signal === SIGKILL || signal === stopSignalOf(container)) noteStopByUser(container, needs);
   await sendSignal(container, signal, needs, options);
 }

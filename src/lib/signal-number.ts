@@ -17,5 +17,5 @@ export function signalNumber(text: string): number {
         : REALTIME_MAX - Number(realtime[2])
       : known[`SIG${name}`];
   if (number !== undefined && number >= 1 && number <= REALTIME_MAX) return number;
-  throw new Failure('invalid', 'SIGNAL_INVALID', `Invalid signal: ${text}`);
+  throw new Failure('invalid', 'SIGNAL_INVALID', `invalid signal: ${text}`);
 }

@@ -67,7 +67,7 @@ const SYNTAX: readonly [name: string, dockerfile: string, message: RegExp][] = [
     /Cannot mkdir: .*passwd\/x is not a directory\nat Dockerfile:2:/,
   ],
   ['a platform that the image is not for', 'FROM --platform=windows/amd64 busybox\nLABEL a=b\n', /registry|lookup/],
-  ['a signal that is none', 'FROM busybox\nSTOPSIGNAL SIGNOPE\n', /Invalid signal: SIGNOPE\nat Dockerfile:2:/],
+  ['a signal that is none', 'FROM busybox\nSTOPSIGNAL SIGNOPE\n', /invalid signal: SIGNOPE\nat Dockerfile:2:/],
   ['a wrong port', 'FROM busybox\nEXPOSE foo\n', /invalid containerPort: foo/i],
   ['a wrong duration', 'FROM busybox\nHEALTHCHECK --interval=x CMD true\n', /on line 2: .*invalid duration "x"/],
   ['ONBUILD ONBUILD', 'FROM busybox\nONBUILD ONBUILD RUN x\n', /Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed/],

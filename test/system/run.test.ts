@@ -290,7 +290,7 @@ test('-d prints the ID; logs, wait, stop, start, rm', async () => {
   assert.equal(refused.code, 1);
   assert.match(
     refused.stderr,
-    /You cannot remove a running container [0-9a-f]{64}\. Stop the container before attempting removal or force remove/,
+    /cannot remove container "\/.*": container is running: stop the container before removing or force remove/,
   );
   await until(async () => (await host.strake(['logs', 'worker'])).stdout === 'up\n');
   await host.ok(['stop', 'worker']);

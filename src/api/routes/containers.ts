@@ -79,8 +79,7 @@ export const containerRoutes: readonly Route<ContainerBackend>[] = [
       try {
         await containers.kill(id, { signalName, signal: exchange.signal });
       } catch (error) {
-        if (!isFailure(error, 'not-found')) throw error;
-        throw new Failure('not-found', error.code, `Cannot kill container: ${id}: ${error.message}`);
+        throw within(`cannot kill container: ${id}`, error);
       }
       exchange.empty(204);
     },
@@ -91,7 +90,11 @@ export const containerRoutes: readonly Route<ContainerBackend>[] = [
     handle: async (containers, exchange) => {
       const name = exchange.query.text('name').replace(/^\//, '');
       if (name === '') throw new Failure('invalid', 'NAME_MISSING', 'Neither old nor new names may be empty');
-      await containers.rename(exchange.param('id'), name, exchange);
+      try {
+        await containers.rename(exchange.param('id'), name, exchange);
+      } catch (error) {
+        throw isFailure(error, 'conflict') ? within('Error when allocating new name', error) : error;
+      }
       exchange.empty(204);
     },
   },
@@ -201,6 +204,12 @@ async function create(containers: ContainerBackend, exchange: Exchange): Promise
 function stopQuery({ query, signal, version }: Exchange): StopQuery & { signal: AbortSignal } {
   const signalName = version >= 42 ? query.optional('signal') : undefined;
   return { seconds: query.integer('t'), signalName, signal };
+}
+
+/** A failure with what was being done said before its message, as Docker says it. */
+function within(doing: string, error: unknown): unknown {
+  if (!isFailure(error)) return error;
+  return new Failure(error.kind, error.code, `${doing}: ${error.message}`, { cause: error });
 }
 
 /** The head goes out as soon as the container is watched: clients start it only after they have seen it. */

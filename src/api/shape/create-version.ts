@@ -29,8 +29,12 @@ function mountOf(mount: MountRequest, version: number): MountRequest {
     ...mount,
     ...(BindOptions ? { BindOptions: bindOptionsOf(BindOptions, version) } : {}),
     ...(VolumeOptions && version < 45 ? { VolumeOptions: { ...VolumeOptions, Subpath: '' } } : {}),
-    ...(TmpfsOptions && version < 46 ? { TmpfsOptions: { ...TmpfsOptions, Options: [] } } : {}),
+    ...(TmpfsOptions && version < 46 ? { TmpfsOptions: withoutOptions(TmpfsOptions) } : {}),
   };
+}
+
+function withoutOptions({ Options: _, ...rest }: NonNullable<MountRequest['TmpfsOptions']>) {
+  return rest;
 }
 
 function bindOptionsOf(options: NonNullable<MountRequest['BindOptions']>, version: number) {

@@ -15,8 +15,19 @@ export function hasNames(network: Network): boolean {
   return network.record.driver === 'bridge' && network.record.name !== 'bridge';
 }
 
+/** A container of a network that does not run. */
+export interface RestingMember {
+  readonly id: string;
+  readonly name: string;
+  readonly hostname: string;
+  readonly aliases: readonly string[];
+}
+
 /** The names of a container on a network of the user. */
-export function namesOf(containerId: string, endpoint: Endpoint): string[] {
+export function namesOf(
+  containerId: string,
+  endpoint: Pick<Endpoint, 'containerName' | 'aliases' | 'hostname'>,
+): string[] {
   const names = [endpoint.containerName, ...endpoint.aliases, containerId.slice(0, 12), endpoint.hostname];
   return [...new Set(names.filter((name) => name !== ''))];
 }

@@ -22,16 +22,24 @@ export function wantedAddresses(network: Network, config: EndpointConfig | null)
   const { name, driver, ipv6: hasIpv6 } = network.record;
   const ofUser = driver === 'bridge' && name !== 'bridge';
   const { IPv4Address, IPv6Address } = config?.IPAMConfig ?? {};
-  if (!ofUser && (config?.Aliases ?? []).length > 0)
-    throw invalid('network-scoped alias is supported only for containers in user defined networks');
-  if (!ofUser && (IPv4Address || IPv6Address))
-    throw invalid('user specified IP address is supported on user defined networks only');
+  const problems = [
+    ...((config?.Aliases ?? []).length > 0
+      ? ['network-scoped alias is supported only for containers in user defined networks']
+      : []),
+    ...(IPv4Address || IPv6Address
+      ? [
+          'user specified IP address is supported on user defined networks only',
+          'user specified IP address is supported only when connecting to networks with user configured subnets',
+        ]
+      : []),
+  ];
+  if (!ofUser && problems.length > 0) throw invalidSettings(name, problems);
   const ipv4 = IPv4Address ? parseIpv4(IPv4Address) : undefined;
-  if (IPv4Address && ipv4 === undefined) throw invalid(`invalid IPv4 address: ${IPv4Address}`);
+  if (IPv4Address && ipv4 === undefined) throw invalidSettings(name, [`invalid IPv4 address: ${IPv4Address}`]);
   const ipv6 = IPv6Address ? parseIpv6(IPv6Address) : undefined;
-  if (IPv6Address && ipv6 === undefined) throw invalid(`invalid IPv6 address: ${IPv6Address}`);
+  if (IPv6Address && ipv6 === undefined) throw invalidSettings(name, [`invalid IPv6 address: ${IPv6Address}`]);
   if (ipv6 !== undefined && !hasIpv6)
-    throw invalid(`no configured subnet contains IP address ${IPv6Address}: network ${name} has no IPv6`);
+    throw invalidSettings(name, [`no configured subnet contains IP address ${IPv6Address}: it has no IPv6`]);
   return { ipv4, ipv6 };
 }
 
@@ -44,6 +52,12 @@ export function checkedMac(text: string): string {
 
 function refusal(message: string): Failure {
   return new Failure('denied', 'NETWORK_MODES', message);
+}
+
+function invalidSettings(network: string, problems: readonly string[]): Failure {
+  const list = problems.length === 1 ? problems : problems.map((problem) => `* ${problem}`);
+  const message = `invalid config for network ${network}: invalid endpoint settings:\n${list.join('\n')}`;
+  return new Failure('invalid', 'ENDPOINT', message);
 }
 
 function invalid(message: string): Failure {

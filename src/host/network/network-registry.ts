@@ -46,14 +46,19 @@ export class NetworkRegistry {
 
   /** `ref` is a name (`default` for bridge), an id, or the beginning of exactly one id. */
   find(ref: string): Network {
-    const all = [...this.#networks.values()];
-    const name = ref === 'default' ? 'bridge' : ref;
-    const exact = all.find(({ record }) => record.name === name) ?? this.#networks.get(ref);
+    const exact = this.named(ref) ?? this.#networks.get(ref);
     if (exact) return exact;
+    const all = [...this.#networks.values()];
     const [match, second] = ref === '' ? [] : all.filter(({ record }) => record.id.startsWith(ref));
     if (match && !second) return match;
     if (second) throw new Failure('invalid', 'NETWORK_AMBIGUOUS', `network ${ref} is ambiguous: several ids begin so`);
     throw new Failure('not-found', 'NETWORK_NOT_FOUND', `network ${ref} not found`);
+  }
+
+  /** By its name alone. */
+  named(name: string): Network | undefined {
+    const own = name === 'default' ? 'bridge' : name;
+    return [...this.#networks.values()].find(({ record }) => record.name === own);
   }
 
   list(): NetworkInspect[] {

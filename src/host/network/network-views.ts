@@ -45,7 +45,7 @@ export function restingEndpoint(config: EndpointConfig | null): EndpointSettings
     Gateway: '',
     IPAddress: '',
     IPPrefixLen: 0,
-    MacAddress: '',
+    MacAddress: config?.MacAddress ?? '',
     IPv6Gateway: '',
     GlobalIPv6Address: '',
     GlobalIPv6PrefixLen: 0,

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { cancelled, Failure } from '../../lib/error.ts';
 import type { Log } from '../../lib/log.ts';
 import type { Reserve } from '../../lib/reserve.ts';
-import type { EndpointConfig } from '../../wire/container.ts';
+import type { EndpointConfig, EndpointSettings } from '../../wire/container.ts';
 import type { NetworkCreateBody, NetworkInspect } from '../../wire/network.ts';
 import type { Attachment, AttachRequest } from './attachment.ts';
-import { hasNames } from './endpoint-names.ts';
+import { hasNames, namesOf, type RestingMember } from './endpoint-names.ts';
 import { Firewall } from './firewall.ts';
 import { checkedMac, checkJoin, wantedAddresses } from './join-rules.ts';
 import { attachmentOf, type Joined, linkOf, type Member, onHost, planOf } from './member.ts';
@@ -164,6 +164,17 @@ export class Networks implements AsyncDisposable {
   inspect(ref: string): NetworkInspect {
     const { record, bridge, endpoints } = this.#registry.find(ref);
     return inspectNetwork(record, bridge, endpoints);
+  }
+
+  /** What is known of a container on a network while it does not run; nothing when the network is gone. */
+  resting(
+    network: string,
+    { id, name, ...member }: RestingMember,
+  ): Partial<Pick<EndpointSettings, 'NetworkID' | 'DNSNames'>> {
+    const found = this.#registry.named(network);
+    if (!found) return {};
+    const names = hasNames(found) ? namesOf(id, { ...member, containerName: name }) : null;
+    return { NetworkID: found.record.id, DNSNames: names };
   }
 
   /** Makes a bridge network and returns its id. */
