@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { Failure } from '../../../lib/error.ts';
+import { Arrivals } from '../arrivals.ts';
 import { GrpcClient } from '../grpc/client.ts';
 
 /** A connection on which a client lends its files, secrets, credentials and agents to builds: we call its services. */
@@ -16,15 +17,12 @@ export interface ClientSession {
   readonly closed: AbortSignal;
 }
 
-/** How long a build waits for a session that its client opens at the same time. */
-const WAIT_MS = 5000;
 const LONGEST_ID = 128;
 const MOST_METHODS = 1000;
 
 /** The sessions that clients have open. https://github.com/moby/buildkit/tree/master/session */
 export class Sessions {
-  readonly #open = new Map<string, ClientSession>();
-  readonly #waiting = new Set<() => void>();
+  readonly #open = new Arrivals<ClientSession>();
 
   /** The headers of a request as those of a session. Throws a Failure (`invalid`, `conflict`). */
   read(headers: IncomingMessage['headersDistinct']): Omit<ClientSession, 'grpc' | 'closed'> {
@@ -53,42 +51,21 @@ export class Sessions {
     const closed = new AbortController();
     const stop = () => grpc.close();
     options.signal.addEventListener('abort', stop, { once: true });
-    this.#open.set(session.id, { ...session, grpc, closed: closed.signal });
-    for (const look of [...this.#waiting]) look();
+    using _ = this.#open.add(session.id, { ...session, grpc, closed: closed.signal });
     try {
       if (options.signal.aborted) stop();
       await grpc.closed;
     } finally {
-      this.#open.delete(session.id);
       options.signal.removeEventListener('abort', stop);
       closed.abort(new Failure('unavailable', 'CLIENT_GONE', 'the client closed its session'));
     }
   }
 
   /** The session with this ID; waits some seconds for one that is just being opened. Throws a Failure (`not-found`). */
-  async find(id: string, { signal }: { readonly signal: AbortSignal }): Promise<ClientSession> {
-    const found = this.#open.get(id);
-    if (found) return found;
-    return await new Promise<ClientSession>((resolve, reject) => {
-      const end = (settle: () => void) => {
-        clearTimeout(timer);
-        this.#waiting.delete(look);
-        signal.removeEventListener('abort', stop);
-        settle();
-      };
-      const look = () => {
-        const session = this.#open.get(id);
-        if (session) end(() => resolve(session));
-      };
-      const stop = () => end(() => reject(signal.reason));
-      const timer = setTimeout(() => {
-        const name = id.slice(0, LONGEST_ID);
-        end(() => reject(new Failure('not-found', 'NO_SESSION', `no active session for ${name}`)));
-      }, WAIT_MS);
-      this.#waiting.add(look);
-      signal.addEventListener('abort', stop, { once: true });
-      if (signal.aborted) stop();
-    });
+  async find(id: string, options: { readonly signal: AbortSignal }): Promise<ClientSession> {
+    const session = await this.#open.find(id, options);
+    if (!session) throw new Failure('not-found', 'NO_SESSION', `no active session for ${id.slice(0, LONGEST_ID)}`);
+    return session;
   }
 }
 
