@@ -1,12 +1,14 @@
 import { Failure } from '../lib/error.ts';
+import type { BuildBackend } from './backend/build.ts';
 import type { ImageBackend } from './backend/images.ts';
 import type { RegistryBackend } from './backend/registry.ts';
 import type { Backends } from './backend.ts';
+import { hostServices } from './buildkit/control/host-services.ts';
 import { Sessions } from './buildkit/session/sessions.ts';
 import type { Exchange } from './exchange.ts';
 import { type BoundRoute, bindRoutes, type Route } from './router.ts';
 import { buildRoutes } from './routes/build.ts';
-import { buildKitRoutes } from './routes/buildkit.ts';
+import { type BuildKitParts, buildKitRoutes } from './routes/buildkit.ts';
 import { buildHistoryRoutes } from './routes/builds.ts';
 import { cacheMountRoutes } from './routes/cache-mounts.ts';
 import { cacheTransferRoutes } from './routes/cache-transfer.ts';
@@ -36,7 +38,7 @@ export function allRoutes(backends: Backends): BoundRoute[] {
     ...bindRoutes(images, 'working with images', imageRoutes),
     ...bindRoutes(backends.insight, 'looking into images', insightRoutes),
     ...bindRoutes(build, 'building', buildRoutes),
-    ...bindRoutes(build && { sessions: new Sessions() }, 'building', buildKitRoutes),
+    ...bindRoutes(build && buildKitParts({ ...backends, build }), 'building', buildKitRoutes),
     ...bindRoutes(backends.buildHistory, 'remembering builds', buildHistoryRoutes),
     ...bindRoutes(backends.cacheMounts, 'managing cache mounts', cacheMountRoutes),
     ...bindRoutes(backends.containers, 'running containers', containerRoutes),
@@ -51,6 +53,10 @@ export function allRoutes(backends: Backends): BoundRoute[] {
     ...bindRoutes(backends.volumes, 'managing volumes', volumeRoutes),
     ...bindRoutes({}, '', otherRoutes),
   ];
+}
+
+function buildKitParts(backends: Backends & { readonly build: BuildBackend }): BuildKitParts {
+  return { sessions: new Sessions(), services: hostServices(backends) };
 }
 
 interface ImageSources {

@@ -4,7 +4,6 @@ import type { Method, Route } from '../router.ts';
 const SWARM =
   'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.';
 const NO_SWARM = 'swarms are not supported by this host';
-const BUILDKIT = 'building with BuildKit is not supported by this host: set DOCKER_BUILDKIT=0';
 
 /** Parts of the API that clients ask about and that Strake does not have. */
 export const otherRoutes: readonly Route<object>[] = [
@@ -22,7 +21,6 @@ export const otherRoutes: readonly Route<object>[] = [
   ]),
   refusal('POST', '/swarm/init', 'unsupported', NO_SWARM),
   refusal('POST', '/swarm/join', 'unsupported', NO_SWARM),
-  refusal('POST', '/grpc', 'unsupported', BUILDKIT),
 ];
 
 function refusal(method: Method, path: string, kind: 'unavailable' | 'unsupported', message: string): Route<object> {

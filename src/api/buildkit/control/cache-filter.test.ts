@@ -14,7 +14,13 @@ const plain: CacheRecord = {
   LastUsedAt: null,
   UsageCount: 1,
 };
-const mount: CacheRecord = { ...plain, ID: '123456', Type: 'exec.cachemount', Description: 'cache, mount', Shared: false };
+const mount: CacheRecord = {
+  ...plain,
+  ID: '123456',
+  Type: 'exec.cachemount',
+  Description: 'cache, mount',
+  Shared: false,
+};
 
 const rows: readonly [filters: string[], ids: string][] = [
   [[], 'abcdef 123456'],

@@ -1,6 +1,6 @@
-import { digestOf } from '../../../oci/digest.ts';
 import type { ValueOf } from '../../../lib/protobuf.ts';
-import { definition, operation } from '../shapes/definition.ts';
+import { digestOf } from '../../../oci/digest.ts';
+import { type definition, operation } from '../shapes/definition.ts';
 
 /**
  * A client carries the result of one build into another as a build graph (`contexts` between targets of `bake`). Ours has

@@ -1,5 +1,5 @@
-import { hostPlatform } from '../../../oci/platform.ts';
 import type { ValueOf } from '../../../lib/protobuf.ts';
+import { hostPlatform } from '../../../oci/platform.ts';
 import type { NetworkBackend } from '../../backend/networks.ts';
 import type { SystemBackend } from '../../backend/system.ts';
 import type { buildKitVersion, workerRecord } from '../shapes/worker.ts';

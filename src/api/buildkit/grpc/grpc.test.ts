@@ -6,7 +6,7 @@ import { until } from '../../test-host.ts';
 import { GrpcClient } from './client.ts';
 import { frameMessage, MESSAGE_LIMIT, readMessages } from './messages.ts';
 import { type GrpcCall, type GrpcHandler, serveGrpc, unary } from './server.ts';
-import { statusOf } from './status.ts';
+import { DetailedFailure } from './status.ts';
 import { connectedPair } from './test-connection.ts';
 
 const text = message({ text: string(1) });
@@ -17,13 +17,9 @@ interface Joined extends AsyncDisposable {
   readonly served: Promise<void>;
 }
 
-async function join(
-  handlers: Record<string, GrpcHandler>,
-  signal: AbortSignal = never,
-  describe = statusOf,
-): Promise<Joined> {
+async function join(handlers: Record<string, GrpcHandler>, signal: AbortSignal = never): Promise<Joined> {
   const pair = await connectedPair();
-  const served = serveGrpc(pair.left, new Map(Object.entries(handlers)), { signal, describe });
+  const served = serveGrpc(pair.left, new Map(Object.entries(handlers)), { signal });
   const client = new GrpcClient(pair.right);
   return {
     client,
@@ -129,15 +125,11 @@ test('gRPC: an unknown method is refused, and the connection goes on', async () 
 
 test('gRPC: details are told, and left out when they are too large for a header', async () => {
   for (const size of [100, 1 << 20]) {
-    await using both = await join(
-      {
-        'a.B/Fail': async () => {
-          throw new Error('no');
-        },
+    await using both = await join({
+      'a.B/Fail': async () => {
+        throw new DetailedFailure('invalid', 'X', 'no', { details: Buffer.alloc(size) });
       },
-      never,
-      () => ({ code: 2, message: 'no', details: Buffer.alloc(size) }),
-    );
+    });
     await assert.rejects(both.client.call('a.B/Fail', Buffer.alloc(0), { signal: never }), { message: 'no' });
   }
 });

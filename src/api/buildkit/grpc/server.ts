@@ -26,8 +26,6 @@ export type GrpcHandler = (call: GrpcCall) => Promise<void>;
 export interface GrpcServerOptions {
   /** Breaks the connection. */
   readonly signal: AbortSignal;
-  /** The status of what a handler threw, where kind and message do not say all. */
-  readonly describe?: (error: unknown) => GrpcStatus;
 }
 
 /** Calls at a time on one connection. A build has three or four, and `bake` many builds. */
@@ -40,7 +38,7 @@ const CALLS = 1000;
 export async function serveGrpc(
   socket: Duplex,
   handlers: ReadonlyMap<string, GrpcHandler>,
-  { signal, describe = statusOf }: GrpcServerOptions,
+  { signal }: GrpcServerOptions,
 ): Promise<void> {
   const session = performServerHandshake(socket, {
     maxSessionMemory: 64,
@@ -49,7 +47,7 @@ export async function serveGrpc(
   session.on('error', () => {}); // 'close' follows
   const calls = new Set<Promise<void>>();
   session.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
-    const call = answer(stream, headers, handlers, describe).finally(() => calls.delete(call));
+    const call = answer(stream, headers, handlers).finally(() => calls.delete(call));
     calls.add(call);
   });
   const stop = () => session.destroy();
@@ -89,7 +87,6 @@ async function answer(
   stream: ServerHttp2Stream,
   headers: IncomingHttpHeaders,
   handlers: ReadonlyMap<string, GrpcHandler>,
-  describe: (error: unknown) => GrpcStatus,
 ): Promise<void> {
   const gone = new AbortController();
   stream.on('error', () => {}); // 'close' follows
@@ -108,7 +105,7 @@ async function answer(
       );
     await handler(callOn(stream, method, headers, gone.signal));
   } catch (error) {
-    status = describe(error);
+    status = statusOf(error);
   }
   if (stream.closed || stream.destroyed) return;
   finish(stream, status);

@@ -67,9 +67,12 @@ export function failureIn(headers: IncomingHttpHeaders): Failure | undefined {
   const code = typeof said === 'string' && /^\d{1,3}$/.test(said) ? Number(said) : UNKNOWN;
   if (code === OK) return undefined;
   const message = headers['grpc-message'];
-  const text =
-    typeof message === 'string' && message !== '' ? decodeMessage(message) : `the call ended with code ${code}`;
-  return new Failure(kindOf(code), 'GRPC_STATUS', text);
+  return failureOf(code, typeof message === 'string' ? decodeMessage(message) : '');
+}
+
+/** What a status that is not OK says as a Failure. */
+export function failureOf(code: number, message: string): Failure {
+  return new Failure(kindOf(code), 'GRPC_STATUS', message === '' ? `the call ended with code ${code}` : message);
 }
 
 function kindOf(code: number): ErrorKind {

@@ -1,5 +1,16 @@
 /** moby.buildkit.v1.Control. https://github.com/moby/buildkit/blob/master/api/services/control/control.proto */
-import { bool, bytes, integer, message, nested, nestedList, string, stringMap, strings, type ValueOf } from '../../../lib/protobuf.ts';
+import {
+  bool,
+  bytes,
+  integer,
+  message,
+  nested,
+  nestedList,
+  string,
+  stringMap,
+  strings,
+  type ValueOf,
+} from '../../../lib/protobuf.ts';
 import { definition } from './definition.ts';
 import { timestamp } from './status.ts';
 import { buildKitVersion, workerRecord } from './worker.ts';

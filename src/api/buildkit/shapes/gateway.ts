@@ -1,14 +1,5 @@
 /** moby.buildkit.v1.frontend.LLBBridge. https://github.com/moby/buildkit/blob/master/frontend/gateway/pb/gateway.proto */
-import {
-  bool,
-  bytesMap,
-  message,
-  nested,
-  nestedList,
-  nestedMap,
-  string,
-  stringMap,
-} from '../../../lib/protobuf.ts';
+import { bool, bytesMap, message, nested, nestedList, nestedMap, string, stringMap } from '../../../lib/protobuf.ts';
 import { transferEntry } from './control.ts';
 import { definition } from './definition.ts';
 import { rpcStatus } from './rpc-status.ts';

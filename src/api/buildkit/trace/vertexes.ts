@@ -124,7 +124,7 @@ export class OpenVertex {
   }
 }
 
-function timestampOf(milliseconds: number): Timestamp {
+export function timestampOf(milliseconds: number): Timestamp {
   const seconds = Math.floor(milliseconds / 1000);
   return { seconds: BigInt(seconds), nanos: Math.round((milliseconds - seconds * 1000) * 1e6) };
 }
