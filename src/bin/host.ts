@@ -40,6 +40,7 @@ async function runHost(argv: readonly string[]): Promise<number> {
   const workers = scope.use(new WorkerPool(siblingScript(import.meta.url, 'worker'), WORKERS));
   const quickWorkers = scope.use(new WorkerPool(siblingScript(import.meta.url, 'worker'), 1));
   const receivers = scope.use(new WorkerPool(siblingScript(import.meta.url, 'worker'), RECEIVERS));
+  const mounters = scope.use(new WorkerPool(siblingScript(import.meta.url, 'worker'), 1));
   const runRoot =
     process.getuid?.() === 0
       ? '/run/strake'
@@ -51,6 +52,7 @@ async function runHost(argv: readonly string[]): Promise<number> {
       workers,
       quickWorkers,
       receivers,
+      mounters,
       registry: options.registry,
       buildCacheLimit: options.buildCacheLimit,
       keeper: options.liveRestore ? siblingScript(import.meta.url, 'keeper') : undefined,

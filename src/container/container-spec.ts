@@ -10,6 +10,7 @@ import { argumentsOf } from './config.ts';
 import type { Container } from './container.ts';
 import { parseDeviceRule } from './device-rules.ts';
 import { containerEnvironment } from './environment.ts';
+import { boundMounts, type HostMounts } from './host-mounts.ts';
 import { hasInit, INIT_PATH } from './init.ts';
 import { specMounts } from './mount-forms.ts';
 import { resourcesOf } from './options.ts';
@@ -23,6 +24,7 @@ export interface LaunchNeeds {
   /** See `startProcess`. */
   readonly runFolder: string;
   readonly keepers: Keepers;
+  readonly hostMounts: HostMounts;
   /** Process ID of another container's first process. */
   readonly pidOf: (container: string) => number;
   /** Where another container's shared memory is mounted; refused when it does not share it. */
@@ -66,7 +68,11 @@ export function specOf(
     cgroupMode: needs.cgroups.mode,
     resources: resourcesOf(hostConfig, needs.cgroups),
     shmSize: hostConfig.IpcMode === 'none' ? undefined : (hostConfig.ShmSize ?? 0),
-    mounts: [...ipcMounts.filter(({ destination }) => !taken.has(destination)), ...files, ...specMounts(mounts)],
+    mounts: [
+      ...ipcMounts.filter(({ destination }) => !taken.has(destination)),
+      ...files,
+      ...specMounts(boundMounts(mounts)),
+    ],
     devices: (hostConfig.Devices ?? []).flatMap(({ PathOnHost, PathInContainer, CgroupPermissions }) =>
       devicesAt(PathOnHost, PathInContainer || PathOnHost).map((node) => ({
         node,

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import type { HeldProcess } from '../host/keeper/keeper-client.ts';
 import type { Attachment } from '../host/network/attachment.ts';
 import { Failure, messageOf } from '../lib/error.ts';
+import { Scope } from '../lib/scope.ts';
 import type { DiffId } from '../oci/digest.ts';
 import type { Snapshots } from '../snapshot/snapshots.ts';
 import type { ContainerId } from '../store/containers.ts';
@@ -14,11 +15,13 @@ import { type ContainerEvent, containerEvent, networkEvents, volumeEvents } from
 import { ContainerTable } from './container-table.ts';
 import { Execs } from './execs.ts';
 import { HealthMonitor, hasHealthcheck } from './health.ts';
+import { boundMounts } from './host-mounts.ts';
 import { toInspect, toSummary } from './inspect.ts';
 import { followRun, type LifecycleNeeds, leaveRunning, noteKept, startContainer } from './lifecycle.ts';
 import { type ListQuery, selectContainers } from './list-filter.ts';
 import { logDetails } from './log-options.ts';
 import { type LogQuery, logsNotKept, readLog } from './log-reader.ts';
+import type { PlannedMount } from './mounts.ts';
 import { makeContainer, type NewContainer } from './new-container.ts';
 import type { OutputSink } from './output-hub.ts';
 import { pauseContainer, unpauseContainer } from './pause-container.ts';
@@ -35,10 +38,18 @@ import { killContainer, noteStopByUser, type StopOptions, signalByUser, stopCont
 import { updateContainer } from './update-container.ts';
 
 export interface ContainersNeeds
-  extends Pick<LifecycleNeeds, 'runtime' | 'cgroups' | 'networks' | 'runFolder' | 'keepers' | 'log'> {
+  extends Pick<LifecycleNeeds, 'runtime' | 'cgroups' | 'networks' | 'runFolder' | 'keepers' | 'hostMounts' | 'log'> {
   readonly store: Pick<
     Store,
-    'root' | 'containers' | 'volumes' | 'layers' | 'trash' | 'containerFolder' | 'activeFolder' | 'activeKeys'
+    | 'root'
+    | 'containers'
+    | 'volumes'
+    | 'images'
+    | 'layers'
+    | 'trash'
+    | 'containerFolder'
+    | 'activeFolder'
+    | 'activeKeys'
   >;
   readonly snapshots: Snapshots;
   readonly emit: (event: ContainerEvent) => void;
@@ -68,6 +79,7 @@ export class Containers implements AsyncDisposable {
       networks: needs.networks,
       runFolder: needs.runFolder,
       keepers: needs.keepers,
+      hostMounts: needs.hostMounts,
       log: needs.log,
       idOf: (ref) => this.find(ref).id,
       namesOf: (ref) => {
@@ -96,7 +108,11 @@ export class Containers implements AsyncDisposable {
     this.#needs.runtime.expectStart();
     const { container, warnings } = makeContainer({ ...request, hostConfig }, request.name ?? this.#table.freeName(), {
       ...this.#needs,
-      sources: { volume: (volume) => this.#volume(volume), mountsOf: (ref) => this.find(ref).record.mounts },
+      sources: {
+        volume: (volume) => this.#volume(volume),
+        image: (ref) => this.#image(ref),
+        mountsOf: (ref) => this.find(ref).record.mounts,
+      },
     });
     try {
       if (request.image.diffIds) this.#record(container, request.image.diffIds);
@@ -331,18 +347,21 @@ export class Containers implements AsyncDisposable {
    * As `openRoot`, and for a container that does not run also the places of its mounts are there, and in its volumes what
    * its first start would put into them.
    */
-  async openRootWithVolumes(ref: string): Promise<{ readonly path: string } & Disposable> {
+  async openRootWithVolumes(
+    ref: string,
+  ): Promise<{ readonly path: string; readonly mounts: readonly PlannedMount[] } & AsyncDisposable> {
+    await using scope = new Scope();
     const container = this.find(ref);
-    const root = this.openRoot(ref);
-    try {
-      await container.inTurn(async () => {
-        if (!isAlive(container.record.phase)) await prepareMounts(container.record.mounts, root.path);
-      });
-    } catch (error) {
-      root[Symbol.dispose]();
-      throw error;
-    }
-    return root;
+    const root = scope.use(this.openRoot(ref));
+    const mounts = boundMounts(container.record.mounts);
+    const { hostMounts } = this.#needs;
+    await container.inTurn(async () => {
+      await hostMounts.open(container);
+      scope.defer(() => hostMounts.close(container));
+      if (!isAlive(container.record.phase)) await prepareMounts(mounts, root.path);
+    });
+    const held = scope.move();
+    return { path: root.path, mounts, [Symbol.asyncDispose]: () => held[Symbol.asyncDispose]() };
   }
 
   /** Says that something was done to a container. */
@@ -355,6 +374,7 @@ export class Containers implements AsyncDisposable {
     const { phase } = container.record;
     if (!isAlive(phase)) return;
     container.snapshot.takeOver();
+    this.#needs.hostMounts.takeOver(container);
     const launched = { process: heldProcess(held), targets: phase.targets };
     const { settled } = followRun(container, launched, attachment, this.#lifecycle);
     if (held.hasEnded) return settled;
@@ -453,10 +473,16 @@ export class Containers implements AsyncDisposable {
     return made;
   }
 
+  #image(ref: string) {
+    const { id, config } = this.#needs.store.images.resolve(ref);
+    return { id, layers: config.rootfs.diff_ids };
+  }
+
   #record(container: Container, layers: readonly DiffId[]): void {
     const { containers, volumes } = this.#needs.store;
     const { id, name, record } = container;
-    containers.create({ id, name, image: record.image, record, layers });
+    const mounted = record.mounts.flatMap((mount) => (mount.type === 'image' ? [mount.layers] : []));
+    containers.create({ id, name, image: record.image, record, layers, mounted });
     for (const mount of record.mounts) if (mount.type === 'volume') volumes.ref(mount.name, id);
     container.recorded = true;
     container.renewStreams();

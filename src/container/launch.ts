@@ -9,6 +9,7 @@ import { argumentsOf } from './config.ts';
 import type { Container } from './container.ts';
 import { hostnameOf, type LaunchNeeds, specOf } from './container-spec.ts';
 import { addressesOf, fileMounts, hostsFile, writeContainerFiles } from './files.ts';
+import { boundMounts, type HostMounts } from './host-mounts.ts';
 import { hasInit, initMount } from './init.ts';
 import { type MadeTargets, type MountTarget, makeMountTargets, removeMountTargets } from './mount-targets.ts';
 import type { PlannedMount } from './mounts.ts';
@@ -33,12 +34,14 @@ export interface PreparedRoot {
 }
 
 /** Mounts a container's file system and makes in it what its mounts need. When that fails, everything is as before. */
-export async function prepareRoot(container: Container): Promise<PreparedRoot> {
-  const { mounts, hostConfig } = container.record;
+export async function prepareRoot(container: Container, hostMounts: HostMounts): Promise<PreparedRoot> {
+  const { hostConfig } = container.record;
+  const mounts = boundMounts(container.record.mounts);
   const { snapshot } = container;
   checkPropagation(mounts);
-  const path = snapshot.mount({ volatile: container.isThrownAway });
+  await hostMounts.open(container);
   try {
+    const path = snapshot.mount({ volatile: container.isThrownAway });
     openSharedMemory(container);
     await fillVolumes(mounts, path);
     makeWorkingFolder(container, path);
@@ -49,7 +52,7 @@ export async function prepareRoot(container: Container): Promise<PreparedRoot> {
     ];
     return { path, files, targets: makeMountTargets(path, snapshot.upper, mountTargets(mounts, files)) };
   } catch (error) {
-    await leaveRoot(container, { made: [], raised: [] });
+    await leaveRoot(container, { made: [], raised: [] }, hostMounts);
     throw error;
   }
 }
@@ -79,7 +82,7 @@ export async function launch(
 }
 
 /** Ends the use of the mounted root by the run. */
-export async function leaveRoot(container: Container, targets: MadeTargets): Promise<void> {
+export async function leaveRoot(container: Container, targets: MadeTargets, hostMounts: HostMounts): Promise<void> {
   const { snapshot } = container;
   closeSharedMemory(container);
   if (container.rootUses === 0) {
@@ -87,6 +90,7 @@ export async function leaveRoot(container: Container, targets: MadeTargets): Pro
     snapshot.unmount();
   }
   removeMountTargets(container.snapshot.upper, targets);
+  await hostMounts.close(container);
 }
 
 const DEFAULT_TARGETS: readonly MountTarget[] = [
@@ -101,7 +105,7 @@ function mountTargets(mounts: readonly PlannedMount[], files: readonly SpecMount
     ...DEFAULT_TARGETS,
     ...files.map(({ destination }): MountTarget => ({ destination, kind: 'file' })),
     ...mounts.map((mount): MountTarget => {
-      const isFile = mount.type === 'bind' && !sourceIsFolder(mount.source);
+      const isFile = mount.type !== 'tmpfs' && !sourceIsFolder(mount.source);
       return { destination: mount.destination, kind: isFile ? 'file' : 'folder' };
     }),
   ];

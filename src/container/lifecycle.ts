@@ -82,14 +82,14 @@ export async function startContainer(
   try {
     // The network is made in a worker, meanwhile the file system here: a turn later, when the worker has its task.
     const attaching = needs.networks.attach(container.id, attachRequest(container, needs), options);
-    const preparing = nextTurn().then(() => prepareRoot(container));
+    const preparing = nextTurn().then(() => prepareRoot(container, needs.hostMounts));
     await Promise.allSettled([attaching, preparing]);
     root = await preparing;
     attachment = await attaching;
     needs.emitNetwork(container, 'connect', networksOf(attachment));
     launched = await launch(container, root, attachment, needs, options);
   } catch (error) {
-    if (root) await leaveRoot(container, root.targets);
+    if (root) await leaveRoot(container, root.targets, needs.hostMounts);
     await needs.networks.release(container.id);
     if (attachment) needs.emitNetwork(container, 'disconnect', networksOf(attachment));
     noteFailedStart(container, error, needs);
@@ -193,7 +193,7 @@ async function settle(container: Container, run: Run, status: ExitStatus, needs:
   const signal = AbortSignal.timeout(30_000);
   await Promise.all([
     release('runtime state', () => needs.runtime.remove(container.id, container.cgroupsPath, { signal })),
-    release('file system', () => leaveRoot(container, targets)),
+    release('file system', () => leaveRoot(container, targets, needs.hostMounts)),
     release('network', () => needs.networks.release(container.id)),
   ]);
 

@@ -20,6 +20,7 @@ function toSpec(mount: PlannedMount): SpecMount {
     case 'tmpfs':
       return { destination, type: 'tmpfs', source: 'tmpfs', options: mount.options };
     case 'volume':
+    case 'image':
       return { destination, type: 'bind', source: mount.source, options: ['rbind', 'rprivate', access(mount)] };
     case 'bind': {
       const bind = mount.recursive ? 'rbind' : 'bind';
@@ -32,6 +33,8 @@ function toSpec(mount: PlannedMount): SpecMount {
 function toMountPoint(mount: PlannedMount): MountPoint {
   const Destination = mount.destination;
   if (mount.type === 'tmpfs') return { Type: 'tmpfs', Source: '', Destination, Mode: '', RW: true, Propagation: '' };
+  if (mount.type === 'image')
+    return { Type: 'image', Name: mount.name, Source: mount.source, Destination, Mode: '', RW: false, Propagation: '' };
   const Mode = mount.mode ?? (mount.readOnly ? 'ro' : '');
   const common = { Source: mount.source, Destination, Mode, RW: !mount.readOnly };
   if (mount.type === 'bind') return { Type: 'bind', ...common, Propagation: mount.propagation };

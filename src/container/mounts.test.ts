@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { canLockMountsBelow } from '../host/mount.ts';
+import { parseImageId } from '../oci/digest.ts';
 import type { HostConfig } from '../wire/container.ts';
 import { mountPoints, specMounts } from './mount-forms.ts';
 import { type MountSources, planMounts } from './mounts.ts';
 
 const sources: MountSources = {
   volume: (volume) => ({ ...volume, created: 0, path: `/volumes/${volume.name}` }),
+  image: () => ({ id: parseImageId(`sha256:${'0'.repeat(64)}`), layers: [] }),
+  place: () => '/place',
   mountsOf: () => planMounts({}, { Binds: ['inherited:/i:ro'] }, sources),
 };
 const plan = (host: HostConfig) => planMounts({}, host, sources);
@@ -43,12 +46,28 @@ const wrong: [string, HostConfig, RegExp][] = [
   [
     'volume option of a mount',
     { Mounts: [{ Type: 'volume', Target: '/x', VolumeOptions: { DriverConfig: { Options: { size: '1m' } } } }] },
-    /invalid option: "size"/,
+    /no quota support/,
   ],
   [
-    'part of a volume',
+    'part of a volume without a name',
     { Mounts: [{ Type: 'volume', Target: '/x', VolumeOptions: { Subpath: 'a' } }] },
-    /subpath of a volume is not supported/,
+    /must not set Subpath when using anonymous volumes/,
+  ],
+  [
+    'part above a volume',
+    { Mounts: [{ Type: 'volume', Source: 'v', Target: '/x', VolumeOptions: { Subpath: 'a/../..' } }] },
+    /subpath must be a relative path within the volume/,
+  ],
+  [
+    'part of an image from its root',
+    { Mounts: [{ Type: 'image', Source: 'i', Target: '/x', ImageOptions: { Subpath: '/a' } }] },
+    /subpath must be a relative path within the volume/,
+  ],
+  ['no image', { Mounts: [{ Type: 'image', Target: '/x' }] }, /field Source must not be empty/],
+  [
+    'options of another type',
+    { Mounts: [{ Type: 'bind', Source: '/tmp', Target: '/x', ImageOptions: { Subpath: 'a' } }] },
+    /field ImageOptions must not be specified/,
   ],
   [
     'read-only below a writable mount',

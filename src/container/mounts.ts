@@ -3,6 +3,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { posix } from 'node:path';
 import { canLockMountsBelow } from '../host/mount.ts';
 import { Failure, isFailure } from '../lib/error.ts';
+import type { DiffId, ImageId } from '../oci/digest.ts';
 import { checkVolumeDriver, checkVolumeOptions } from '../store/volume-options.ts';
 import type { NewVolume, VolumeRecord } from '../store/volumes.ts';
 import type { ContainerConfig, HostConfig, MountRequest } from '../wire/container.ts';
@@ -32,6 +33,24 @@ export type PlannedMount =
       /** Made for this container; goes with it when that is asked for. */
       readonly anonymous: boolean;
       readonly mode?: string;
+      /** Only this path below the volume's root, and where the host makes it visible. */
+      readonly subpath?: string;
+      readonly place?: string;
+    }
+  | {
+      readonly type: 'image';
+      /** As the user wrote it. */
+      readonly name: string;
+      readonly image: ImageId;
+      /** Bottom first. */
+      readonly layers: readonly DiffId[];
+      /** Where the host makes it visible. */
+      readonly source: string;
+      readonly destination: string;
+      readonly readOnly: true;
+      /** Only this path of it; '' is all. */
+      readonly subpath: string;
+      readonly place: string;
     }
   | {
       readonly type: 'tmpfs';
@@ -44,6 +63,10 @@ export type PlannedMount =
 export interface MountSources {
   /** The volume of that name, made when there is none. */
   volume(volume: NewVolume): VolumeRecord;
+  /** An image on this host. */
+  image(ref: string): { readonly id: ImageId; readonly layers: readonly DiffId[] };
+  /** A path of the new container's own, another each time: where the host may make a mount's source visible. */
+  place(): string;
   /** Mounts of another container, for VolumesFrom. */
   mountsOf(container: string): readonly PlannedMount[];
 }
@@ -64,17 +87,17 @@ export function planMounts(config: ContainerConfig, host: HostConfig, sources: M
     if (!['', 'ro', 'rw', 'z', 'Z'].includes(mode)) throw invalid(`invalid mode: ${mode}`);
     for (const mount of inheritedMounts(container, sources)) {
       if (mount.type === 'tmpfs') continue;
-      planned.set(mount.destination, { ...mount, readOnly: mount.readOnly || mode === 'ro', mode: '' });
+      planned.set(mount.destination, inherited(mount, mode, sources));
     }
   }
-  const inherited = new Set(planned.keys());
+  const fromOthers = new Set(planned.keys());
   const explicit = [
     ...(host.Binds ?? []).map((bind) => fromBind(bind, host.VolumeDriver ?? '', sources)),
     ...(host.Mounts ?? []).map((mount) => fromRequest(mount, sources)),
     ...Object.entries(host.Tmpfs ?? {}).map(([path, options]) => fromTmpfs(path, options)),
   ];
   for (const mount of explicit) {
-    if (inherited.delete(mount.destination)) planned.delete(mount.destination);
+    if (fromOthers.delete(mount.destination)) planned.delete(mount.destination);
     add(mount);
   }
   for (const path of Object.keys(config.Volumes ?? {})) {
@@ -82,6 +105,13 @@ export function planMounts(config: ContainerConfig, host: HostConfig, sources: M
     if (!planned.has(destination)) add(volumeMount(undefined, destination, { readOnly: false, copy: true }, sources));
   }
   return [...planned.values()];
+}
+
+function inherited(mount: Exclude<PlannedMount, { type: 'tmpfs' }>, mode: string, sources: MountSources): PlannedMount {
+  if (mount.type === 'bind') return { ...mount, readOnly: mount.readOnly || mode === 'ro', mode: '' };
+  const place = mount.place === undefined ? {} : { place: sources.place() };
+  if (mount.type === 'volume') return { ...mount, ...place, readOnly: mount.readOnly || mode === 'ro', mode: '' };
+  return { ...mount, ...place };
 }
 
 /** Not there is said as a wrong option: clients take "not found" for a missing image. */
@@ -148,6 +178,8 @@ function fromRequest(mount: MountRequest, sources: MountSources): PlannedMount {
   const destination = posix.resolve(mount.Target);
   if (destination === '/') throw wrong("invalid specification: destination can't be '/'");
   const readOnly = mount.ReadOnly ?? false;
+  for (const [type, field] of OWN_OPTIONS)
+    if (mount[field] && mount.Type !== type) throw wrong(`field ${field} must not be specified`);
   switch (mount.Type) {
     case 'bind': {
       const { Propagation = '', NonRecursive = false, CreateMountpoint = false } = mount.BindOptions ?? {};
@@ -178,11 +210,31 @@ function fromRequest(mount: MountRequest, sources: MountSources): PlannedMount {
     }
     case 'volume': {
       const { NoCopy = false, Labels, DriverConfig = {}, Subpath = '' } = mount.VolumeOptions ?? {};
-      if (Subpath !== '')
-        throw new Failure('unsupported', 'VOLUME_SUBPATH', 'mounting a subpath of a volume is not supported');
+      if (Subpath !== '' && !mount.Source) throw wrong('must not set Subpath when using anonymous volumes');
+      if (!isLocal(Subpath)) throw wrong('subpath must be a relative path within the volume');
       const { Name: driver, Options } = DriverConfig;
       const how = { readOnly, copy: !NoCopy, driver, labels: Labels, options: Options };
-      return { ...volumeMount(mount.Source || undefined, destination, how, sources), mode: 'z' };
+      const part = Subpath === '' ? {} : { subpath: Subpath, place: sources.place() };
+      return { ...volumeMount(mount.Source || undefined, destination, how, sources), ...part, mode: 'z' };
+    }
+    case 'image': {
+      const { Subpath = '' } = mount.ImageOptions ?? {};
+      const name = mount.Source ?? '';
+      if (name === '') throw wrong('field Source must not be empty');
+      if (!isLocal(Subpath)) throw wrong('subpath must be a relative path within the volume');
+      const { id, layers } = imageOf(name, sources);
+      const place = sources.place();
+      return {
+        type: 'image',
+        name,
+        image: id,
+        layers,
+        source: place,
+        destination,
+        readOnly: true,
+        subpath: Subpath,
+        place,
+      };
     }
     case 'tmpfs': {
       if (mount.Source) throw wrong('field Source must not be specified');
@@ -195,6 +247,27 @@ function fromRequest(mount: MountRequest, sources: MountSources): PlannedMount {
     }
     default:
       throw wrong('mount type unknown');
+  }
+}
+
+const OWN_OPTIONS = [
+  ['bind', 'BindOptions'],
+  ['volume', 'VolumeOptions'],
+  ['image', 'ImageOptions'],
+  ['tmpfs', 'TmpfsOptions'],
+] as const;
+
+/** Whether a path stays, as it is written, where it begins. */
+function isLocal(path: string): boolean {
+  return !path.startsWith('/') && !/^\.\.(?:\/|$)/.test(posix.normalize(path));
+}
+
+/** Not there is said as a wrong option, as above. */
+function imageOf(name: string, sources: MountSources) {
+  try {
+    return sources.image(name);
+  } catch (error) {
+    throw isFailure(error, 'not-found') ? invalid(error.message) : error;
   }
 }
 
@@ -231,9 +304,16 @@ function volumeMount(
   const anonymous = name === undefined;
   checkNewVolume(name ?? '', driver, options);
   const volume = sources.volume({ name: name ?? randomBytes(32).toString('hex'), anonymous, labels, options });
-  // A volume with options is a bind of the folder that they name.
-  const source = volume.options['device'] ?? volume.path;
-  return { type: 'volume', name: volume.name, source, destination, readOnly, copy, anonymous };
+  const isMemory = volume.options['type'] === 'tmpfs'; // what is copied there would be gone after each run
+  return {
+    type: 'volume',
+    name: volume.name,
+    source: volume.path,
+    destination,
+    readOnly,
+    copy: copy && !isMemory,
+    anonymous,
+  };
 }
 
 /** Said as a wrong option: clients take "not found" for a missing image. */

@@ -1,4 +1,5 @@
 import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { isFailure } from '../lib/error.ts';
 import type { DiffId, ImageId } from '../oci/digest.ts';
 import type { RunConfig } from '../oci/image-config.ts';
@@ -37,7 +38,9 @@ export interface NewContainer {
 export function makeContainer(
   request: NewContainer,
   name: string,
-  needs: Pick<ContainersNeeds, 'store' | 'snapshots' | 'cgroups' | 'networks'> & { readonly sources: MountSources },
+  needs: Pick<ContainersNeeds, 'store' | 'snapshots' | 'cgroups' | 'networks'> & {
+    readonly sources: Omit<MountSources, 'place'>;
+  },
 ): { readonly container: Container; readonly warnings: string[] } {
   const { store, snapshots } = needs;
   const merged = mergeConfig(request.image.config, request.config);
@@ -46,7 +49,9 @@ export function makeContainer(
   warnings.push(...checkSharedNamespaces(request.config, hostConfig));
   const id = newContainerId();
   const config: ContainerConfig = { ...merged, Hostname: merged.Hostname || defaultHostname(id, hostConfig) };
-  const mounts = planMounts(config, hostConfig, needs.sources);
+  let places = 0;
+  const place = () => join(store.activeFolder(id), 'mounts', String(places++), 'root');
+  const mounts = planMounts(config, hostConfig, { ...needs.sources, place });
   const container = new Container({
     id,
     name,

@@ -1,11 +1,12 @@
 import { mkdirSync, readdirSync, realpathSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { processesIn } from '../host/cgroup.ts';
 import type { HeldProcess } from '../host/keeper/keeper-client.ts';
 import { removeLeftovers } from '../host/leftovers.ts';
 import { mountsUnder } from '../host/mount.ts';
 import { messageOf } from '../lib/error.ts';
 import type { ContainerRow } from '../store/containers.ts';
+import { volumeFileSystem } from '../store/volume-options.ts';
 import { Container } from './container.ts';
 import { Containers, type ContainersNeeds } from './containers.ts';
 import { removeMountTargets } from './mount-targets.ts';
@@ -47,7 +48,7 @@ export async function openContainers(
     cgroups: needs.cgroups,
     groups: known.filter(({ id }) => !wanted.has(id)).map((container) => container.cgroupsPath),
     // Mounts of build steps lay in the scratch folder, which is in the trash by now.
-    folders: [active, realpathSync(join(store.root, 'trash'))],
+    folders: [active, realpathSync(join(store.root, 'trash')), ...volumeMounts(store, left)],
     wanted,
     wantedFolders: [...wanted].map((id) => join(active, id)),
     log,
@@ -79,6 +80,21 @@ export async function openContainers(
       });
   }
   return containers;
+}
+
+/** Where file systems of volumes may be mounted that no container uses any more. Nothing else below `volumes` is ours. */
+function volumeMounts(
+  { root, volumes }: ContainersNeeds['store'],
+  left: readonly { readonly container: Container }[],
+): string[] {
+  const used = new Set(
+    left.flatMap(({ container }) => container.record.mounts.map((mount) => mount.type === 'volume' && mount.name)),
+  );
+  const folder = realpathSync(join(root, 'volumes'));
+  return volumes.list().flatMap((volume) => {
+    const fileSystem = used.has(volume.name) ? undefined : volumeFileSystem(volume);
+    return fileSystem ? join(folder, relative(volumes.root, volume.path)) : [];
+  });
 }
 
 /** Containers that run by their records and are kept: those that the host before has left, in the state of its last moment. */

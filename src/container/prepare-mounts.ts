@@ -21,6 +21,7 @@ export async function prepareMounts(mounts: readonly PlannedMount[], root: strin
 
 /** Copies what the image has at the destination into an empty volume, with owners and modes. */
 async function fillVolume(mount: Extract<PlannedMount, { type: 'volume' }>, root: string): Promise<void> {
+  if (!statSync(mount.source).isDirectory()) return; // a part of a volume
   if (readdirSync(mount.source).length > 0 || kindInside(root, mount.destination) !== 'folder') return;
   using folder = openInside(root, mount.destination);
   const copy = spawn('cp', ['-a', '--', '/proc/self/fd/3/.', mount.source], {

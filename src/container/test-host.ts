@@ -21,6 +21,7 @@ import { testDiffId } from '../store/test-store.ts';
 import type { ContainerConfig, HostConfig } from '../wire/container.ts';
 import type { ContainerEvent } from './container-events.ts';
 import type { Containers } from './containers.ts';
+import { HostMounts } from './host-mounts.ts';
 import type { NewContainer } from './new-container.ts';
 import { openContainers } from './open-containers.ts';
 
@@ -81,7 +82,8 @@ export async function openTestHost(options: { readonly root?: string } = {}): Pr
   const events: ContainerEvent[] = [];
   const keepers = scope.use(await Keepers.open(join(run, 'keeper'), undefined));
   const runFolder = join(run, 's');
-  const needs = { store, snapshots, runtime, cgroups, networks, keepers, log: silentLog, runFolder };
+  const hostMounts = new HostMounts({ store, mounters: pool });
+  const needs = { store, snapshots, runtime, cgroups, networks, keepers, hostMounts, log: silentLog, runFolder };
   const containers = scope.use(await openContainers({ ...needs, emit: (event) => events.push(event) }, { signal }));
   const layer = store.layers.byDiffId(diffId);
   const request: TestHost['request'] = (config, hostConfig = {}, image = {}) => ({

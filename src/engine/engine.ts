@@ -2,6 +2,7 @@ import { existsSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { applyChanges } from '../build/apply-changes.ts';
 import { Vertices } from '../build/vertex.ts';
+import { HostMounts } from '../container/host-mounts.ts';
 import { openContainers } from '../container/open-containers.ts';
 import { detectCgroups } from '../host/cgroup.ts';
 import { spreadSubfolders } from '../host/file-system-calls.ts';
@@ -65,6 +66,8 @@ export interface EngineOptions {
   readonly quickWorkers: WorkerPool;
   /** Serves them too, for layers that come over the network: their threads wait for it. */
   readonly receivers: WorkerPool;
+  /** Serves them too, for volumes on file systems of other machines: a server may let their mount wait for minutes. */
+  readonly mounters: WorkerPool;
   readonly registry: RegistrySettings;
   /** Bytes that only the build cache keeps; undefined is no limit. */
   readonly buildCacheLimit: number | undefined;
@@ -116,7 +119,18 @@ export async function openEngine(options: EngineOptions) {
   );
   scope.use(becomeReaper());
   const keepers = scope.use(await Keepers.open(keeperSocket, options.keeper));
-  const parts = { store, snapshots, runtime, cgroups, networks, keepers, log, runFolder: join(run, 'sockets') };
+  const hostMounts = new HostMounts({ store, mounters: options.mounters });
+  const parts = {
+    store,
+    snapshots,
+    runtime,
+    cgroups,
+    networks,
+    keepers,
+    hostMounts,
+    log,
+    runFolder: join(run, 'sockets'),
+  };
   const containers = scope.use(await openContainers({ ...parts, emit }, { signal }));
 
   const containerCases = new ContainerCases(store, containers, emit);

@@ -11,6 +11,7 @@ const open = bind<(path: string | Buffer, flags: number, mode: number) => number
 
 const OPENAT2 = 437; // the same number on every architecture
 const RESOLVE_IN_ROOT = 0x10n;
+const RESOLVE_BENEATH = 0x08n;
 const RESOLVE_NO_MAGICLINKS = 0x02n;
 const O_PATH = 0o10000000;
 const O_CLOEXEC = 0o2000000;
@@ -31,6 +32,13 @@ export function openInside(root: string, path: NativePath, flags: number = O_PAT
   return opened;
 }
 
+/** Opens the place of a relative path below `root`. What leads out of it on the way, `..` or a link, throws EXDEV. */
+export function openBelow(root: string, path: string): OpenedInside {
+  const opened = openOrErrno(root, path, O_PATH, RESOLVE_BENEATH);
+  if (typeof opened === 'number') throw systemError(opened, 'openat2', path);
+  return opened;
+}
+
 /** As `openInside`; undefined when there is nothing at `path`, or a link that leads nowhere. */
 export function findInside(root: string, path: NativePath, flags: number = O_PATH): OpenedInside | undefined {
   const opened = openOrErrno(root, path, flags);
@@ -39,12 +47,17 @@ export function findInside(root: string, path: NativePath, flags: number = O_PAT
   throw systemError(opened, 'openat2', path);
 }
 
-function openOrErrno(root: string, path: NativePath, flags: number): OpenedInside | number {
+function openOrErrno(
+  root: string,
+  path: NativePath,
+  flags: number,
+  resolve: bigint = RESOLVE_IN_ROOT,
+): OpenedInside | number {
   const rootFd = check(open(terminated(root), O_PATH | constants.O_DIRECTORY | O_CLOEXEC, 0), 'open', root);
   try {
     const how = Buffer.alloc(24);
     how.writeBigUInt64LE(BigInt(flags | O_CLOEXEC), 0);
-    how.writeBigUInt64LE(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS, 16);
+    how.writeBigUInt64LE(resolve | RESOLVE_NO_MAGICLINKS, 16);
     const fd = syscall(OPENAT2, rootFd, terminated(path), how, how.length);
     if (fd === -1) return lastError();
     return { fd, path: `/proc/self/fd/${fd}`, [Symbol.dispose]: () => closeSync(fd) };

@@ -55,6 +55,19 @@ export function mountReadOnlyOverlay(overlay: { readonly lower: readonly string[
   else mountLayers(overlay.lower, '', MS_RDONLY, overlay.target, overlay.target);
 }
 
+/** mount(2) as it is. Empty texts are null. */
+export function mountFlagged(call: {
+  readonly source: string;
+  readonly target: string;
+  readonly type: string;
+  readonly flags: number;
+  readonly data: string;
+}): void {
+  const { source, target, type, flags, data } = call;
+  const result = mountCall(source || 'none', terminated(target), type || null, flags, data || null);
+  check(result, 'mount', target);
+}
+
 /** Makes `source` (a folder or file) visible at `target`, which exists. With `recursive`, its mounts come along. */
 export function bindMount(
   source: NativePath,

@@ -1,3 +1,5 @@
+import { getSystemErrorMessage } from 'node:util';
+
 /** The closed set of reasons for which Strake refuses or fails. The doors (api, registry, cli) map kinds to codes. */
 export type ErrorKind =
   | 'invalid' // the request or its input is wrong
@@ -81,6 +83,13 @@ export function systemCode(error: unknown): string | undefined {
   if (typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string')
     return error.code;
   return undefined;
+}
+
+/** What the kernel says in a Node system error, without call and path: `no such device`. Other errors: their text. */
+export function systemReason(error: unknown): string {
+  if (typeof error === 'object' && error !== null && 'errno' in error && typeof error.errno === 'number')
+    return getSystemErrorMessage(error.errno) ?? messageOf(error);
+  return messageOf(error);
 }
 
 /** The reason of an aborted signal as a Failure of kind `cancelled`. */

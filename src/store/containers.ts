@@ -20,6 +20,8 @@ export interface ContainerRow {
 export interface NewContainer extends ContainerRow {
   /** The image's layers, bottom first: kept while the record lives, even when the image is removed by force. */
   readonly layers: readonly DiffId[];
+  /** Those of each image that is mounted into it. */
+  readonly mounted?: readonly (readonly DiffId[])[];
 }
 
 interface Row {
@@ -60,15 +62,18 @@ export class ContainerRecords {
         container.image ?? null,
         JSON.stringify(container.record),
       );
-      const chain = chainIds(container.layers);
-      for (const [position, diffId] of container.layers.entries())
-        this.#database.run(
-          'INSERT INTO container_layers (container, position, diff_id, chain_id) VALUES (?, ?, ?, ?)',
-          container.id,
-          position,
-          diffId,
-          chain[position] ?? '',
-        );
+      for (const [mount, layers] of [container.layers, ...(container.mounted ?? [])].entries()) {
+        const chain = chainIds(layers);
+        for (const [position, diffId] of layers.entries())
+          this.#database.run(
+            'INSERT INTO container_layers (container, mount, position, diff_id, chain_id) VALUES (?, ?, ?, ?, ?)',
+            container.id,
+            mount,
+            position,
+            diffId,
+            chain[position] ?? '',
+          );
+      }
     });
   }
 
@@ -111,7 +116,10 @@ export class ContainerRecords {
 
   layersOf(id: ContainerId): DiffId[] {
     return this.#database
-      .all<{ diff_id: DiffId }>('SELECT diff_id FROM container_layers WHERE container = ? ORDER BY position', id)
+      .all<{ diff_id: DiffId }>(
+        'SELECT diff_id FROM container_layers WHERE container = ? AND mount = 0 ORDER BY position',
+        id,
+      )
       .map((row) => row.diff_id);
   }
 

@@ -164,6 +164,22 @@ const STEPS: readonly string[] = [
   -- Images that a build was for. What else builds leave of images is the cache's.
   CREATE TABLE build_results (image TEXT PRIMARY KEY REFERENCES images (id) ON DELETE CASCADE) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- Layers of images that are mounted into a container have the number of the mount; 0 is its own file system.
+  ALTER TABLE container_layers RENAME TO container_layers_before;
+  CREATE TABLE container_layers (
+    container TEXT NOT NULL REFERENCES containers (id) ON DELETE CASCADE,
+    mount INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    diff_id TEXT NOT NULL REFERENCES layers (diff_id),
+    chain_id TEXT NOT NULL,
+    PRIMARY KEY (container, mount, position)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO container_layers SELECT container, 0, position, diff_id, chain_id FROM container_layers_before;
+  DROP TABLE container_layers_before;
+  CREATE INDEX container_layers_by_layer ON container_layers (diff_id);
+  CREATE INDEX container_layers_by_chain ON container_layers (chain_id);
+  `,
 ];
 
 /** Brings a database of the store to the newest shape. */

@@ -1,24 +1,29 @@
 import { Failure } from '../lib/error.ts';
+import type { VolumeRecord } from './volumes.ts';
 
-const KNOWN = new Set(['type', 'o', 'device']);
+/** What options need of others. */
+const NEEDED: Readonly<Record<string, readonly string[]>> = {
+  type: ['device'],
+  device: ['type'],
+  o: ['device', 'type'],
+  size: [],
+};
 
-/**
- * Checks the options of a new volume of Docker's driver `local`. Of its mounts Strake has the bind of a folder
- * (`type=none,o=bind,device=/path`); a file system that would have to be mounted is refused.
- */
+/** Checks the options of a new volume of Docker's driver `local`: `type`, `device` and `o` as mount(8) takes them. */
 export function checkVolumeOptions(name: string, options: Readonly<Record<string, string>>): void {
   for (const option of Object.keys(options))
-    if (!KNOWN.has(option)) throw invalid(`create ${name}: invalid option: "${option}"`);
+    if (!Object.hasOwn(NEEDED, option)) throw invalid(`create ${name}: invalid option: "${option}"`);
+  if (options['size'] !== undefined) throw invalid(`create ${name}: quota size requested but no quota support`);
+  for (const option of Object.keys(options)) {
+    const missing = NEEDED[option]?.find((needed) => options[needed] === undefined);
+    if (missing !== undefined) throw invalid(`create ${name}: missing required option: "${missing}"`);
+  }
+}
+
+/** The file system that a volume is, to be mounted on its folder; undefined for one that is a folder of the data root. */
+export function volumeFileSystem({ options, path }: Pick<VolumeRecord, 'options' | 'path'>) {
   const { type = '', device = '', o = '' } = options;
-  if (Object.keys(options).length === 0) return;
-  if (type === '' || device === '')
-    throw invalid(`create ${name}: missing required option: "${device === '' ? 'device' : 'type'}"`);
-  if (!o.split(',').some((flag) => flag === 'bind' || flag === 'rbind'))
-    throw new Failure('unsupported', 'VOLUME_TYPE', `create ${name}: a volume of type "${type}" is not supported`, {
-      hint: 'mount the file system on the host and use a bind, or --tmpfs for one in memory',
-    });
-  if (!device.startsWith('/'))
-    throw invalid(`create ${name}: the device of a bind must be an absolute path: ${device}`);
+  return type === '' && device === '' ? undefined : { type, device, options: o, target: path };
 }
 
 /** There is one driver, `local`. Another is `not-found`. */

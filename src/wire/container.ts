@@ -35,7 +35,7 @@ export interface DeviceRate {
 }
 
 export interface MountRequest {
-  /** bind, volume or tmpfs. */
+  /** bind, volume, image or tmpfs. */
   Type: string;
   Source?: string;
   Target: string;
@@ -54,6 +54,8 @@ export interface MountRequest {
     /** Path below the volume's root. */
     Subpath?: string;
   };
+  /** Path below the image's root. */
+  ImageOptions?: { Subpath?: string };
   /** Each of `Options` is one of mount(8): `["exec"]`, `["uid", "1000"]`. */
   TmpfsOptions?: { SizeBytes?: number; Mode?: number; Options?: string[][] };
 }

@@ -66,6 +66,7 @@ const mount = object({
     DriverConfig: object({ Name: text, Options: map(text) }),
     Subpath: text,
   }),
+  ImageOptions: object({ Subpath: text }),
   TmpfsOptions: object({ SizeBytes: integer, Mode: integer, Options: list(list(text)) }),
 });
 const mountKey = object({ Type: text, Target: text });

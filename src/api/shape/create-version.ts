@@ -1,3 +1,4 @@
+import { Failure } from '../../lib/error.ts';
 import type { ContainerCreateBody, HostConfig, MountRequest } from '../../wire/container.ts';
 
 /**
@@ -25,6 +26,8 @@ function hostConfigOf(host: HostConfig, version: number): HostConfig {
 
 function mountOf(mount: MountRequest, version: number): MountRequest {
   const { BindOptions, VolumeOptions, TmpfsOptions } = mount;
+  if (mount.Type === 'image' && version < 48)
+    throw new Failure('invalid', 'API_TOO_OLD', 'Mount type "Image" needs API v1.48 or newer');
   return {
     ...mount,
     ...(BindOptions ? { BindOptions: bindOptionsOf(BindOptions, version) } : {}),

@@ -51,6 +51,7 @@ export function parseMount(text: string): MountRequest {
   if (mount.Target === '') throw invalid('target is required');
   if (mount.VolumeOptions && mount.Type !== 'volume') throw mixed('volume', mount.Type);
   if (mount.BindOptions && mount.Type !== 'bind') throw mixed('bind', mount.Type);
+  if (mount.ImageOptions && mount.Type !== 'image') throw mixed('image', mount.Type);
   if (mount.TmpfsOptions && mount.Type !== 'tmpfs') throw mixed('tmpfs', mount.Type);
   return mount;
 }
@@ -73,7 +74,7 @@ function applyField(mount: MountRequest, key: string, value: string | undefined,
   switch (key) {
     case 'type': {
       const type = value.toLowerCase();
-      if (type !== 'bind' && type !== 'volume' && type !== 'tmpfs') throw invalid(`unsupported mount type '${value}'`);
+      if (!['bind', 'volume', 'image', 'tmpfs'].includes(type)) throw invalid(`unsupported mount type '${value}'`);
       mount.Type = type;
       return;
     }
@@ -95,6 +96,25 @@ function applyField(mount: MountRequest, key: string, value: string | undefined,
       mount.VolumeOptions = { ...mount.VolumeOptions, Labels };
       return;
     }
+    case 'volume-subpath':
+      mount.VolumeOptions = { ...mount.VolumeOptions, Subpath: value };
+      return;
+    case 'volume-driver':
+      mount.VolumeOptions = {
+        ...mount.VolumeOptions,
+        DriverConfig: { ...mount.VolumeOptions?.DriverConfig, Name: value },
+      };
+      return;
+    case 'volume-opt': {
+      const [name = '', ...text] = value.split('=');
+      const { DriverConfig } = mount.VolumeOptions ?? {};
+      const Options = { ...DriverConfig?.Options, [name]: text.join('=') };
+      mount.VolumeOptions = { ...mount.VolumeOptions, DriverConfig: { ...DriverConfig, Options } };
+      return;
+    }
+    case 'image-subpath':
+      mount.ImageOptions = { Subpath: value };
+      return;
     case 'tmpfs-size':
       mount.TmpfsOptions = { ...mount.TmpfsOptions, SizeBytes: parseBytes(value) };
       return;

@@ -82,6 +82,19 @@ const mounts: readonly [text: string, expected: object][] = [
     { Type: 'volume', Target: '/v', VolumeOptions: { NoCopy: true, Labels: { a: 'b' } } },
   ],
   [
+    'source=v,target=/v,volume-subpath=a/b,volume-driver=local,volume-opt=type=tmpfs,volume-opt=device=x',
+    {
+      Type: 'volume',
+      Source: 'v',
+      Target: '/v',
+      VolumeOptions: { Subpath: 'a/b', DriverConfig: { Name: 'local', Options: { type: 'tmpfs', device: 'x' } } },
+    },
+  ],
+  [
+    'type=image,source=app:1,target=/i,image-subpath=a',
+    { Type: 'image', Source: 'app:1', Target: '/i', ImageOptions: { Subpath: 'a' } },
+  ],
+  [
     'type=bind,src=/a,dst=/b,bind-propagation=rslave',
     { Type: 'bind', Source: '/a', Target: '/b', BindOptions: { Propagation: 'rslave' } },
   ],

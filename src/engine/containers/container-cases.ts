@@ -1,4 +1,5 @@
 import type { Containers } from '../../container/containers.ts';
+import type { PlannedMount } from '../../container/mounts.ts';
 import { isAlive } from '../../container/record.ts';
 import { Failure, isFailure } from '../../lib/error.ts';
 import type { ImageId } from '../../oci/digest.ts';
@@ -88,7 +89,12 @@ export class ContainerCases {
 
   /** The containers of an image, as `rmi` asks for them. */
   usersOf(image: ImageId): { id: string; running: boolean }[] {
-    return this.#store.containers.usersOf(image).map((id) => {
+    const own = this.#store.containers.usersOf(image);
+    // A mounted image has no column of its own: containers that have one are few.
+    const mounting = this.#containers
+      .all()
+      .filter(({ id, record }) => !own.includes(id) && record.mounts.some((mount) => isImage(mount, image)));
+    return [...own, ...mounting.map(({ id }) => id)].map((id) => {
       const { phase } = this.#containers.find(id).record;
       return { id, running: isAlive(phase) };
     });
@@ -142,4 +148,8 @@ function refuseOtherPlatform(name: string, image: ImageConfig, wanted: Platform 
     'PLATFORM_MISMATCH',
     `image with reference ${name} was found but does not match the specified platform: wanted ${formatPlatform(wanted)}, actual: ${formatPlatform(actual)}`,
   );
+}
+
+function isImage(mount: PlannedMount, image: ImageId): boolean {
+  return mount.type === 'image' && mount.image === image;
 }

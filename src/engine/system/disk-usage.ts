@@ -4,9 +4,9 @@ import type { DiskUsage, DiskUsagePart } from '../../wire/disk-usage.ts';
 import type { VolumeInspect } from '../../wire/volume.ts';
 import type { BuildCache } from '../build/build-cache.ts';
 import type { ContainerCases } from '../containers/container-cases.ts';
-import { treeSize } from '../containers/tree-size.ts';
 import type { ImageNeeds } from '../images/image-needs.ts';
 import { listImages } from '../images/list-images.ts';
+import { volumeSize } from '../volumes/volume-size.ts';
 import { toVolume } from '../volumes/volume-view.ts';
 
 export interface DiskUsageNeeds extends ImageNeeds {
@@ -42,6 +42,6 @@ function layersSize(store: Store): number {
 }
 
 function volumeUsage(store: Store, volume: VolumeRecord): VolumeInspect {
-  const UsageData = { Size: treeSize(volume.path), RefCount: store.volumes.usersOf(volume.name).length };
+  const UsageData = { Size: volumeSize(volume), RefCount: store.volumes.usersOf(volume.name).length };
   return { ...toVolume(volume), UsageData };
 }

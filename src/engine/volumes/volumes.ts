@@ -5,9 +5,9 @@ import { checkVolumeDriver, checkVolumeOptions } from '../../store/volume-option
 import type { VolumeRecord } from '../../store/volumes.ts';
 import type { Filters } from '../../wire/filters.ts';
 import type { VolumeCreateBody, VolumeInspect } from '../../wire/volume.ts';
-import { treeSize } from '../containers/tree-size.ts';
 import type { EventSubject } from '../event-log.ts';
 import { danglingFilter, matchesLabels } from '../images/image-filters.ts';
+import { volumeSize } from './volume-size.ts';
 import { toVolume } from './volume-view.ts';
 
 export interface VolumesNeeds {
@@ -76,10 +76,11 @@ export class Volumes {
     const { volumes } = this.#needs.store;
     const VolumesDeleted: string[] = [];
     let SpaceReclaimed = 0;
-    for (const { name, anonymous, labels, path } of volumes.list()) {
+    for (const volume of volumes.list()) {
+      const { name, anonymous, labels } = volume;
       if (!(anonymous || options.all) || !matchesLabels(options.filters, labels)) continue;
       if (volumes.usersOf(name).length > 0) continue;
-      SpaceReclaimed += treeSize(path);
+      SpaceReclaimed += volumeSize(volume);
       this.#delete(name);
       VolumesDeleted.push(name);
     }

@@ -97,7 +97,7 @@ export class ContainerFiles {
     await using scope = new Scope();
     const container = containers.find(ref);
     const root = scope.use(await containers.openRootWithVolumes(ref));
-    const mounts = [...hostFiles(container), ...container.record.mounts.flatMap(treeMount)];
+    const mounts = [...hostFiles(container), ...root.mounts.flatMap(treeMount)];
     const held = scope.move();
     return { container, tree: { root: root.path, mounts }, [Symbol.asyncDispose]: () => held[Symbol.asyncDispose]() };
   }
