@@ -28,8 +28,10 @@ export async function copyStep(
   context: SourceContext,
 ): Promise<StepResult> {
   const named = instruction.kind === 'COPY' ? instruction.from : undefined;
-  const from = await placeOf(session, stage, named, context);
-  const request = requestOf(session, state, scope, instruction, from);
+  const sources = sourcesOf(scope, instruction);
+  const paths = sources.flatMap((source) => (source.kind === 'path' ? source.path : []));
+  const from = await placeOf(session, stage, named, paths, context);
+  const request = requestOf(session, state, scope, instruction, { sources, from });
   // Names of owners are looked up in the image below: such a copy cannot stand alone.
   const isLinked = instruction.link && /^(\d+(:\d+)?)?$/.test(request.chown ?? '');
   return copy(session, state, isLinked ? { ...request, base: [] } : request, {
@@ -140,8 +142,26 @@ function requestOf(
   state: StageState,
   scope: StageScope,
   instruction: CopyInstruction | AddInstruction,
-  from: SourcePlace,
+  { sources, from }: { readonly sources: readonly CopySource[]; readonly from: SourcePlace },
 ): CopyRequest {
+  const text = (word: string) => scope.expand(word, instruction.source).text;
+  return {
+    instruction: instruction.kind,
+    sources,
+    destination: text(instruction.destination),
+    workdir: state.config.WorkingDir ?? '/',
+    from,
+    chown: instruction.chown === undefined ? undefined : text(instruction.chown),
+    chmod: instruction.chmod === undefined ? undefined : text(instruction.chmod),
+    excludes: instruction.excludes.map(text),
+    parents: instruction.kind === 'COPY' && instruction.parents,
+    unpack: instruction.kind === 'ADD' && instruction.unpack !== false,
+    base: state.layers.map(({ id }) => session.store.layers.folder(id)),
+  };
+}
+
+/** In the order written, files of the Dockerfile last. */
+function sourcesOf(scope: StageScope, instruction: CopyInstruction | AddInstruction): CopySource[] {
   const { source } = instruction;
   const text = (word: string) => scope.expand(word, source).text;
   const paths = instruction.sources
@@ -156,19 +176,7 @@ function requestOf(
       content: expand ? scope.expand(content, source, { plainQuotes: true, escape: '\\' }).text : content,
     }),
   );
-  return {
-    instruction: instruction.kind,
-    sources: [...paths, ...inline],
-    destination: text(instruction.destination),
-    workdir: state.config.WorkingDir ?? '/',
-    from,
-    chown: instruction.chown === undefined ? undefined : text(instruction.chown),
-    chmod: instruction.chmod === undefined ? undefined : text(instruction.chmod),
-    excludes: instruction.excludes.map(text),
-    parents: instruction.kind === 'COPY' && instruction.parents,
-    unpack: instruction.kind === 'ADD' && instruction.unpack !== false,
-    base: state.layers.map(({ id }) => session.store.layers.folder(id)),
-  };
+  return [...paths, ...inline];
 }
 
 /** What ADD makes of a source: a repository, a download or a path. */

@@ -42,7 +42,7 @@ export async function fromStep(
     case 'context': {
       const opened = await session.contexts.open(base.name);
       if (opened.kind === 'image') return fromImage(session, opened.name, stage, step);
-      return { ...fromScratch(session, stage, step), content: opened.context };
+      return { ...fromScratch(session, stage, step), content: await opened.context.at(['.']) };
     }
     case 'image':
       return fromImage(session, base.name, stage, step);

@@ -7,7 +7,7 @@ import type { Platform } from '../oci/platform.ts';
 import type { LayerId } from '../store/layers.ts';
 import type { BuildResources } from '../wire/build.ts';
 import type { CacheKey } from './cache-key.ts';
-import type { BuildContext } from './context/build-context.ts';
+import type { ContextFiles } from './context/build-context.ts';
 
 /** A sealed layer: its content is known by digest. */
 export interface SealedLayer {
@@ -81,7 +81,7 @@ export type RunMount =
 /** What a name of `--build-context` stands for. */
 export type OpenedNamedContext =
   | { readonly kind: 'image'; readonly name: string }
-  | { readonly kind: 'folder'; readonly context: BuildContext };
+  | { readonly kind: 'folder'; readonly context: ContextFiles };
 
 /** The contexts beside the build's own. They stand before stages and images of their names. */
 export interface NamedContexts {

@@ -4,7 +4,7 @@ import type { Platform } from '../oci/platform.ts';
 import type { Snapshots } from '../snapshot/snapshots.ts';
 import type { Store } from '../store/open-store.ts';
 import type { BuildEvent, BuildOptions } from '../wire/build.ts';
-import type { BuildContext } from './context/build-context.ts';
+import type { ContextFiles } from './context/build-context.ts';
 import type { BuildTrace } from './explain/build-trace.ts';
 import type { ImageSource, LentToBuild, NamedContexts, RunExecutor, StepImages } from './needs.ts';
 import type { Vertices } from './vertex.ts';
@@ -24,7 +24,7 @@ export interface BuildSession {
   readonly platform: Platform;
   /** See source-date.ts. */
   readonly sourceDate: number | undefined;
-  readonly context: BuildContext;
+  readonly context: ContextFiles;
   readonly contexts: NamedContexts;
   readonly lent: LentToBuild;
   /** Folder for what must not get to a disk. */

@@ -13,14 +13,18 @@ export interface SourceContext {
   solved(index: number): Promise<SolvedStage>;
 }
 
-/** Where `from` looks for files: the build's context when undefined, else another one, or the layers of a stage or image. */
+/**
+ * Where `from` looks for files: the build's context when undefined, else another one, or the layers of a stage or image.
+ * `paths` are those that will be looked for.
+ */
 export async function placeOf(
   session: BuildSession,
   stage: Stage,
   from: string | undefined,
+  paths: readonly string[],
   { step, solved }: SourceContext,
 ): Promise<SourcePlace> {
-  if (from === undefined) return { kind: 'context', context: session.context };
+  if (from === undefined) return { kind: 'context', context: await session.context.at(paths) };
   const place = resolveFrom(from, stage, session.plan.stages, session.contexts.names);
   switch (place.kind) {
     case 'stage':
@@ -40,7 +44,7 @@ export async function placeOf(
       const opened = await session.contexts.open(place.name);
       return opened.kind === 'image'
         ? imagePlace(session, opened.name, step)
-        : { kind: 'context', context: opened.context };
+        : { kind: 'context', context: await opened.context.at(paths) };
     }
   }
 }

@@ -9,6 +9,9 @@ type PathCall = (path: NativePath, ...rest: (number | bigint | NativePath | null
 const lsetxattr = bind<PathCall>(
   'int64_t lsetxattr(const char *path, const char *name, const void *value, size_t size, int flags)',
 );
+const fsetxattr = bind<(fd: number, name: NativePath, value: Uint8Array, size: number, flags: number) => number>(
+  'int fsetxattr(int fd, const char *name, const void *value, size_t size, int flags)',
+);
 const lgetxattr = bind<PathCall>('int64_t lgetxattr(const char *path, const char *name, void *value, size_t size)');
 const llistxattr = bind<PathCall>('int64_t llistxattr(const char *path, void *list, size_t size)');
 const lremovexattr = bind<PathCall>('int lremovexattr(const char *path, const char *name)');
@@ -16,6 +19,7 @@ const mknod = bind<PathCall>('int mknod(const char *path, uint32_t mode, uint64_
 const utimensat = bind<(at: number, path: NativePath, times: Buffer, flags: number) => number>(
   'int utimensat(int at, const char *path, const void *times, int flags)',
 );
+const futimens = bind<(fd: number, times: Buffer) => number>('int futimens(int fd, const void *times)');
 const statx = bind<(at: number, path: NativePath, flags: number, mask: number, into: Buffer) => number>(
   'int statx(int at, const char *path, int flags, uint32_t mask, void *into)',
 );
@@ -59,6 +63,11 @@ export function setXattr(path: NativePath, name: string, value: Buffer | string)
   check(lsetxattr(terminated(path), terminated(name), bytes, bytes.length, 0), 'lsetxattr', path);
 }
 
+/** The same of an open file. */
+export function setOpenXattr(fd: number, name: string, value: Uint8Array): void {
+  check(fsetxattr(fd, terminated(name), value, value.length, 0), 'fsetxattr');
+}
+
 /** The value of an extended attribute in a fresh Buffer, or undefined when the file has none of that name. */
 export function getXattr(path: NativePath, name: string): Buffer | undefined {
   const size = fill((into) => lgetxattr(terminated(path), terminated(name), into, into.length));
@@ -98,12 +107,22 @@ export function deviceNumber(major: number, minor: number): number {
 
 /** Sets access and modification time, to the nanosecond. Seconds may be negative. */
 export function setTimes(path: NativePath, seconds: number | bigint, nanoseconds: number): void {
+  putTimes(seconds, nanoseconds);
+  check(utimensat(AT_FDCWD, terminated(path), times, AT_SYMLINK_NOFOLLOW), 'utimensat', path);
+}
+
+/** The same of an open file or folder. */
+export function setOpenTimes(fd: number, seconds: number | bigint, nanoseconds: number): void {
+  putTimes(seconds, nanoseconds);
+  check(futimens(fd, times), 'futimens');
+}
+
+function putTimes(seconds: number | bigint, nanoseconds: number): void {
   const whole = BigInt(seconds);
   for (const offset of [0, 16]) {
     times.writeBigInt64LE(whole, offset);
     times.writeBigInt64LE(BigInt(nanoseconds), offset + 8);
   }
-  check(utimensat(AT_FDCWD, terminated(path), times, AT_SYMLINK_NOFOLLOW), 'utimensat', path);
 }
 
 /** What lstat tells, with exact times. */

@@ -10,6 +10,7 @@ import { BuildRecords } from './builds.ts';
 import { CacheRecords } from './cache.ts';
 import { CacheMounts } from './cache-mounts.ts';
 import { CacheSpace } from './cache-space.ts';
+import { ClientFolders } from './client-folders.ts';
 import { ContainerRecords } from './containers.ts';
 import { ContentStore } from './content.ts';
 import { diskFailure, FULL_DISK_ADVICE } from './disk.ts';
@@ -34,6 +35,7 @@ export interface Store extends AsyncDisposable {
   readonly cache: CacheRecords;
   readonly cacheMounts: CacheMounts;
   readonly cacheSpace: CacheSpace;
+  readonly clientFolders: ClientFolders;
   readonly builds: BuildRecords;
   readonly containers: ContainerRecords;
   readonly volumes: VolumeRecords;
@@ -86,6 +88,8 @@ export async function openStore(root: string, options: { readonly log: Log }): P
     for (const { name } of volumes.list()) volumes.makeFolder(name);
     const cacheMounts = new CacheMounts({ database, root: folder('memo/cache-mounts'), trash });
     cacheMounts.discardUnknown();
+    const clientFolders = new ClientFolders({ database, root: folder('memo/client-folders'), trash, bootId });
+    clientFolders.discardOld();
     const names = new ImageNames(database);
     const owned = scope.move();
     return {
@@ -104,6 +108,7 @@ export async function openStore(root: string, options: { readonly log: Log }): P
       cache: new CacheRecords({ database, leases }),
       cacheMounts,
       cacheSpace: new CacheSpace(database),
+      clientFolders,
       builds: new BuildRecords(database),
       containers: new ContainerRecords(database),
       volumes,

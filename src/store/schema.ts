@@ -180,6 +180,21 @@ const STEPS: readonly string[] = [
   CREATE INDEX container_layers_by_layer ON container_layers (diff_id);
   CREATE INDEX container_layers_by_chain ON container_layers (chain_id);
   `,
+  `
+  -- Copies of folders that clients sent for builds. boot: when its files are sure to be what was written. size as last known.
+  CREATE TABLE client_folders (
+    name TEXT PRIMARY KEY,
+    key TEXT NOT NULL,
+    label TEXT NOT NULL,
+    boot TEXT NOT NULL,
+    created INTEGER NOT NULL,
+    last_used INTEGER NOT NULL,
+    use_count INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    has_xattrs INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX client_folders_by_key ON client_folders (key);
+  `,
 ];
 
 /** Brings a database of the store to the newest shape. */

@@ -71,8 +71,10 @@ export interface BuildRequest extends CallOptions {
   readonly id: string;
   readonly options: BuildOptions;
   readonly context: BuildContextSource;
+  /** The folder with the Dockerfile, when it is not the context. */
+  readonly dockerfileFolder?: ClientFolder | undefined;
   /** `--build-context`, by name. */
-  readonly named: ReadonlyMap<string, NamedContext>;
+  readonly named: ReadonlyMap<string, NamedContext | { readonly kind: 'client'; readonly folder: ClientFolder }>;
   /** A tar whose folders are contexts of kind `packed`. */
   readonly packed: Readable | undefined;
   readonly lent: LentToBuild;
@@ -105,7 +107,60 @@ export type BuildContextSource =
   | { readonly kind: 'packed'; readonly folder: string }
   /** A folder of this machine; `dockerfile` when the Dockerfile lies outside it. */
   | { readonly kind: 'offer'; readonly offer: ContextOffer; readonly dockerfile: Readable | undefined }
+  | { readonly kind: 'client'; readonly folder: ClientFolder }
   | { readonly kind: 'remote'; readonly url: string };
+
+/** A folder of the client, of which a build asks for what it needs. */
+export interface ClientFolder {
+  readonly files: ClientFiles;
+  readonly name: string;
+  /** What the client calls the same folder in all its builds; '' when it does not say. */
+  readonly sharedKey: string;
+}
+
+/** The client's side of folders. */
+export interface ClientFiles {
+  /**
+   * Lists a folder into `sink` and brings the contents that it wants. Resolves when all has arrived; throws what the client
+   * or the sink has against it.
+   */
+  sync(request: SyncRequest, sink: FileSink, options: CallOptions): Promise<void>;
+}
+
+export interface SyncRequest {
+  readonly name: string;
+  /** Patterns of .dockerignore. */
+  readonly exclude: readonly string[];
+  /** Paths and wildcards, with what links on the way lead to; undefined for all. */
+  readonly followPaths: readonly string[] | undefined;
+}
+
+/** What takes a folder of a client. Whatever comes was written by the client: nothing of it was checked. */
+export interface FileSink {
+  /** The next entry, in the order of a walk; where to put its content when it is wanted. */
+  add(entry: ClientEntry): ContentSink | undefined;
+  /** There are no more entries. */
+  listed(): void;
+}
+
+export interface ContentSink {
+  write(chunk: Uint8Array): void;
+  end(): void;
+}
+
+export interface ClientEntry {
+  /** Relative, with `/`. */
+  readonly path: string;
+  readonly type: 'file' | 'directory' | 'symlink' | 'fifo' | 'device' | 'socket' | 'other';
+  /** Permission bits, 0 to 0o7777. */
+  readonly mode: number;
+  readonly size: number;
+  /** Nanoseconds since 1970. */
+  readonly modified: bigint;
+  /** Of a symlink where it leads; of a file the path of an earlier one that is the same file, or ''. */
+  readonly link: string;
+  readonly xattrs: ReadonlyMap<string, Uint8Array>;
+}
 
 export interface CachePruneQuery {
   readonly all: boolean;

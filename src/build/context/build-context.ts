@@ -1,3 +1,14 @@
+/** A context of a build, wherever its files still are. */
+export interface ContextFiles {
+  /** The context with at least these paths and wildcards of it on this machine, until the build ends. */
+  at(paths: readonly string[]): Promise<BuildContext>;
+}
+
+/** A context that is here already. */
+export function presentFiles(context: BuildContext): ContextFiles {
+  return { at: async () => context };
+}
+
 /** The folder that a build's COPY and ADD take files from. */
 export interface BuildContext {
   /** Absolute path of the folder. */

@@ -229,7 +229,11 @@ test('a trace: mounts that cannot be kept are lost, and the step fails as it did
     takeOver: async (mount) => (mount.kind === 'tmpfs' ? mount : Promise.reject(new Error('no space left'))),
     tell: undefined,
   });
-  trace.event({ type: 'plan', steps: [{ index: 0, stage: 0, stageName: undefined, line: 1, text: 'RUN x' }], stages: 1 });
+  trace.event({
+    type: 'plan',
+    steps: [{ index: 0, stage: 0, stageName: undefined, line: 1, text: 'RUN x' }],
+    stages: 1,
+  });
   const run = { argv: ['x'], env: [], user: '', workdir: '/', network: 'none', extraHosts: [], privileged: false };
   trace.ran(0, run, ['/in', '/tmp', 'secret s']);
   const tmpfs = { kind: 'tmpfs', target: '/tmp', size: undefined, readOnly: false } as const;

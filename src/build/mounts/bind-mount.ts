@@ -42,11 +42,12 @@ export async function mountJob(
   mount: { readonly from: string | undefined; readonly source: string },
   options: { readonly isWritable: boolean },
 ): Promise<CopyJob> {
-  const from = await placeOf(session, stage, mount.from, context);
+  const path = mount.source === '' ? '.' : mount.source;
+  const from = await placeOf(session, stage, mount.from, [path], context);
   const job = await prepareCopy(
     {
       instruction: 'RUN --mount',
-      sources: [{ kind: 'path', path: mount.source === '' ? '.' : mount.source }],
+      sources: [{ kind: 'path', path }],
       destination: '/mount',
       from,
       ...PLAIN_COPY,

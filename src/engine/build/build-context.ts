@@ -2,7 +2,8 @@ import { lstatSync, readdirSync, statSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import type { BuildContext } from '../../build/context/build-context.ts';
+import { type BuildContext, type ContextFiles, presentFiles } from '../../build/context/build-context.ts';
+import type { ContextPaths } from '../../build/context/needed-paths.ts';
 import { Failure, systemCode } from '../../lib/error.ts';
 import type { Scope } from '../../lib/scope.ts';
 import { makeScratchFolder } from '../../lib/scratch.ts';
@@ -11,7 +12,9 @@ import { digestOf, hexOf } from '../../oci/digest.ts';
 import { applyTar } from '../../snapshot/apply-tar.ts';
 import type { Store } from '../../store/open-store.ts';
 import type { BuildEvent, ContextOffer } from '../../wire/build.ts';
-import { readContextFile } from './dockerfile-source.ts';
+import { openClientContext, readClientDockerfile } from './client/client-context.ts';
+import type { ClientFolder } from './client/client-folder.ts';
+import { readContextFile, readDockerfile } from './dockerfile-source.ts';
 import { fetchRemoteContext } from './remote-context.ts';
 
 export type ContextSource =
@@ -19,19 +22,25 @@ export type ContextSource =
   | { readonly kind: 'offer'; readonly offer: ContextOffer; readonly dockerfile: Readable | undefined }
   /** A folder of a body that was unpacked. */
   | { readonly kind: 'packed'; readonly folder: string }
+  | { readonly kind: 'client'; readonly folder: ClientFolder }
   | { readonly kind: 'remote'; readonly url: string };
 
-/** A context on this machine, with the Dockerfile found in it or sent beside it. */
+/** A context, with the Dockerfile found in it or sent beside it. */
 export interface OpenedContext {
-  readonly context: BuildContext;
   readonly dockerfile: Buffer;
+  /** What rules about the Dockerfile look at: what is ignored, and a folder with the context's own configuration. */
+  readonly lint: Pick<BuildContext, 'folder' | 'ignore'>;
+  /** The files, once it is known which of them the build needs. */
+  files(needed: ContextPaths): ContextFiles;
 }
 
 export interface ContextOptions {
   readonly store: Store;
   readonly workers: WorkerPool;
-  /** Path of the Dockerfile in the context. */
+  /** Path of the Dockerfile in the context, or in its folder. */
   readonly dockerfile: string;
+  /** The client's folder with the Dockerfile, when that is not in the context. */
+  readonly dockerfileFolder: ClientFolder | undefined;
   /** Leave `.git` in contexts from git. */
   readonly keepGitDir: boolean;
   /** The request's body, when it holds several contexts. */
@@ -53,25 +62,28 @@ export async function openContext(
   scope: Scope,
   options: ContextOptions,
 ): Promise<OpenedContext> {
+  const { dockerfileFolder } = options;
+  if (source.kind === 'client') return openClientContext(source.folder, scope, options);
+  const apart = dockerfileFolder && (await readClientDockerfile(dockerfileFolder, scope, options));
   switch (source.kind) {
     case 'offer': {
       const place = offeredPlace(source.offer, options);
       const sent = source.dockerfile && (await readBody(source.dockerfile));
-      return finish(place, sent && sent.length > 0 ? sent : undefined, options);
+      return finish(place, sent && sent.length > 0 ? { dockerfile: sent } : apart, options);
     }
     case 'packed':
-      return finish(packedPlace(options.packed, source.folder), undefined, options);
+      return finish(packedPlace(options.packed, source.folder), apart, options);
     case 'tar': {
-      return finish(await unpack(source.body, scope, options), undefined, options);
+      return finish(await unpack(source.body, scope, options), apart, options);
     }
     case 'remote': {
       const scratch = scope.use(makeScratchFolder(options.store.scratch, 'remote'));
       const fetched = await fetchRemoteContext(source.url, scratch.path, options);
-      if (fetched.kind === 'folder') return finish(onDisk(fetched.folder), undefined, options);
-      if (fetched.kind === 'tar') return finish(await unpack(fetched.body, scope, options), undefined, options);
+      if (fetched.kind === 'folder') return finish(onDisk(fetched.folder), apart, options);
+      if (fetched.kind === 'tar') return finish(await unpack(fetched.body, scope, options), apart, options);
       await mkdir(join(scratch.path, 'empty'));
       await writeFile(join(scratch.path, 'empty', options.dockerfile), fetched.text);
-      return finish(onDisk(join(scratch.path, 'empty')), undefined, options);
+      return finish(onDisk(join(scratch.path, 'empty')), apart, options);
     }
   }
 }
@@ -132,15 +144,15 @@ export async function unpack(
 
 export const onDisk = (folder: string): ContextPlace => ({ folder, memo: undefined, index: undefined });
 
-function finish(place: ContextPlace, sent: Buffer | undefined, options: ContextOptions): OpenedContext {
-  const { folder } = place;
-  const dockerfile = sent ?? readContextFile(folder, options.dockerfile, 'Dockerfile');
-  if (!dockerfile)
-    throw new Failure('invalid', 'DOCKERFILE_MISSING', `Cannot locate specified Dockerfile: ${options.dockerfile}`, {
-      hint: 'name another one with -f',
-    });
-  const own = readContextFile(folder, `${options.dockerfile}.dockerignore`, 'ignore file');
-  return { context: contextAt(place, own), dockerfile };
+function finish(
+  place: ContextPlace,
+  apart: { readonly dockerfile: Buffer; readonly ignore?: Buffer | undefined } | undefined,
+  { dockerfile }: ContextOptions,
+): OpenedContext {
+  const found = apart ?? readDockerfile(place.folder, dockerfile);
+  const own = apart?.ignore ?? readContextFile(place.folder, `${dockerfile}.dockerignore`, 'ignore file');
+  const context = contextAt(place, own);
+  return { dockerfile: found.dockerfile, lint: context, files: () => presentFiles(context) };
 }
 
 async function readBody(body: Readable): Promise<Buffer> {

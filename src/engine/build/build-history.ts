@@ -52,7 +52,9 @@ export class BuildHistory {
         ? context.offer.path
         : context.kind === 'remote'
           ? context.url
-          : [...tags].sort().join(' ');
+          : context.kind === 'client' && context.folder.sharedKey !== ''
+            ? context.folder.sharedKey
+            : [...tags].sort().join(' ');
     const source = `${context.kind} ${place}\n${options.dockerfile}`;
     return new BuildTrace({
       id,

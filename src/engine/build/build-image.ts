@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import type { Readable } from 'node:stream';
 import { runBuild } from '../../build/build.ts';
+import { type ContextPaths, neededPaths } from '../../build/context/needed-paths.ts';
 import type { BuildTrace } from '../../build/explain/build-trace.ts';
 import type { ImageSource, LentToBuild, RunExecutor, StepCache } from '../../build/needs.ts';
 import type { BuildSession } from '../../build/session.ts';
@@ -23,13 +24,13 @@ import type { Snapshots } from '../../snapshot/snapshots.ts';
 import type { Lease } from '../../store/leases.ts';
 import type { Store } from '../../store/open-store.ts';
 import type { BuildEvent, BuildOptions } from '../../wire/build.ts';
-import type { NamedContext } from '../../wire/build-input.ts';
 import { type CacheSourceParts, takeCaches, withInlineCache } from '../cache-transfer/inline-cache.ts';
 import type { BuildCache } from './build-cache.ts';
 import { type ContextSource, openContext, unpack } from './build-context.ts';
+import type { ClientFolder } from './client/client-folder.ts';
 import type { AskRegistryAuth } from './image-source.ts';
 import { lintBuild, refuseLintErrors } from './lint-build.ts';
-import { namedContexts } from './named-contexts.ts';
+import { type NamedSource, namedContexts } from './named-contexts.ts';
 import { stepImages } from './step-images.ts';
 
 export interface BuildImageRequest {
@@ -37,7 +38,8 @@ export interface BuildImageRequest {
   readonly id: string;
   readonly options: BuildOptions;
   readonly context: ContextSource;
-  readonly named: ReadonlyMap<string, NamedContext>;
+  readonly dockerfileFolder?: ClientFolder | undefined;
+  readonly named: ReadonlyMap<string, NamedSource>;
   readonly packed: Readable | undefined;
   readonly lent: LentToBuild;
   /** What the client has for a registry host. */
@@ -93,7 +95,7 @@ export async function buildImage(
       plan,
       platform,
       sourceDate: sourceDateOf(options.buildArgs),
-      context,
+      context: context(),
       contexts,
       lent: request.lent,
       memory: parts.memory,
@@ -156,10 +158,14 @@ async function prepare(
   rules: readonly Rule[],
 ) {
   const keepGitDir = /^(1|true)$/i.test(options.buildArgs['BUILDKIT_CONTEXT_KEEP_GIT_DIR'] ?? '');
-  const sources = { ...parts, dockerfile: options.dockerfile, keepGitDir, emit, signal };
+  const { dockerfileFolder } = request;
+  const sources = { ...parts, dockerfile: options.dockerfile, dockerfileFolder, keepGitDir, emit, signal };
   const packed = request.packed && (await unpack(request.packed, scope, sources));
-  const contexts = namedContexts(request.named, scope, { ...sources, packed });
-  const { context, dockerfile } = await openContext(request.context, scope, { ...sources, packed });
+  let taken: ReadonlyMap<string | undefined, ContextPaths> = new Map();
+  const needed = (name: string | undefined) => (taken.has(name) ? taken.get(name) : []);
+  const contexts = namedContexts(request.named, scope, { ...sources, packed, needed });
+  const opened = await openContext(request.context, scope, { ...sources, packed });
+  const { dockerfile } = opened;
   request.sawDockerfile?.(dockerfile);
   const locate = (error: unknown) => withExcerpt(error, options.dockerfile, dockerfile);
   try {
@@ -172,7 +178,9 @@ async function prepare(
       targetPlatform: platform,
       contexts: contexts.names,
     });
-    return { plan, platform, context, contexts, findings: lintBuild(parsed, plan, context, rules), locate };
+    const findings = lintBuild(parsed, plan, opened.lint, rules);
+    taken = neededPaths(plan);
+    return { plan, platform, context: () => opened.files(needed(undefined)), contexts, findings, locate };
   } catch (error) {
     throw locate(error);
   }

@@ -17,3 +17,12 @@ export function readContextFile(folder: string, path: string, what: string): Buf
     });
   }
 }
+
+/** The Dockerfile at `name` in a folder. */
+export function readDockerfile(folder: string, name: string): { readonly dockerfile: Buffer } {
+  const dockerfile = readContextFile(folder, name, 'Dockerfile');
+  if (dockerfile) return { dockerfile };
+  throw new Failure('invalid', 'DOCKERFILE_MISSING', `Cannot locate specified Dockerfile: ${name}`, {
+    hint: 'name another one with -f',
+  });
+}

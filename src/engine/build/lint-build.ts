@@ -16,7 +16,7 @@ import { Failure } from '../../lib/error.ts';
 import type { BuildEvent } from '../../wire/build.ts';
 import { readContextFile } from './dockerfile-source.ts';
 
-const CONFIG_NAME = '.strakelint.json';
+export const LINT_CONFIG = '.strakelint.json';
 
 type LintEvent = Extract<BuildEvent, { type: 'lint' }>;
 
@@ -27,7 +27,7 @@ type LintEvent = Extract<BuildEvent, { type: 'lint' }>;
 export function lintBuild(
   dockerfile: Dockerfile,
   plan: StagePlan,
-  context: BuildContext,
+  context: Pick<BuildContext, 'folder' | 'ignore'>,
   rules: readonly Rule[],
 ): LintEvent[] {
   const { target, buildArgs, buildPlatform, targetPlatform } = plan.options;
@@ -66,9 +66,9 @@ export function refuseLintErrors(findings: readonly LintEvent[]): void {
   });
 }
 
-function configOf(plan: StagePlan, { folder }: BuildContext): LintConfig {
-  const file = readContextFile(folder, CONFIG_NAME, 'lint config');
-  const own = file ? parseLintConfig(file.toString('utf8'), CONFIG_NAME) : DEFAULT_CONFIG;
+function configOf(plan: StagePlan, { folder }: Pick<BuildContext, 'folder'>): LintConfig {
+  const file = readContextFile(folder, LINT_CONFIG, 'lint config');
+  const own = file ? parseLintConfig(file.toString('utf8'), LINT_CONFIG) : DEFAULT_CONFIG;
   const argument = plan.options.buildArgs['BUILDKIT_DOCKERFILE_CHECK'];
   return argument ? mergeConfig(own, parseCheckOptions(argument)) : own;
 }

@@ -1,3 +1,5 @@
+import { presentFiles } from '../../build/context/build-context.ts';
+import type { ContextPaths } from '../../build/context/needed-paths.ts';
 import type { NamedContexts, OpenedNamedContext } from '../../build/needs.ts';
 import { Failure } from '../../lib/error.ts';
 import type { Scope } from '../../lib/scope.ts';
@@ -12,16 +14,25 @@ import {
   packedPlace,
   unpack,
 } from './build-context.ts';
+import { openNamedFolder } from './client/client-context.ts';
+import type { ClientFolder } from './client/client-folder.ts';
 import { fetchRemoteContext } from './remote-context.ts';
+
+export type NamedSource = NamedContext | { readonly kind: 'client'; readonly folder: ClientFolder };
+
+interface NamedOptions extends Omit<ContextOptions, 'dockerfile' | 'dockerfileFolder'> {
+  /** What the build takes of a context; asked when it is opened. */
+  readonly needed: (name: string) => ContextPaths;
+}
 
 /**
  * The contexts of `--build-context`. Folders are looked for at once, so that a client can send those that this host does
  * not see; what is remote is fetched when a step first needs it, once.
  */
 export function namedContexts(
-  named: ReadonlyMap<string, NamedContext>,
+  named: ReadonlyMap<string, NamedSource>,
   scope: Scope,
-  options: Omit<ContextOptions, 'dockerfile'>,
+  options: NamedOptions,
 ): NamedContexts {
   const openers = new Map([...named].map(([name, source]) => [name, opener(name, source, scope, options)]));
   const opened = new Map<string, Promise<OpenedNamedContext>>();
@@ -39,11 +50,14 @@ export function namedContexts(
 
 function opener(
   name: string,
-  source: NamedContext,
+  source: NamedSource,
   scope: Scope,
-  options: Omit<ContextOptions, 'dockerfile'>,
+  options: NamedOptions,
 ): () => Promise<OpenedNamedContext> {
-  const folder = (place: ContextPlace): OpenedNamedContext => ({ kind: 'folder', context: contextAt(place) });
+  const folder = (place: ContextPlace): OpenedNamedContext => ({
+    kind: 'folder',
+    context: presentFiles(contextAt(place)),
+  });
   switch (source.kind) {
     case 'image':
       return async () => ({ kind: 'image', name: source.reference });
@@ -53,17 +67,17 @@ function opener(
     }
     case 'packed':
       return async () => folder(packedPlace(options.packed, source.folder));
+    case 'client':
+      return async () => ({
+        kind: 'folder',
+        context: await openNamedFolder(source.folder, options.needed(name), scope, options),
+      });
     case 'remote':
       return async () => folder(await fetched(name, source.url, scope, options));
   }
 }
 
-async function fetched(
-  name: string,
-  url: string,
-  scope: Scope,
-  options: Omit<ContextOptions, 'dockerfile'>,
-): Promise<ContextPlace> {
+async function fetched(name: string, url: string, scope: Scope, options: NamedOptions): Promise<ContextPlace> {
   const scratch = scope.use(makeScratchFolder(options.store.scratch, 'remote'));
   const remote = await fetchRemoteContext(url, scratch.path, options);
   if (remote.kind === 'folder') return onDisk(remote.folder);

@@ -1,0 +1,351 @@
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  fchmodSync,
+  fstatSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  symlinkSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
+import { posix } from 'node:path';
+import { Format, type QuickStat, quickStatIn } from '../../../build/context/quick-stat.ts';
+import {
+  getXattr,
+  listXattrs,
+  makeNode,
+  setOpenTimes,
+  setOpenXattr,
+  setTimes,
+} from '../../../host/file-system-calls.ts';
+import { findInside, openInside } from '../../../host/inside-root.ts';
+import { Failure } from '../../../lib/error.ts';
+import type { ClientEntry, ContentSink, FileSink } from './client-folder.ts';
+
+const MOST_ENTRIES = 1 << 20;
+const MOST_LEVELS = 200;
+const LONGEST_NAME = 255;
+const PER_SECOND = 1_000_000_000n;
+
+export interface FolderWriterOptions {
+  /** For messages. */
+  readonly label: string;
+  /** Takes away what stands at a path. */
+  readonly discard: (path: string) => void;
+  /** Files that are there may have extended attributes. */
+  readonly hasXattrs: boolean;
+  /** Hears that a file is about to have some. */
+  readonly noteXattrs: () => void;
+}
+
+/** A folder of the list that is not yet over. */
+interface Level {
+  readonly path: string;
+  readonly fd: number;
+  /** Names that are there and were not listed yet. */
+  readonly left: Set<string>;
+  readonly modified: bigint | undefined;
+  /** The name listed last. */
+  last: string;
+  isChanged: boolean;
+}
+
+/**
+ * Makes a folder of this host what a list of its client says. Only files of another type, size, mode, time or link target than
+ * those that are there are asked for; what is not listed goes. A file gets its time when it is whole: what a killed host leaves
+ * is another file than the list names. The list is hostile: all is done by name in open folders, so nothing leads out.
+ */
+export class FolderWriter implements FileSink, Disposable {
+  /** Of the files that were listed. */
+  size = 0;
+  files = 0;
+  /** Bytes that came. */
+  received = 0;
+  readonly #root: string;
+  readonly #options: FolderWriterOptions;
+  readonly #levels: Level[];
+  readonly #open = new Set<FileWriter>();
+  #entries = 0;
+
+  /** `root` is nobody else's until this is disposed. */
+  constructor(root: string, options: FolderWriterOptions) {
+    this.#root = root;
+    this.#options = options;
+    const fd = openFolder(root);
+    this.#levels = [level('', fd, new Set(readdirSync(root)), undefined)];
+  }
+
+  add(entry: ClientEntry): ContentSink | undefined {
+    if (++this.#entries > MOST_ENTRIES)
+      throw new Failure(
+        'exhausted',
+        'CONTEXT_TOO_LARGE',
+        `the folder ${this.#options.label} has more than ${MOST_ENTRIES} files`,
+        {
+          hint: 'name what the build does not need in .dockerignore',
+        },
+      );
+    const { folder, name } = this.#placeOf(entry.path);
+    folder.last = name;
+    if (entry.type === 'socket' || entry.type === 'other') return undefined;
+    const before = folder.left.delete(name) ? quickStatIn(folder.fd, name) : undefined;
+    return this.#put(entry, { folder, name, path: `/proc/self/fd/${folder.fd}/${name}` }, before);
+  }
+
+  listed(): void {
+    while (this.#levels.length > 0) this.#leave();
+  }
+
+  [Symbol.dispose](): void {
+    for (const { fd } of this.#levels.splice(0)) closeSync(fd);
+    for (const file of this.#open) file.close();
+  }
+
+  #put(entry: ClientEntry, place: Place, before: QuickStat | undefined): ContentSink | undefined {
+    switch (entry.type) {
+      case 'directory':
+        this.#enter(entry, place, before);
+        return undefined;
+      case 'symlink':
+        if (before?.format === Format.symlink && isTimed(before, entry) && readlinkSync(place.path) === entry.link)
+          return undefined;
+        if (entry.link === '' || entry.link.includes('\0')) throw refused(entry.path, 'it leads nowhere');
+        this.#clear(place, before);
+        symlinkSync(entry.link, place.path);
+        setTimes(place.path, ...timeOf(entry));
+        return undefined;
+      case 'fifo':
+        if (before?.format === Format.fifo && before.mode === entry.mode && isTimed(before, entry)) return undefined;
+        this.#clear(place, before);
+        makeNode(place.path, Format.fifo | 0o600);
+        chmodSync(place.path, entry.mode);
+        setTimes(place.path, ...timeOf(entry));
+        return undefined;
+      case 'file':
+        return entry.link === '' ? this.#putFile(entry, place, before) : this.#link(entry, place, before);
+      case 'device':
+        throw refused(entry.path, 'it is a device');
+      default:
+        throw refused(entry.path, 'its type is unknown');
+    }
+  }
+
+  #putFile(entry: ClientEntry, place: Place, before: QuickStat | undefined): ContentSink | undefined {
+    const { mode, size, path } = entry;
+    if (size < 0) throw refused(path, `its size is ${size}`);
+    this.files++;
+    this.size += size;
+    const xattrs = keptXattrs(entry);
+    const isSame =
+      before?.format === Format.file && before.mode === mode && before.size === size && isTimed(before, entry);
+    if (isSame && this.#hasXattrs(place.path, xattrs)) return undefined;
+    this.#clear(place, before);
+    const fd = openSync(place.path, NEW_FILE, 0o600);
+    const finish = (written: number) => {
+      fchmodSync(written, mode);
+      if (xattrs.length > 0) this.#options.noteXattrs();
+      for (const [name, value] of xattrs) setOpenXattr(written, name, value);
+      setOpenTimes(written, ...timeOf(entry)); // last of all: from now on it is the file of the list
+    };
+    try {
+      if (size > 0) {
+        const file = new FileWriter(this.#root, entry, {
+          came: (bytes) => {
+            this.received += bytes;
+          },
+          finish,
+          closed: () => this.#open.delete(file),
+        });
+        this.#open.add(file);
+        return file;
+      }
+      finish(fd);
+      return undefined;
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /** Another name of a file that was listed before. It may not have its content yet. */
+  #link(entry: ClientEntry, place: Place, before: QuickStat | undefined): undefined {
+    using folder = findInside(this.#root, posix.dirname(entry.link));
+    const name = posix.basename(entry.link);
+    const target = folder && quickStatIn(folder.fd, name);
+    if (!target || target.format !== Format.file)
+      throw refused(entry.path, `it is a link to "${entry.link}", which is no file before it`);
+    this.files++;
+    if (before?.inodeLow === target.inodeLow && before.inodeHigh === target.inodeHigh) return;
+    this.#clear(place, before);
+    linkSync(`${folder.path}/${name}`, place.path);
+  }
+
+  #enter(entry: ClientEntry, place: Place, before: QuickStat | undefined): void {
+    if (this.#levels.length > MOST_LEVELS) throw refused(entry.path, `it is more than ${MOST_LEVELS} folders deep`);
+    const isThere = before?.format === Format.directory;
+    if (!isThere) {
+      this.#clear(place, before);
+      mkdirSync(place.path, { mode: 0o700 });
+    }
+    const fd = openFolder(place.path);
+    const left = new Set(isThere ? readdirSync(`/proc/self/fd/${fd}`) : []);
+    const entered = level(entry.path, fd, left, entry.modified);
+    this.#levels.push(entered);
+    if (before?.mode !== entry.mode || !isThere) fchmodSync(fd, entry.mode);
+    entered.isChanged = !isThere || !isTimed(before, entry);
+  }
+
+  /** The last folder is over: what was not listed in it goes, and it gets its time. */
+  #leave(): void {
+    const over = this.#levels.pop();
+    if (!over) return;
+    try {
+      for (const name of over.left) this.#remove(`/proc/self/fd/${over.fd}/${name}`, quickStatIn(over.fd, name));
+      if (over.modified !== undefined && (over.isChanged || over.left.size > 0))
+        setOpenTimes(over.fd, ...timeOf({ modified: over.modified }));
+    } finally {
+      closeSync(over.fd);
+    }
+  }
+
+  /** Makes room for something new. */
+  #clear({ folder, path }: Place, before: QuickStat | undefined): void {
+    folder.isChanged = true;
+    this.#remove(path, before);
+  }
+
+  #remove(path: string, before: QuickStat | undefined): void {
+    if (before?.format === Format.directory) this.#options.discard(path);
+    else if (before) unlinkSync(path);
+  }
+
+  /** The open folder that an entry belongs to. */
+  #placeOf(path: string): { folder: Level; name: string } {
+    const slash = path.lastIndexOf('/');
+    const parent = path.slice(0, Math.max(0, slash));
+    const name = path.slice(slash + 1);
+    if (name === '' || name === '.' || name === '..' || slash === 0 || name.includes('\0'))
+      throw refused(path, 'it is not a path below the folder');
+    if (Buffer.byteLength(name) > LONGEST_NAME) throw refused(path, 'its name is too long');
+    while (this.#levels.length > 1 && this.#levels.at(-1)?.path !== parent) this.#leave();
+    const folder = this.#levels.at(-1);
+    if (folder?.path !== parent) throw refused(path, 'its folder was not listed before it');
+    if (folder.last !== '' && compareNames(folder.last, name) >= 0)
+      throw refused(path, `it is out of order: "${folder.last}" came before it`);
+    return { folder, name };
+  }
+
+  #hasXattrs(path: string, wanted: readonly (readonly [string, Uint8Array])[]): boolean {
+    if (!this.#options.hasXattrs) return wanted.length === 0;
+    const there = listXattrs(path).filter(isKeptXattr);
+    return (
+      there.length === wanted.length &&
+      wanted.every(([name, value]) => getXattr(path, name)?.equals(Buffer.from(value)) === true)
+    );
+  }
+}
+
+interface Place {
+  readonly folder: Level;
+  readonly name: string;
+  /** By the open folder. */
+  readonly path: string;
+}
+
+const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+
+interface FileEvents {
+  came(bytes: number): void;
+  /** All is there. */
+  finish(fd: number): void;
+  closed(): void;
+}
+
+/** The content of one file while it arrives. The file is there already, empty. */
+class FileWriter implements ContentSink {
+  readonly #root: string;
+  readonly #entry: ClientEntry;
+  readonly #on: FileEvents;
+  #fd: number | undefined;
+  #written = 0;
+
+  constructor(root: string, entry: ClientEntry, on: FileEvents) {
+    this.#root = root;
+    this.#entry = entry;
+    this.#on = on;
+  }
+
+  write(chunk: Uint8Array): void {
+    const { path, size } = this.#entry;
+    if (this.#written + chunk.length > size) throw refused(path, `it has more than its ${size} bytes: did it change?`);
+    const fd = this.#opened();
+    for (let at = 0; at < chunk.length; ) at += writeSync(fd, chunk, at);
+    this.#written += chunk.length;
+    this.#on.came(chunk.length);
+  }
+
+  end(): void {
+    const { path, size } = this.#entry;
+    if (this.#written !== size)
+      throw refused(path, `${this.#written} of its ${size} bytes came: did it change, or can it not be read?`);
+    this.#on.finish(this.#opened());
+    this.close();
+  }
+
+  close(): void {
+    if (this.#fd !== undefined) closeSync(this.#fd);
+    this.#fd = undefined;
+    this.#on.closed();
+  }
+
+  #opened(): number {
+    if (this.#fd !== undefined) return this.#fd;
+    const { fd } = openInside(this.#root, this.#entry.path, constants.O_WRONLY | constants.O_NOFOLLOW);
+    if (!fstatSync(fd).isFile()) {
+      closeSync(fd);
+      throw refused(this.#entry.path, 'something else took its place');
+    }
+    this.#fd = fd;
+    return fd;
+  }
+}
+
+function level(path: string, fd: number, left: Set<string>, modified: bigint | undefined): Level {
+  return { path, fd, left, modified, last: '', isChanged: false };
+}
+
+function openFolder(path: string): number {
+  return openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+}
+
+/** Attributes that may be in an image and mean nothing to this host. */
+function keptXattrs({ xattrs }: ClientEntry): [string, Uint8Array][] {
+  return xattrs.size === 0 ? [] : [...xattrs].filter(([name]) => isKeptXattr(name));
+}
+
+const isKeptXattr = (name: string): boolean => name === 'security.capability' || name.startsWith('user.');
+
+function isTimed(stat: QuickStat, { modified }: Pick<ClientEntry, 'modified'>): boolean {
+  return BigInt(stat.mtime) * PER_SECOND + BigInt(stat.mtimeNsec) === modified;
+}
+
+function timeOf({ modified }: Pick<ClientEntry, 'modified'>): [seconds: bigint, nanoseconds: number] {
+  const nanoseconds = ((modified % PER_SECOND) + PER_SECOND) % PER_SECOND;
+  return [(modified - nanoseconds) / PER_SECOND, Number(nanoseconds)];
+}
+
+/** Byte by byte, as clients walk. UTF-16 gives the same order but for surrogates. */
+function compareNames(a: string, b: string): number {
+  if (a === b) return 0;
+  if (/[\ud800-\udfff]/.test(a + b)) return Buffer.compare(Buffer.from(a), Buffer.from(b));
+  return a < b ? -1 : 1;
+}
+
+function refused(path: string, why: string): Failure {
+  const shown = JSON.stringify(path.length > 200 ? `${path.slice(0, 200)}...` : path);
+  return new Failure('invalid', 'CONTEXT_REFUSED', `the client's ${shown} is not taken: ${why}`);
+}
