@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { cacheMountLocks } from '../../build/mounts/cache-mount-lock.ts';
@@ -130,4 +130,25 @@ test('records: a layer counts once, and only when nothing else has it', async (c
       ['old', 'regular', 100, false],
     ],
   );
+});
+
+test("copies of clients' folders are given up as cache mounts are, but not while a build uses them", async () => {
+  await using store = await openTestStore();
+  const held = store.clientFolders.hold('key', 'context');
+  writeFileSync(join(held.folder, 'file'), 'x'.repeat(50));
+  held.complete(50);
+  const cache = cacheOf(store);
+  const [record] = cache.records();
+  assert.deepEqual([record?.Type, record?.Size, record?.InUse], ['source.local', 50, true]);
+  assert.equal((await cache.prune(query({ all: true }))).SpaceReclaimed, 0);
+  // A second build of the same folder gets a copy of its own, and the first to end leaves its own to the next.
+  const other = store.clientFolders.hold('key', 'context');
+  assert.notEqual(other.folder, held.folder);
+  other[Symbol.dispose]();
+  held[Symbol.dispose]();
+  const again = store.clientFolders.hold('key', 'context');
+  assert.ok([held.folder, other.folder].includes(again.folder));
+  again[Symbol.dispose]();
+  const { SpaceReclaimed, CachesDeleted } = await cache.prune(query({ all: true }));
+  assert.deepEqual([SpaceReclaimed, CachesDeleted?.length, existsSync(held.folder)], [50, 2, false]);
 });

@@ -13,7 +13,7 @@ import { untilFilter } from '../images/image-filters.ts';
 /** One thing that the build cache can give up. */
 interface Item {
   readonly id: string;
-  readonly type: 'regular' | 'exec.cachemount';
+  readonly type: 'regular' | 'exec.cachemount' | 'source.local';
   readonly description: string;
   readonly size: number;
   /** Images or containers have it too: giving it up frees nothing. */
@@ -28,6 +28,8 @@ interface Item {
   readonly layer?: DiffId | undefined;
   /** Name of a cache mount. */
   readonly mount?: string;
+  /** Name of a client's folder. */
+  readonly folder?: string;
 }
 
 /** How much to keep, in bytes; 0 is not stated. https://docs.docker.com/reference/api/engine/ (POST /build/prune) */
@@ -49,7 +51,7 @@ export interface BuildCacheParts {
   readonly log: Log;
 }
 
-/** What builds leave for later ones: results of steps and cache mounts. */
+/** What builds leave for later ones: results of steps, cache mounts, and what clients sent. */
 export class BuildCache {
   readonly #parts: BuildCacheParts;
   #measuring: Promise<void> = Promise.resolve();
@@ -81,12 +83,12 @@ export class BuildCache {
     const { store } = this.#parts;
     const keep = this.#keepBytes(query);
     const wanted = this.#items().filter((item) => !item.isUsed && matches(item) && (query.all || isOwn(item)));
-    const { deleted, mountBytes } = store.freeing(() => this.#giveUp(wanted, keep));
+    const { deleted, folderBytes } = store.freeing(() => this.#giveUp(wanted, keep));
     // Single steps without files of their own: a running build may stand on one.
     if (query.all && keep === 0 && Object.keys(query.filters).length === 0 && !this.#parts.isBuilding())
       for (const image of store.cacheSpace.stepImages(undefined)) store.images.delete(image);
     const { bytes } = collect(store);
-    return { CachesDeleted: deleted.length === 0 ? null : deleted, SpaceReclaimed: bytes + mountBytes };
+    return { CachesDeleted: deleted.length === 0 ? null : deleted, SpaceReclaimed: bytes + folderBytes };
   }
 
   /**
@@ -122,7 +124,7 @@ export class BuildCache {
 
   #bytes(): number {
     const { store } = this.#parts;
-    return store.cacheSpace.bytes() + store.cacheMounts.bytes();
+    return store.cacheSpace.bytes() + store.cacheMounts.bytes() + store.clientFolders.bytes();
   }
 
   /** Least recently used first. A layer of several records counts in the one that goes last. */
@@ -167,14 +169,25 @@ export class BuildCache {
         mount: mount.name,
       }),
     );
-    return [...steps.reverse(), ...mounts].sort((a, b) => a.lastUsed - b.lastUsed);
+    const folders = store.clientFolders.list().map(
+      ({ name, label, ...folder }): Item => ({
+        id: name,
+        type: 'source.local',
+        description: `local source for ${label}`,
+        isNeeded: false,
+        isShared: false,
+        ...folder,
+        folder: name,
+      }),
+    );
+    return [...steps.reverse(), ...mounts, ...folders].sort((a, b) => a.lastUsed - b.lastUsed);
   }
 
   /** Deletes from the front of a list until the whole cache has `keep` bytes at most. */
-  #giveUp(items: readonly Item[], keep: number): { deleted: string[]; mountBytes: number } {
+  #giveUp(items: readonly Item[], keep: number): { deleted: string[]; folderBytes: number } {
     const { store } = this.#parts;
     let bytes = this.#bytes();
-    let mountBytes = 0;
+    let folderBytes = 0;
     const deleted: string[] = [];
     const shares = new Map<DiffId, number>();
     for (const { layer } of this.#items()) if (layer) shares.set(layer, (shares.get(layer) ?? 0) + 1);
@@ -182,9 +195,10 @@ export class BuildCache {
     for (const item of items) {
       if (keep > 0 && bytes <= keep) break;
       if (item.key !== undefined) store.cache.delete(item.key);
-      if (item.mount !== undefined) {
-        store.cacheMounts.delete(item.mount);
-        mountBytes += item.size;
+      if (item.mount !== undefined) store.cacheMounts.delete(item.mount);
+      if (item.folder !== undefined) store.clientFolders.delete(item.folder);
+      if (item.mount !== undefined || item.folder !== undefined) {
+        folderBytes += item.size;
         bytes -= item.size;
       }
       deleted.push(item.id);
@@ -195,7 +209,7 @@ export class BuildCache {
       for (const image of store.cacheSpace.stepImages(item.layer)) store.images.delete(image);
       bytes -= item.size;
     }
-    return { deleted, mountBytes };
+    return { deleted, folderBytes };
   }
 
   #keepBytes({ reservedSpace, maxUsedSpace, minFreeSpace }: PruneQuery): number {
@@ -212,8 +226,8 @@ export class BuildCache {
 }
 
 /** Whether giving it up frees something. */
-function isOwn({ isNeeded, layer, mount }: Item): boolean {
-  return mount !== undefined || (layer !== undefined && !isNeeded);
+function isOwn({ isNeeded, layer, mount, folder }: Item): boolean {
+  return mount !== undefined || folder !== undefined || (layer !== undefined && !isNeeded);
 }
 
 /** The test of `--filter`. Keys are checked by the door; a value that makes no sense is refused here. */
