@@ -26,7 +26,7 @@ const rows: readonly [name: string, text: string, own: readonly string[] | undef
   ['what ADD fetches is not there', 'FROM scratch\nADD https://x/y git@github.com:a/b.git z /', ['z']],
   ['files of the Dockerfile', 'FROM scratch\nCOPY <<E /x\nhi\nE\n', 'nothing'],
   ['variables', 'ARG V=1\nFROM scratch\nARG V\nARG N=x\nENV D=$N-$V\nCOPY $D/f /', ['x-1/f']],
-  ['variables of base images', 'FROM busybox\nCOPY $HOME/${X:-y} /', ['*/*']],
+  ['variables of base images', 'FROM busybox\nCOPY $HOME/$X /', ['*/*']],
   ['variables of stages below', 'FROM scratch AS a\nENV D=d\nFROM a\nCOPY $D /', ['d']],
   ['stages that are not needed', 'FROM scratch AS a\nCOPY a /\nFROM scratch AS b\nCOPY b /', ['b']],
   ['stages that are copied from', 'FROM scratch AS a\nCOPY a /\nFROM scratch\nCOPY --from=a /x /', ['a']],
