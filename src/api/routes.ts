@@ -1,14 +1,15 @@
 import { Failure } from '../lib/error.ts';
-import type { BuildBackend } from './backend/build.ts';
 import type { ImageBackend } from './backend/images.ts';
 import type { RegistryBackend } from './backend/registry.ts';
 import type { Backends } from './backend.ts';
 import { hostServices } from './buildkit/control/host-services.ts';
 import { Sessions } from './buildkit/session/sessions.ts';
+import { RunningBuilds } from './buildkit/solve/running-builds.ts';
+import { hostSolver, type Solver } from './buildkit/solve/solver.ts';
 import type { Exchange } from './exchange.ts';
 import { type BoundRoute, bindRoutes, type Route } from './router.ts';
 import { buildRoutes } from './routes/build.ts';
-import { type BuildKitParts, buildKitRoutes } from './routes/buildkit.ts';
+import { buildKitRoutes } from './routes/buildkit.ts';
 import { buildHistoryRoutes } from './routes/builds.ts';
 import { cacheMountRoutes } from './routes/cache-mounts.ts';
 import { cacheTransferRoutes } from './routes/cache-transfer.ts';
@@ -27,6 +28,8 @@ import { diskUsageRoutes, systemRoutes } from './routes/system.ts';
 /** Every route of the door, joined to the parts that this host has. The first match wins. */
 export function allRoutes(backends: Backends): BoundRoute[] {
   const { images, registry, build } = backends;
+  const sessions = new Sessions();
+  const solver = solverOf(backends);
   return [
     ...bindRoutes(backends.system, 'the system', systemRoutes),
     ...bindRoutes(backends.diskUsage, 'system df', diskUsageRoutes),
@@ -37,8 +40,12 @@ export function allRoutes(backends: Backends): BoundRoute[] {
     ...bindRoutes(backends.cacheTransfer, 'moving the build cache', cacheTransferRoutes),
     ...bindRoutes(images, 'working with images', imageRoutes),
     ...bindRoutes(backends.insight, 'looking into images', insightRoutes),
-    ...bindRoutes(build, 'building', buildRoutes),
-    ...bindRoutes(build && buildKitParts({ ...backends, build }), 'building', buildKitRoutes),
+    ...bindRoutes(
+      build && { build, inSession: solver && { sessions, solver, running: new RunningBuilds() } },
+      'building',
+      buildRoutes,
+    ),
+    ...bindRoutes(build && { sessions, services: hostServices({ ...backends, build }) }, 'building', buildKitRoutes),
     ...bindRoutes(backends.buildHistory, 'remembering builds', buildHistoryRoutes),
     ...bindRoutes(backends.cacheMounts, 'managing cache mounts', cacheMountRoutes),
     ...bindRoutes(backends.containers, 'running containers', containerRoutes),
@@ -55,8 +62,8 @@ export function allRoutes(backends: Backends): BoundRoute[] {
   ];
 }
 
-function buildKitParts(backends: Backends & { readonly build: BuildBackend }): BuildKitParts {
-  return { sessions: new Sessions(), services: hostServices(backends) };
+function solverOf({ build, registry, cacheTransfer }: Backends): Solver | undefined {
+  return build && registry && cacheTransfer && hostSolver({ build, registry, cacheTransfer });
 }
 
 interface ImageSources {

@@ -24,16 +24,39 @@ import type { Query } from '../query.ts';
 import type { Route } from '../router.ts';
 import { readContextOffer, readLent, readNamedContexts } from '../shape/build-input.ts';
 import { ulimitList } from '../shape/create-body.ts';
+import { type SessionBuildParts, sessionBuild } from './session-build.ts';
 
 const CACHE_FILTERS = ['until', 'unused-for', 'id', 'type', 'description', 'inuse', 'shared', 'private'];
 
-export const buildRoutes: readonly Route<BuildBackend>[] = [
-  { method: 'POST', path: '/build', handle: build },
+export interface BuildParts {
+  readonly build: BuildBackend;
+  /** Undefined when this host knows no sessions. */
+  readonly inSession: SessionBuildParts | undefined;
+}
+
+export const buildRoutes: readonly Route<BuildParts>[] = [
+  {
+    method: 'POST',
+    path: '/build',
+    handle: (parts, exchange) => {
+      const isInSession = exchange.query.text('version') === '2';
+      if (isInSession && parts.inSession) return sessionBuild(parts.inSession, exchange);
+      return build(parts.build, exchange);
+    },
+  },
+  {
+    method: 'POST',
+    path: '/build/cancel',
+    handle: async ({ inSession }, exchange) => {
+      await inSession?.running.cancel(exchange.query.text('id'), exchange);
+      exchange.empty(204);
+    },
+  },
   {
     method: 'POST',
     path: '/build/prune',
     since: 31,
-    handle: async (backend, exchange) => {
+    handle: async ({ build: backend }, exchange) => {
       const { query, signal } = exchange;
       const sizes = {
         reservedSpace: query.integer('reserved-space') ?? query.integer('keep-storage') ?? 0,

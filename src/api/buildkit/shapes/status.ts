@@ -51,7 +51,6 @@ export type VertexStatus = ValueOf<typeof vertexStatus>;
 
 /** Streams are numbered as descriptors are: 1 and 2. */
 const vertexLog = message({ vertex: string(1), timestamp: nested(timestamp, 2), stream: integer(3), msg: bytes(4) });
-export type VertexLog = ValueOf<typeof vertexLog>;
 
 const vertexWarning = message({
   vertex: string(1),

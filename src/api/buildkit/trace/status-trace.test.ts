@@ -23,9 +23,14 @@ for (const name of readdirSync(golden)) {
     const show = async (status: Partial<StatusResponse>) => {
       drawn.push(...draw(statusResponse.decode(statusResponse.encode(status)), names));
     };
-    const vertexes = new Vertexes({ show, ref: 'test', now: () => 2000 });
+    let now = 0;
+    const vertexes = new Vertexes({ show, ref: 'test', now: () => now });
     const trace = new StatusTrace({ vertexes, dockerfile: () => dockerfile });
-    for (const line of lines) await trace.event(JSON.parse(line) as BuildEvent); // written in its form
+    for (const line of lines) {
+      const event = JSON.parse(line) as BuildEvent; // written in its form
+      if ('at' in event) now = event.at;
+      await trace.event(event);
+    }
     await vertexes.cancel();
     if (update) writeFileSync(file, `${drawn.join('\n')}\n`);
     assert.equal(`${drawn.join('\n')}\n`, readFileSync(file, 'utf8'));

@@ -19,16 +19,23 @@ interface ShownStep {
   readonly metadata: OpenVertex | undefined;
 }
 
+const METADATA = '[internal] load metadata for ';
+
 /** Draws the events of a build as BuildKit's vertexes. */
 export class StatusTrace {
   readonly #options: StatusTraceOptions;
   readonly #shown = new Map<number, ShownStep>();
   readonly #bases = new Map<string, ShownStep>();
   readonly #cached = new Set<number>();
-  #hasFailed = false;
+  #failure: string | undefined;
 
   constructor(options: StatusTraceOptions) {
     this.#options = options;
+  }
+
+  /** What stopped the build, once a step has failed. */
+  get failure(): string | undefined {
+    return this.#failure;
   }
 
   async event(event: BuildEvent): Promise<void> {
@@ -85,7 +92,7 @@ export class StatusTrace {
     const { vertexes } = this.#options;
     const key = `${kind} ${name}`;
     const base = this.#bases.get(key) ?? {
-      metadata: kind === 'image' ? vertexes.make(`[internal] load metadata for ${imageName(name)}`) : undefined,
+      metadata: kind === 'image' ? vertexes.make(`${METADATA}${imageName(name)}`) : undefined,
       vertex: vertexes.make(names.get(step) ?? step.text),
     };
     this.#bases.set(key, base);
@@ -117,10 +124,11 @@ export class StatusTrace {
   /** The first failure stops the other steps, whose failures are no news. */
   async #failed(step: number, message: string, at: number): Promise<void> {
     const shown = this.#shown.get(step);
-    const how = this.#hasFailed ? 'cancelled' : { error: failureWords(message) };
-    this.#hasFailed = true;
-    if (shown?.metadata?.isOpen) await shown.metadata.end(how, at);
-    else await shown?.vertex.end(how, at);
+    const words = failureWords(message);
+    const how = this.#failure === undefined ? { error: words } : 'cancelled';
+    const metadata = shown?.metadata?.isOpen ? shown.metadata : undefined;
+    this.#failure ??= metadata ? unresolved(metadata.vertex.name, words) : words;
+    await (metadata ?? shown?.vertex)?.end(how, at);
   }
 
   async #lint({ rule, message, page, line, endLine }: LintEvent): Promise<void> {
@@ -131,6 +139,12 @@ export class StatusTrace {
       ...(dockerfile ? placeIn(dockerfile, { line, endLine }) : {}),
     });
   }
+}
+
+/** Why there is no image for FROM. */
+function unresolved(metadata: string, words: string): string {
+  const name = metadata.slice(METADATA.length);
+  return `${name}: failed to resolve source metadata for ${name}: ${words}`;
 }
 
 /** Names of steps that are shown, numbered in each stage. */

@@ -24,11 +24,13 @@ const PROGRESS_INTERVAL = 100;
 /** The parts of a build as BuildKit's clients see them, each a vertex with a name, text and progress of its own. */
 export class Vertexes {
   readonly #options: VertexesOptions;
+  readonly #clock: Clock;
   readonly #open = new Set<OpenVertex>();
   #count = 0;
 
   constructor(options: VertexesOptions) {
     this.#options = options;
+    this.#clock = new Clock(options.now ?? Date.now);
   }
 
   /** A vertex that has not begun. It is said when it begins, or by `announce`. */
@@ -36,7 +38,7 @@ export class Vertexes {
     const digest = `sha256:${createHash('sha256')
       .update(`${this.#options.ref} ${this.#count++}`)
       .digest('hex')}`;
-    return new OpenVertex({ digest, name, inputs }, this.#options, this.#open);
+    return new OpenVertex({ digest, name, inputs }, { show: this.#options.show, clock: this.#clock, open: this.#open });
   }
 
   announce(vertexes: readonly OpenVertex[]): Promise<void> {
@@ -55,17 +57,42 @@ export class Vertexes {
   }
 }
 
+/** Times that follow each other, by microseconds at least: clients sort by them. */
+class Clock {
+  readonly #now: () => number;
+  #last = 0;
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  now(): number {
+    return this.#now();
+  }
+
+  /** `at`, or a moment after the last time that was told. */
+  tell(at = this.#now()): Timestamp {
+    this.#last = Math.max(at, this.#last + 0.001);
+    return timestampOf(this.#last);
+  }
+}
+
+interface VertexParts {
+  readonly show: Show;
+  readonly clock: Clock;
+  /** The vertexes that have begun and not ended. */
+  readonly open: Set<OpenVertex>;
+}
+
 /** One vertex of a build. What is said twice or after the end is not said. */
 export class OpenVertex {
   #vertex: Vertex;
-  readonly #options: VertexesOptions;
-  readonly #open: Set<OpenVertex>;
+  readonly #parts: VertexParts;
   readonly #progress = new Map<string, { readonly started: Timestamp; said: number; status: VertexStatus }>();
 
-  constructor(vertex: Pick<Vertex, 'digest' | 'name' | 'inputs'>, options: VertexesOptions, open: Set<OpenVertex>) {
+  constructor(vertex: Pick<Vertex, 'digest' | 'name' | 'inputs'>, parts: VertexParts) {
     this.#vertex = { ...vertex, cached: false, started: undefined, completed: undefined, error: '' };
-    this.#options = options;
-    this.#open = open;
+    this.#parts = parts;
   }
 
   get vertex(): Vertex {
@@ -73,33 +100,34 @@ export class OpenVertex {
   }
 
   get isOpen(): boolean {
-    return this.#open.has(this);
+    return this.#parts.open.has(this);
   }
 
   /** `at` is in milliseconds since the epoch, as everywhere here. */
-  async begin(at = this.#now()): Promise<void> {
+  async begin(at?: number): Promise<void> {
     if (this.#vertex.started) return;
-    this.#open.add(this);
-    this.#vertex = { ...this.#vertex, started: timestampOf(at) };
-    await this.#options.show({ vertexes: [this.#vertex] });
+    this.#parts.open.add(this);
+    this.#vertex = { ...this.#vertex, started: this.#parts.clock.tell(at) };
+    await this.#parts.show({ vertexes: [this.#vertex] });
   }
 
   async log(stream: 'stdout' | 'stderr', text: string): Promise<void> {
-    const time = timestampOf(this.#now());
+    const time = this.#parts.clock.tell();
     const log = { vertex: this.#vertex.digest, timestamp: time, stream: stream === 'stdout' ? 1 : 2 };
-    await this.#options.show({ logs: [{ ...log, msg: Buffer.from(text) }] });
+    await this.#parts.show({ logs: [{ ...log, msg: Buffer.from(text) }] });
   }
 
   /** A line of progress, `id` its text. Resolves at once when it is too soon to say it. */
   async progress(id: string, current: number, total = 0): Promise<void> {
-    const now = this.#now();
+    const { clock } = this.#parts;
+    const now = clock.now();
     const known = this.#progress.get(id);
-    const started = known?.started ?? timestampOf(now);
+    const started = known?.started ?? clock.tell();
     const about = { id, vertex: this.#vertex.digest, name: '', current, total, started };
-    const status = { ...about, timestamp: timestampOf(now), completed: undefined };
+    const status = { ...about, timestamp: clock.tell(), completed: undefined };
     const isDue = !known || now - known.said >= PROGRESS_INTERVAL;
     this.#progress.set(id, { started, said: isDue ? now : known.said, status });
-    if (isDue) await this.#options.show({ statuses: [status] });
+    if (isDue) await this.#parts.show({ statuses: [status] });
   }
 
   /** The end of a line of progress, with what it has come to. */
@@ -107,23 +135,20 @@ export class OpenVertex {
     const known = this.#progress.get(id);
     if (!known) return;
     this.#progress.delete(id);
-    const completed = timestampOf(this.#now());
-    await this.#options.show({ statuses: [{ ...known.status, timestamp: completed, completed }] });
+    const completed = this.#parts.clock.tell();
+    await this.#parts.show({ statuses: [{ ...known.status, timestamp: completed, completed }] });
   }
 
-  async end(how: VertexEnd = 'done', at = this.#now()): Promise<void> {
-    if (!this.#open.delete(this)) return;
+  async end(how: VertexEnd = 'done', at?: number): Promise<void> {
+    if (!this.#parts.open.delete(this)) return;
     for (const id of [...this.#progress.keys()]) await this.progressed(id);
     const error = how === 'cancelled' ? CANCELLED : typeof how === 'object' ? how.error : '';
-    this.#vertex = { ...this.#vertex, cached: how === 'cached', completed: timestampOf(at), error };
-    await this.#options.show({ vertexes: [this.#vertex] });
-  }
-
-  #now(): number {
-    return (this.#options.now ?? Date.now)();
+    this.#vertex = { ...this.#vertex, cached: how === 'cached', completed: this.#parts.clock.tell(at), error };
+    await this.#parts.show({ vertexes: [this.#vertex] });
   }
 }
 
+/** Milliseconds since the epoch as a message. */
 export function timestampOf(milliseconds: number): Timestamp {
   const seconds = Math.floor(milliseconds / 1000);
   return { seconds: BigInt(seconds), nanos: Math.round((milliseconds - seconds * 1000) * 1e6) };

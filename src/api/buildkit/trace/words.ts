@@ -35,6 +35,10 @@ export function failureWords(message: string): string {
   if (run) return `process ${quote(run[1] ?? '')} did not complete successfully: exit code: ${run[2]}`;
   const target = /^failed to reach build target (.*) in Dockerfile$/s.exec(message);
   if (target) return `target stage ${quote(target[1] ?? '')} could not be found`;
+  const missing = /^(?:COPY|ADD) failed: file not found in build context .*: stat (.*): file does not exist$/s.exec(
+    message,
+  );
+  if (missing) return `failed to compute cache key: ${quote(`/${missing[1]?.replace(/^\/+/, '')}`)}: not found`;
   return message;
 }
 

@@ -1,0 +1,173 @@
+import { Failure } from '../../../lib/error.ts';
+import { completeReference, parseReference, type Reference, withDefaultTag } from '../../../oci/reference.ts';
+import type { AskRegistryAuth, BuildBackend, CacheTransferBackend } from '../../backend/build.ts';
+import type { CallOptions } from '../../backend/call.ts';
+import type { RegistryBackend } from '../../backend/registry.ts';
+import { credentialsOf } from '../session/credentials.ts';
+import type { ClientSession } from '../session/sessions.ts';
+import { buildFailure } from '../trace/build-failure.ts';
+import { type OpenVertex, type Show, Vertexes } from '../trace/vertexes.ts';
+import { type CacheOption, registryCache } from './cache-options.ts';
+import type { FrontendResult } from './frontend.ts';
+
+/** What happens with a result: `type` and attributes as after `--output`. */
+export interface Exporter {
+  readonly type: string;
+  readonly attrs: ReadonlyMap<string, string>;
+}
+
+export interface ExportBackend {
+  readonly build: Pick<BuildBackend, 'keep'>;
+  readonly registry: Pick<RegistryBackend, 'push'>;
+  readonly cacheTransfer: Pick<CacheTransferBackend, 'push'>;
+}
+
+export interface ExportRequest extends CallOptions {
+  readonly exporters: readonly Exporter[];
+  readonly cacheExports: readonly CacheOption[];
+  readonly session: ClientSession;
+  readonly show: Show;
+}
+
+interface Export extends CallOptions {
+  readonly backend: ExportBackend;
+  readonly image: string;
+  readonly attrs: ReadonlyMap<string, string>;
+  readonly auth: AskRegistryAuth;
+}
+
+/** An exporter: what its vertex is called, and what it does; gives what the client is told. */
+interface Work {
+  readonly title: string;
+  readonly work: (vertex: OpenVertex, request: Export) => Promise<Readonly<Record<string, string>>>;
+}
+
+const EXPORTERS: Readonly<Record<string, Work>> = {
+  moby: { title: 'exporting to image', work: exportImage },
+  image: { title: 'exporting to image', work: exportImage },
+};
+
+/** Refuses outputs that nobody here can write, before the build. Throws Failure. */
+export function refuseExporters(exporters: readonly Exporter[]): void {
+  for (const { type, attrs } of exporters) {
+    workOf(type);
+    namesOf(attrs);
+    if (attrs.get('push-by-digest') === 'true')
+      throw new Failure('unsupported', 'PUSH_BY_DIGEST', 'push-by-digest is not supported by this host', {
+        hint: 'push it under a name',
+      });
+  }
+}
+
+/**
+ * Does with the result what its client wants: names and keeps it, pushes it, sends it as files or as an archive, and gives
+ * its cache away. Gives what BuildKit calls the exporter's response.
+ */
+export async function exportResult(
+  backend: ExportBackend,
+  { image, build, ref }: FrontendResult,
+  { exporters, cacheExports, session, show, ...request }: ExportRequest,
+): Promise<ReadonlyMap<string, string>> {
+  const vertexes = new Vertexes({ show, ref: `${ref} exports` });
+  const signal = AbortSignal.any([request.signal, session.closed]);
+  const auth = credentialsOf(session);
+  const response = new Map<string, string>();
+  refuseExporters(exporters);
+  if (image === undefined) return response;
+  for (const { type, attrs } of exporters) {
+    const { title, work } = workOf(type);
+    const told = await inVertex(vertexes, title, signal, (vertex) =>
+      work(vertex, { backend, image, attrs, auth, signal }),
+    );
+    for (const [name, value] of Object.entries(told)) response.set(name, value);
+  }
+  for (const cache of cacheExports.filter(({ type }) => type === 'registry')) {
+    const { ref: name, mode } = registryCache(cache);
+    const reference = withDefaultTag(parseReference(name));
+    await inVertex(vertexes, 'exporting cache to registry', signal, (vertex) =>
+      during(vertex, `writing cache manifest to ${completeReference(reference)}`, async () => {
+        const login = await auth(reference.registry, { signal });
+        await backend.cacheTransfer.push(build, { mode, reference, auth: login, signal });
+      }),
+    );
+  }
+  return response;
+}
+
+/** Names and keeps the image; pushes its names. */
+async function exportImage(vertex: OpenVertex, { backend, image, attrs, auth, signal }: Export) {
+  const names = namesOf(attrs);
+  await during(vertex, 'exporting layers', async () => {}); // they were made with the steps
+  await during(vertex, `writing image ${image}`, () => backend.build.keep(image, []));
+  for (const name of names)
+    await during(vertex, `naming to ${completeReference(name)}`, () => backend.build.keep(image, [name]));
+  if (attrs.get('push') === 'true') {
+    for (const reference of names) await push(vertex, { backend, auth, signal }, reference);
+  }
+  return { ...told(image), ...(names.length === 0 ? {} : { 'image.name': names.map(completeReference).join(',') }) };
+}
+
+async function push(
+  vertex: OpenVertex,
+  { backend, auth, signal }: Pick<Export, 'backend' | 'auth' | 'signal'>,
+  reference: Reference,
+): Promise<void> {
+  await during(vertex, `pushing ${completeReference(reference)}`, async () => {
+    const login = await auth(reference.registry, { signal });
+    await backend.registry.push({
+      reference,
+      platform: undefined,
+      auth: login,
+      emit: async ({ id, progressDetail }) => {
+        if (id !== undefined && progressDetail?.current !== undefined)
+          await vertex.progress(`pushing layer ${id}`, progressDetail.current, progressDetail.total);
+      },
+      signal,
+    });
+  });
+}
+
+const told = (image: string) => ({ 'containerimage.config.digest': image, 'containerimage.digest': image });
+
+function workOf(type: string): Work {
+  const work = Object.hasOwn(EXPORTERS, type) ? EXPORTERS[type] : undefined;
+  if (work) return work;
+  throw new Failure('unsupported', 'EXPORTER_UNKNOWN', `exporter "${type.slice(0, 100)}" could not be found`, {
+    hint: `this host has ${Object.keys(EXPORTERS).join(', ')}`,
+  });
+}
+
+function namesOf(attrs: ReadonlyMap<string, string>): Reference[] {
+  const names = (attrs.get('name') ?? '').split(',').filter((name) => name !== '');
+  return names.map((name) => withDefaultTag(parseReference(name)));
+}
+
+async function inVertex<T>(
+  vertexes: Vertexes,
+  name: string,
+  signal: AbortSignal,
+  work: (vertex: OpenVertex) => Promise<T>,
+): Promise<T> {
+  const vertex = vertexes.make(name);
+  await vertex.begin();
+  try {
+    const result = await work(vertex);
+    await vertex.end();
+    return result;
+  } catch (error) {
+    const failure = buildFailure(error);
+    await vertex.end(signal.aborted ? 'cancelled' : { error: failure.message });
+    throw failure;
+  }
+}
+
+/** Work with a line of progress, which says how many bytes it is at if the work tells. */
+async function during(
+  vertex: OpenVertex,
+  status: string,
+  work: (progress: (bytes: number) => void) => Promise<unknown>,
+): Promise<void> {
+  await vertex.progress(status, 0);
+  await work((bytes) => void vertex.progress(status, bytes));
+  await vertex.progressed(status);
+}

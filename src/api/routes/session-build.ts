@@ -1,0 +1,107 @@
+/** POST /build?version=2: builds of docker 20.10 with DOCKER_BUILDKIT=1, whose folders are those of a session. */
+import { Failure } from '../../lib/error.ts';
+import type { ProgressLine } from '../../wire/progress.ts';
+import type { Sessions } from '../buildkit/session/sessions.ts';
+import { statusResponse } from '../buildkit/shapes/status.ts';
+import { type Exporter, refuseExporters } from '../buildkit/solve/export.ts';
+import type { RunningBuilds } from '../buildkit/solve/running-builds.ts';
+import type { Solver } from '../buildkit/solve/solver.ts';
+import type { Show } from '../buildkit/trace/vertexes.ts';
+import { list, map, nullable, object, text } from '../check.ts';
+import type { Exchange } from '../exchange.ts';
+import type { Query } from '../query.ts';
+import { ulimitList } from '../shape/create-body.ts';
+
+export interface SessionBuildParts {
+  readonly sessions: Sessions;
+  readonly solver: Solver;
+  readonly running: RunningBuilds;
+}
+
+/** What another request brings is named so, in place of a URL and before a build's ID. */
+const UPLOAD = 'upload-request';
+
+/** Builds, or takes the tar that a build waits for. */
+export async function sessionBuild(
+  { sessions, solver, running }: SessionBuildParts,
+  exchange: Exchange,
+): Promise<void> {
+  const { query } = exchange;
+  const id = query.text('buildid');
+  if (id.startsWith(`${UPLOAD}:`)) {
+    await running.upload(id.slice(UPLOAD.length + 1), exchange.body(), exchange);
+    return exchange.empty(200);
+  }
+  using build = running.begin(id);
+  const signal = AbortSignal.any([exchange.signal, build.signal]);
+  const exporters = exportersOf(query);
+  refuseExporters(exporters);
+  const session = await sessions.find(query.text('session'), { signal });
+  const lines = exchange.lines<ProgressLine>();
+  const show: Show = query.flag('q')
+    ? async () => {}
+    : (status) => lines.write({ id: 'moby.buildkit.trace', aux: statusResponse.encode(status).toString('base64') });
+  const uploaded = query.text('remote') === UPLOAD ? await build.uploaded(signal) : undefined;
+  const result = await solver.run({
+    ref: id,
+    attrs: attributesOf(query),
+    ...(uploaded ? { context: uploaded } : {}),
+    cacheImports: [],
+    cacheExports: [],
+    entitlements: query.text('networkmode') === 'host' ? ['network.host'] : [],
+    session,
+    show,
+    signal,
+  });
+  const told = await solver.export(result, { exporters, cacheExports: [], session, show, signal });
+  const image = told.get('containerimage.config.digest');
+  if (image !== undefined)
+    await lines.write(query.flag('q') ? { stream: `${image}\n` } : { id: 'moby.image.id', aux: { ID: image } });
+  lines.end();
+}
+
+/** The query as attributes of the Dockerfile frontend. */
+function attributesOf(query: Query): ReadonlyMap<string, string> {
+  const attrs = new Map<string, string>();
+  const give = (name: string, value: string | number | undefined) => {
+    if (value !== undefined && value !== '' && value !== 0) attrs.set(name, String(value));
+  };
+  give('target', query.text('target'));
+  give('filename', query.text('dockerfile'));
+  const remote = query.text('remote');
+  if (remote !== 'client-session' && remote !== UPLOAD) give('context', remote);
+  give('cache-from', (query.json('cachefrom', list(text)) ?? []).join(','));
+  for (const [name, value] of Object.entries(query.json('buildargs', map(nullable(text))) ?? {}))
+    if (value !== null) attrs.set(`build-arg:${name}`, value);
+  for (const [name, value] of Object.entries(query.json('labels', map(text)) ?? {})) attrs.set(`label:${name}`, value);
+  if (query.flag('nocache')) attrs.set('no-cache', '');
+  give('image-resolve-mode', query.flag('pull') ? 'pull' : 'default');
+  give('platform', query.text('platform'));
+  give('force-network-mode', query.text('networkmode'));
+  give(
+    'add-hosts',
+    query
+      .list('extrahosts')
+      .map((entry) => entry.replace(':', '='))
+      .join(','),
+  );
+  give('shm-size', query.integer('shmsize'));
+  const ulimits = query.json('ulimits', ulimitList) ?? [];
+  give('ulimit', ulimits.map(({ Name, Soft, Hard }) => `${Name}=${Soft}:${Hard}`).join(','));
+  give('cgroup-parent', query.text('cgroupparent'));
+  for (const name of ['memory', 'memswap', 'cpushares', 'cpuperiod', 'cpuquota']) give(name, query.integer(name));
+  for (const name of ['cpusetcpus', 'cpusetmems']) give(name, query.text(name));
+  return attrs;
+}
+
+function exportersOf(query: Query): Exporter[] {
+  const outputs = query.json('outputs', list(object({ Type: text, Attrs: map(text) }))) ?? [];
+  const [output, second] = outputs;
+  if (second) throw new Failure('unsupported', 'OUTPUTS', 'multiple outputs not supported');
+  const type = output?.Type ?? 'moby';
+  if (type === 'cacheonly') return [];
+  const attrs = new Map(Object.entries(output?.Attrs ?? {}));
+  const names = query.list('t');
+  if ((type === 'moby' || type === 'image') && names.length > 0) attrs.set('name', names.join(','));
+  return [{ type, attrs }];
+}
