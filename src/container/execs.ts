@@ -1,45 +1,26 @@
 import { randomBytes } from 'node:crypto';
 import { PassThrough } from 'node:stream';
 import { containerCapabilities } from '../host/capabilities.ts';
+import type { HeldProcess } from '../host/keeper/keeper-client.ts';
+import type { ExitStatus } from '../host/reaper.ts';
 import { processSpec } from '../host/spec.ts';
 import { cancelled, Failure, isFailure, messageOf } from '../lib/error.ts';
 import type { ExecCreateBody, ExecInspect } from '../wire/exec.ts';
 import type { AttachedStreams } from './attach.ts';
 import type { Container } from './container.ts';
 import { processOf } from './container-spec.ts';
+import { type Exec, type ExecNote, type ExecSize, inspectExec } from './exec.ts';
 import { ExecPreparations } from './exec-preparations.ts';
 import type { LifecycleNeeds } from './lifecycle.ts';
 import { OutputHub } from './output-hub.ts';
 import type { StartedProcess } from './process-streams.ts';
-import { type PreparedProcess, prepareExec } from './start-process.ts';
+import { heldProcess, prepareExec, startProcess } from './start-process.ts';
 import { resolveUser } from './user.ts';
-
-type ExecPhase =
-  | { readonly status: 'created' }
-  | { readonly status: 'starting' }
-  | { readonly status: 'running'; readonly process: StartedProcess }
-  | { readonly status: 'exited'; readonly exitCode: number; readonly at: number };
-
-interface Exec {
-  readonly id: string;
-  readonly container: Container;
-  readonly body: ExecCreateBody;
-  readonly hub: OutputHub;
-  readonly input: PassThrough | undefined;
-  readonly ended: PromiseWithResolvers<number>;
-  phase: ExecPhase;
-  /** Asked for while it was being started. */
-  size: ExecSize | undefined;
-}
-
-export interface ExecSize {
-  readonly width: number;
-  readonly height: number;
-}
 
 /** How long an ended exec can still be inspected. */
 const KEPT_MS = 5 * 60_000;
 const STREAM_GRACE_MS = 2000;
+const UNKNOWN_EXIT: ExitStatus = { exitCode: 255, signal: undefined };
 
 /** Further processes in running containers. They are forgotten with their container, or some minutes after their end. */
 export class Execs implements AsyncDisposable {
@@ -52,41 +33,23 @@ export class Execs implements AsyncDisposable {
     this.#preparations = new ExecPreparations(needs);
   }
 
-  /** Notes what is to be run; returns the ID. */
+  /** Notes what is to be run; returns the ID. Where its container survives this host, so does it. */
   create(container: Container, body: ExecCreateBody): string {
-    const { phase } = container.record;
-    if (phase.status === 'restarting')
-      throw new Failure(
-        'conflict',
-        'CONTAINER_RESTARTING',
-        `Container ${container.id} is restarting, wait until the container is running`,
-      );
-    container.running();
-    if (phase.status === 'paused')
-      throw new Failure(
-        'conflict',
-        'CONTAINER_PAUSED',
-        `Container ${container.name} is paused, unpause the container before exec`,
-      );
-    if (!body.Cmd || body.Cmd.length === 0) throw new Failure('invalid', 'NO_COMMAND', 'No exec command specified');
-    this.#forgetOld();
-    this.#needs.runtime.expectStart();
-    const id = randomBytes(32).toString('hex');
-    const ended = Promise.withResolvers<number>();
-    ended.promise.catch(() => {});
-    this.#execs.set(id, {
-      id,
-      container,
-      body,
-      hub: new OutputHub(body.Tty ?? false),
-      input: body.AttachStdin ? new PassThrough() : undefined,
-      ended,
-      phase: { status: 'created' },
-      size: undefined,
-    });
-    this.#preparations.begin(id, container, streamsOf(body));
-    this.#needs.emit(container, `exec_create: ${commandOf(body.Cmd)}`, { execID: id });
-    return id;
+    const survives = this.#needs.keepers.isWanted && container.run?.launched.process.kept !== undefined;
+    return this.#create(container, body, survives).id;
+  }
+
+  /**
+   * Goes on with one that the host before has left. Nobody can attach to it any more: what it writes is read and thrown away, a
+   * pipe that it reads has ended. Resolves at once, or for one that has ended when that is on record.
+   */
+  async adopt(container: Container, held: HeldProcess): Promise<void> {
+    const { body } = held.note as ExecNote; // written by #start
+    const exec = this.#add(held.key, container, body, true);
+    const process = heldProcess(held);
+    if (!exec.hub.tty) process.input?.on('error', () => {}).end();
+    const settled = this.#follow(exec, process);
+    if (held.hasEnded) await settled;
   }
 
   /** Starts it without streams. */
@@ -124,8 +87,7 @@ export class Execs implements AsyncDisposable {
     body: ExecCreateBody,
     options: { readonly signal: AbortSignal; readonly outputLimit: number },
   ): Promise<{ exitCode: number; output: string }> {
-    const id = this.create(container, { ...body, AttachStdout: true, AttachStderr: true });
-    const exec = this.#get(id);
+    const exec = this.#create(container, { ...body, AttachStdout: true, AttachStderr: true }, false);
     const kept: Buffer[] = [];
     let size = 0;
     exec.hub.addSink((_, chunk) => {
@@ -147,32 +109,12 @@ export class Execs implements AsyncDisposable {
       return { exitCode: error.exitCode, output: error.message };
     } finally {
       options.signal.removeEventListener('abort', kill);
-      this.#execs.delete(id);
+      this.#execs.delete(exec.id);
     }
   }
 
   inspect(id: string): ExecInspect {
-    const { container, body, phase } = this.#get(id);
-    const [entrypoint = '', ...args] = body.Cmd ?? [];
-    return {
-      ID: id,
-      Running: phase.status === 'running' || phase.status === 'starting',
-      ExitCode: phase.status === 'exited' ? phase.exitCode : null,
-      ProcessConfig: {
-        tty: body.Tty ?? false,
-        entrypoint,
-        arguments: args,
-        privileged: body.Privileged ?? false,
-        ...(body.User ? { user: body.User } : {}),
-      },
-      OpenStdin: body.AttachStdin ?? false,
-      OpenStdout: body.AttachStdout ?? false,
-      OpenStderr: body.AttachStderr ?? false,
-      CanRemove: false,
-      ContainerID: container.id,
-      DetachKeys: body.DetachKeys ?? '',
-      Pid: phase.status === 'running' ? phase.process.pid : 0,
-    };
+    return inspectExec(this.#get(id));
   }
 
   resize(id: string, size: ExecSize): void {
@@ -199,9 +141,43 @@ export class Execs implements AsyncDisposable {
       }
   }
 
-  /** Nothing is started any more. */
+  /** Nothing is started any more. What survives is left to the next host, without its clients. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#preparations[Symbol.asyncDispose]();
+    const left = [...this.#execs.values()].map(async ({ phase, hub, input }) => {
+      if (phase.status !== 'running' || !phase.process.kept) return;
+      phase.process.kept.stopReading();
+      hub.release();
+      await phase.carried;
+      hub.end();
+      input?.destroy();
+      phase.process.input?.destroy();
+    });
+    await Promise.all(left);
+  }
+
+  #create(container: Container, body: ExecCreateBody, survives: boolean): Exec {
+    const { phase } = container.record;
+    if (phase.status === 'restarting')
+      throw new Failure(
+        'conflict',
+        'CONTAINER_RESTARTING',
+        `Container ${container.id} is restarting, wait until the container is running`,
+      );
+    container.running();
+    if (phase.status === 'paused')
+      throw new Failure(
+        'conflict',
+        'CONTAINER_PAUSED',
+        `Container ${container.name} is paused, unpause the container before exec`,
+      );
+    if (!body.Cmd || body.Cmd.length === 0) throw new Failure('invalid', 'NO_COMMAND', 'No exec command specified');
+    this.#forgetOld();
+    this.#needs.runtime.expectStart();
+    const exec = this.#add(randomBytes(32).toString('hex'), container, body, survives);
+    if (!survives) this.#preparations.begin(exec.id, container, streamsOf(body));
+    this.#needs.emit(container, `exec_create: ${commandOf(body.Cmd)}`, { execID: exec.id });
+    return exec;
   }
 
   #begin(exec: Exec): void {
@@ -215,23 +191,18 @@ export class Execs implements AsyncDisposable {
     exec: Exec,
     options: { readonly signal: AbortSignal; readonly size?: ExecSize | undefined },
   ): Promise<void> {
-    const { id, container, body, hub, input } = exec;
+    const { id, container, body, input } = exec;
     this.#needs.emit(container, `exec_start: ${commandOf(body.Cmd ?? [])}`, { execID: id });
     try {
       refuseRelative(body.WorkingDir ?? '');
-      const document = this.#processOf(exec);
-      await using prepared = await this.#prepared(exec, options.signal);
-      const process = await prepared.start(document, body.Cmd?.[0] ?? '');
+      const process = await this.#start(exec, options.signal);
       const size = exec.size ?? options.size ?? sizeOf(body.ConsoleSize);
       if (size) process.resize(size.height, size.width);
       if (input && process.input) {
         process.input.on('error', () => {}); // it closed its input
         input.on('error', () => {}).pipe(process.input, { end: !body.Tty });
       }
-      exec.phase = { status: 'running', process };
-      void this.#settle(exec, process, hub.carry(process.outputs)).catch((error: unknown) => {
-        this.#needs.log.error('cannot follow an exec to its end', { exec: id, why: messageOf(error) });
-      });
+      void this.#follow(exec, process);
     } catch (error) {
       void this.#preparations.discard(id);
       const exitCode = (isFailure(error) ? error.exitCode : undefined) ?? 126;
@@ -241,8 +212,43 @@ export class Execs implements AsyncDisposable {
     }
   }
 
+  async #start(exec: Exec, signal: AbortSignal): Promise<StartedProcess> {
+    const { id, container, body } = exec;
+    const { runtime, runFolder, keepers } = this.#needs;
+    const program = body.Cmd?.[0] ?? '';
+    const document = this.#processOf(exec);
+    const options = { id: container.id, ...streamsOf(body), runFolder, signal };
+    const keeper = exec.survives ? await keepers.ready({ signal }) : undefined;
+    if (keeper) {
+      const { Env: _, ...noted } = body; // may hold secrets, and is of no use any more
+      const note: ExecNote = { container: container.id, body: noted };
+      return startProcess({
+        ...options,
+        start: (start) => runtime.exec(start),
+        program,
+        document: { name: 'process.json', content: document },
+        kept: { keeper, key: id, note },
+      });
+    }
+    if (signal.aborted) throw cancelled(signal);
+    const ready = await this.#preparations.take(id);
+    await using prepared = ready ?? (await prepareExec({ ...options, runtime }));
+    return await prepared.start(document, program);
+  }
+
+  /** Resolves when it has ended and that is on record. */
+  async #follow(exec: Exec, process: StartedProcess): Promise<void> {
+    const carried = exec.hub.carry(process.outputs);
+    exec.phase = { status: 'running', process, carried };
+    try {
+      await this.#settle(exec, process, carried);
+    } catch (error) {
+      this.#needs.log.error('cannot follow an exec to its end', { exec: exec.id, why: messageOf(error) });
+    }
+  }
+
   async #settle(exec: Exec, process: StartedProcess, carried: Promise<void>): Promise<void> {
-    const { exitCode } = await process.exited.catch(() => ({ exitCode: 255 }));
+    const { exitCode, at = Date.now() } = await process.exited.catch((): ExitStatus => UNKNOWN_EXIT);
     exec.hub.release();
     // Children that it left in the background may keep its output open.
     const timer = setTimeout(() => {
@@ -251,18 +257,30 @@ export class Execs implements AsyncDisposable {
     await carried;
     clearTimeout(timer);
     process.input?.destroy();
+    process.kept?.forget();
     exec.input?.destroy();
-    exec.phase = { status: 'exited', exitCode, at: Date.now() };
+    exec.phase = { status: 'exited', exitCode, at };
     exec.hub.end();
     exec.ended.resolve(exitCode);
     this.#needs.emit(exec.container, 'exec_die', { execID: exec.id, exitCode: String(exitCode) });
   }
 
-  async #prepared({ id, container, body }: Exec, signal: AbortSignal): Promise<PreparedProcess> {
-    const { runtime, runFolder } = this.#needs;
-    if (signal.aborted) throw cancelled(signal);
-    const ready = await this.#preparations.take(id);
-    return ready ?? prepareExec({ runtime, runFolder, ...streamsOf(body), id: container.id, signal });
+  #add(id: string, container: Container, body: ExecCreateBody, survives: boolean): Exec {
+    const ended = Promise.withResolvers<number>();
+    ended.promise.catch(() => {});
+    const exec: Exec = {
+      id,
+      container,
+      body,
+      hub: new OutputHub(body.Tty ?? false),
+      input: body.AttachStdin ? new PassThrough() : undefined,
+      ended,
+      survives,
+      phase: { status: 'created' },
+      size: undefined,
+    };
+    this.#execs.set(id, exec);
+    return exec;
   }
 
   #processOf({ container, body }: Exec): Record<string, unknown> {

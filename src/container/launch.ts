@@ -67,6 +67,7 @@ export async function launch(
 ): Promise<Launched> {
   const { config } = container.record;
   writeFiles(container, attachment);
+  const keeper = container.recorded ? await needs.keepers.ready(options) : undefined;
   const process = await startProcess({
     start: (start) => needs.runtime.run(start),
     id: container.id,
@@ -75,7 +76,7 @@ export async function launch(
     tty: config.Tty ?? false,
     stdin: config.OpenStdin ?? false,
     runFolder: needs.runFolder,
-    keeper: container.recorded ? await needs.keepers.ready(options) : undefined,
+    kept: keeper && { keeper, key: container.id },
     signal: options.signal,
   });
   return { process, targets: root.targets };

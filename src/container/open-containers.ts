@@ -9,6 +9,7 @@ import type { ContainerRow } from '../store/containers.ts';
 import { volumeFileSystem } from '../store/volume-options.ts';
 import { Container } from './container.ts';
 import { Containers, type ContainersNeeds } from './containers.ts';
+import type { ExecNote } from './exec.ts';
 import { removeMountTargets } from './mount-targets.ts';
 import { type ContainerRecord, isAlive } from './record.ts';
 import { startsWithHost } from './restart-policy.ts';
@@ -54,7 +55,9 @@ export async function openContainers(
     log,
     signal: options.signal,
   });
-  for (const held of needs.keepers.found) if (!wanted.has(held.key)) held.forget();
+  const execs = needs.keepers.isWanted ? leftExecs(left, needs.keepers.found) : [];
+  for (const held of needs.keepers.found)
+    if (!wanted.has(held.key) && !execs.some((exec) => exec.held === held)) held.forget();
   const ids = new Set<string>(known.map((container) => container.id));
   for (const key of store.activeKeys()) if (!ids.has(key)) store.trash.discard(store.activeFolder(key));
   for (const id of readdirSync(join(store.root, 'containers')))
@@ -64,11 +67,12 @@ export async function openContainers(
     containers.adopt(container);
     if (!wanted.has(container.id)) noteUnseenEnd(container, running.has(container), needs);
   }
+  const adopted = execs.map(({ container, held }) => containers.execs.adopt(container, held));
   const resumed = left.map(({ container, held }) => {
     const attachment = attachments.get(container.id);
     return attachment && containers.resume(container, held, attachment, options);
   });
-  await Promise.all(resumed);
+  await Promise.all([...adopted, ...resumed]);
   if (!needs.keepers.isWanted) await needs.keepers[Symbol.asyncDispose](); // it has nothing any more
   for (const container of known) {
     if (container.run || container.removing || container.record.phase.status === 'restarting') continue;
@@ -108,6 +112,15 @@ function leftRunning(known: readonly Container[], found: readonly HeldProcess[])
     if (!held.hasEnded && !mounted.has(realpathSync(container.snapshot.merged))) return [];
     const pid = held.hasEnded ? undefined : held.pid;
     return [{ container, held, network: { id: container.id, pid, state: phase.kept.network } }];
+  });
+}
+
+/** Execs that the host before has left in these containers. */
+function leftExecs(left: ReturnType<typeof leftRunning>, found: readonly HeldProcess[]) {
+  return found.flatMap((held) => {
+    const note = held.note as ExecNote | undefined; // of Execs, which alone writes such
+    const of = left.find(({ container }) => container.id === note?.container);
+    return of ? [{ container: of.container, held }] : [];
   });
 }
 

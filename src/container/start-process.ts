@@ -21,8 +21,8 @@ export interface ProcessStart {
   readonly stdin: boolean;
   /** Bundles and sockets exist in it for the moment of the start. With a short path, in memory at best. */
   readonly runFolder: string;
-  /** Starts it so that it survives this host. */
-  readonly keeper?: Keeper | undefined;
+  /** Starts it so that it survives this host; the next one finds it by `key`, with `note`. */
+  readonly kept?: { readonly keeper: Keeper; readonly key: string; readonly note?: unknown } | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -31,7 +31,7 @@ export async function startProcess(options: ProcessStart): Promise<StartedProces
   const bundle = mkdtempSync(join(options.runFolder, 'b-'));
   try {
     writeFileSync(join(bundle, options.document.name), JSON.stringify(options.document.content));
-    return await (options.keeper ? startKept(options, options.keeper, bundle) : startHere(options, bundle));
+    return await (options.kept ? startKept(options, options.kept, bundle) : startHere(options, bundle));
   } finally {
     rmSync(bundle, { recursive: true });
   }
@@ -98,12 +98,16 @@ export function heldProcess(held: HeldProcess): StartedProcess {
   };
 }
 
-async function startKept(options: ProcessStart, keeper: Keeper, bundle: string): Promise<StartedProcess> {
+async function startKept(
+  options: ProcessStart,
+  { keeper, key, note }: NonNullable<ProcessStart['kept']>,
+  bundle: string,
+): Promise<StartedProcess> {
   const { start, id, program, tty, stdin, signal } = options;
   const consoleSocket = tty ? join(bundle, 'console') : undefined;
   let process: HeldProcess | undefined;
   const stdio = async (call: RuntimeCall) => {
-    const started = await keeper.start({ key: id, call, input: stdin, consoleSocket });
+    const started = await keeper.start({ key, note, call, input: stdin, consoleSocket });
     process = started.process;
     return started.exitCode;
   };

@@ -20,6 +20,8 @@ import {
 /** A process that a keeper keeps. */
 export interface HeldProcess {
   readonly key: string;
+  /** What the host that started it has written on it. */
+  readonly note: unknown;
   readonly pid: number;
   readonly exited: Promise<ExitStatus>;
   /** True when it had ended before this host came. */
@@ -195,13 +197,14 @@ export class Keeper implements AsyncDisposable {
     }
   }
 
-  #held({ key, pid, descriptors, exit }: KeptProcess): HeldProcess {
+  #held({ key, note, pid, descriptors, exit }: KeptProcess): HeldProcess {
     if (exit) this.#exitOf(key).resolve(exit);
     // Without the keeper only the moment of its end can be learnt.
     const exited = this.#exitOf(key).promise.catch(() => waitForExit(pid));
     exited.catch(() => {});
     return {
       key,
+      note,
       pid,
       exited,
       hasEnded: exit !== undefined,

@@ -20,6 +20,7 @@ import {
 /** Changes as the process lives. */
 interface Kept {
   readonly pid: number;
+  readonly note: unknown;
   descriptors: KeptDescriptors;
   exit: KeptExit | undefined;
 }
@@ -119,7 +120,12 @@ export async function serveKeeper(path: string): Promise<void> {
 }
 
 /** Starts a process by the runtime; without `process` the runtime said why not in its log. */
-async function startKept({ call, input, consoleSocket }: KeptStart): Promise<{ exitCode: number; process?: Kept }> {
+async function startKept({
+  call,
+  input,
+  consoleSocket,
+  note,
+}: KeptStart): Promise<{ exitCode: number; process?: Kept }> {
   const open: number[] = [];
   const close = (fds: readonly number[]) => {
     for (const fd of fds) closeSync(fd);
@@ -134,7 +140,7 @@ async function startKept({ call, input, consoleSocket }: KeptStart): Promise<{ e
     using socket = listenForTerminal(consoleSocket, { signal: NEVER });
     const exitCode = await callRuntime(call, ['ignore', 'ignore', 'ignore']);
     if (exitCode !== 0) return { exitCode };
-    return { exitCode, process: keptProcess(call, { terminal: await socket.terminal }) };
+    return { exitCode, process: keptProcess(call, note, { terminal: await socket.terminal }) };
   }
   try {
     const stdin = input ? pipe(makePipe) : undefined;
@@ -144,7 +150,7 @@ async function startKept({ call, input, consoleSocket }: KeptStart): Promise<{ e
     if (exitCode !== 0) return { exitCode };
     const ours = [stdout[0], stderr[0], ...(stdin ? [stdin[1]] : [])];
     const descriptors = { stdout: stdout[0], stderr: stderr[0], ...(stdin ? { stdin: stdin[1] } : {}) };
-    const process = keptProcess(call, descriptors);
+    const process = keptProcess(call, note, descriptors);
     for (const fd of ours) open.splice(open.indexOf(fd), 1);
     return { exitCode, process };
   } finally {
@@ -152,8 +158,8 @@ async function startKept({ call, input, consoleSocket }: KeptStart): Promise<{ e
   }
 }
 
-function keptProcess(call: KeptStart['call'], descriptors: KeptDescriptors): Kept {
-  return { pid: Number(readFileSync(call.pidFile, 'utf8')), descriptors, exit: undefined };
+function keptProcess(call: KeptStart['call'], note: unknown, descriptors: KeptDescriptors): Kept {
+  return { pid: Number(readFileSync(call.pidFile, 'utf8')), note, descriptors, exit: undefined };
 }
 
 const NEVER = new AbortController().signal;

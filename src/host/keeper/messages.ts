@@ -14,6 +14,8 @@ export interface KeptStart {
   readonly input: boolean;
   /** Where the runtime hands over the terminal, for a process that has one. */
   readonly consoleSocket: string | undefined;
+  /** Of the host's own, for the host that takes it over. */
+  readonly note?: unknown;
 }
 
 /** Numbers of the keeper's descriptors: our ends of pipes, or a terminal. */
@@ -27,6 +29,7 @@ export interface KeptProcess {
   readonly descriptors: KeptDescriptors;
   /** Undefined while it runs. */
   readonly exit: KeptExit | undefined;
+  readonly note?: unknown;
 }
 
 export interface KeptExit extends ExitStatus {
