@@ -88,7 +88,13 @@ class Rig {
   }
 
   /** Runs a container without a network, by the API. */
-  async start(name: string, script: string, { HostConfig, ...config }: Settings = {}): Promise<void> {
+  async start(name: string, script: string, settings: Settings = {}): Promise<void> {
+    await this.create(name, script, settings);
+    const { status, body } = await this.ask('POST', `/containers/${name}/start`);
+    assert.equal(status, 204, body);
+  }
+
+  async create(name: string, script: string, { HostConfig, ...config }: Settings = {}): Promise<void> {
     const { status, body } = await this.ask('POST', `/containers/create?name=${name}`, {
       Image: 'busybox',
       Cmd: ['sh', '-c', script],
@@ -96,8 +102,6 @@ class Rig {
       ...config,
     });
     assert.equal(status, 201, body);
-    const started = await this.ask('POST', `/containers/${name}/start`);
-    assert.equal(started.status, 204, started.body);
   }
 
   /** Runs a container by the command. */
@@ -343,7 +347,9 @@ describe('live restore', { concurrency: true }, () => {
       await rig.start('orphan', `echo one; ${waitFor('e')}; echo two; exit 3`);
       const [keeper = ''] = leftovers(`keeper.js /run/strake/${runName(rig.host.dataRoot)}`);
       process.kill(Number(/process (\d+)/.exec(keeper)?.[1]), 'SIGKILL');
-      await rig.start('next', `${waitFor('f')}; exit 4`);
+      await rig.create('next', `${waitFor('f')}; exit 4`);
+      // It takes the host a moment to learn of it.
+      await until(async () => (await rig.ask('POST', '/containers/next/start')).status === 204);
       assert.equal(await rig.state('orphan'), 'running 0 0');
       rig.say('e');
       await until(async () => (await rig.state('orphan')) === 'exited 255 0');
