@@ -19,7 +19,8 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   container: [...EVERYWHERE, 'host', 'store', 'snapshot'],
   build: [...EVERYWHERE, 'tar', 'host', 'dockerfile', 'store', 'snapshot'],
   engine: [...EVERYWHERE, 'tar', 'host', 'store', 'remote', 'dockerfile', 'snapshot', 'container', 'build'],
-  api: EVERYWHERE,
+  // Clients of BuildKit's protocol take the files of a result one by one: the door reads them off a tar, a pure room.
+  api: [...EVERYWHERE, 'tar'],
   // The command sends a build's context itself when the host cannot see the folder: it needs the ignore rules and the
   // tar format, both pure rooms, and nothing else of the host. Commands about registries are clients of registries.
   cli: [...EVERYWHERE, 'dockerfile', 'tar', 'remote'],

@@ -45,14 +45,23 @@ const SPECIAL = [
   [2 ** 20, 0o1000],
 ] as const;
 
+const KINDS = {
+  file: 0,
+  directory: DIRECTORY,
+  symlink: SYMLINK,
+  fifo: FIFO,
+  block: DEVICE,
+  char: DEVICE + 2 ** 21,
+} as const;
+
 /** An entry as the client wrote it. */
 export function entryOf({ path, mode, size, modified, link, xattrs }: ValueOf<typeof Stat>): ClientEntry {
   return { path, type: typeOf(mode), mode: unixMode(mode), size, modified, link, xattrs };
 }
 
 /** The mode of a file as Go has it. */
-export function goMode(type: 'file' | 'directory' | 'symlink' | 'fifo', mode: number): number {
-  const kind = { file: 0, directory: DIRECTORY, symlink: SYMLINK, fifo: FIFO }[type];
+export function goMode(type: keyof typeof KINDS, mode: number): number {
+  const kind = KINDS[type];
   return SPECIAL.reduce((sum, [bit, unix]) => sum + ((mode & unix) === 0 ? 0 : bit), kind + (mode & 0o777));
 }
 
