@@ -198,6 +198,16 @@ describe('containers', { skip }, () => {
     await remove(id);
   });
 
+  test('stop at once, when the stop signal has ended it already', async () => {
+    const { id } = await host.containers.create(host.request({ Cmd: ['sleep', '100'], StopSignal: 'SIGKILL' }));
+    for (let run = 0; run < 3; run++) {
+      await host.containers.start(id, { signal });
+      assert.equal(await host.containers.stop(id, { signal, seconds: 0, signalName: undefined }), true);
+    }
+    assert.equal(host.containers.inspect(id).State.ExitCode, 137);
+    await remove(id);
+  });
+
   test('stop, kill, start again, restart', async () => {
     const script = 'trap "echo bye; exit 3" TERM; echo up; while :; do sleep 0.05; done';
     const { id } = await host.containers.create(host.request({ Cmd: ['sh', '-c', script] }));

@@ -71,6 +71,10 @@ export function normaliseHostConfig(
     hostConfig.MemorySwap = -1;
     warnings.push('Your kernel does not support swap limit capabilities. Memory limited without swap.');
   }
+  if (asked.OomKillDisable && memory === 0 && cgroups.mode !== 'v2')
+    warnings.push(
+      'OOM killer is disabled for the container, but no memory limit is set, this can result in the system running out of resources.',
+    );
   if ((asked.Ulimits ?? []).some(({ Soft, Hard }) => Hard !== -1 && (Soft > Hard || Soft === -1)))
     throw invalid('ulimit soft limit must be less than or equal to hard limit');
   return { hostConfig, warnings };

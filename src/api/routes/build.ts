@@ -26,7 +26,10 @@ import { readContextOffer, readLent, readNamedContexts } from '../shape/build-in
 import { ulimitList } from '../shape/create-body.ts';
 import { type SessionBuildParts, sessionBuild } from './session-build.ts';
 
-const CACHE_FILTERS = ['until', 'unused-for', 'id', 'type', 'description', 'inuse', 'shared', 'private'];
+const CACHE_FILTERS = [
+  ...['until', 'unused-for', 'id', 'type', 'description', 'inuse', 'shared', 'private'],
+  ...['label', 'label!'], // `system prune` sends its own to everything
+];
 
 export interface BuildParts {
   readonly build: BuildBackend;

@@ -55,6 +55,7 @@ const prunes: readonly (readonly [name: string, query: PruneQuery, deleted: read
   ['until, a duration', query({ all: true, filters: { until: ['2h30m'] } }), ['old', 'image', 'empty'], 100],
   ['only cache mounts', query({ filters: { type: ['exec.cachemount'] } }), ['m1'], 50],
   ['by description', query({ all: true, filters: { description: ['RUN image'] } }), ['image'], 0],
+  ['by a label, which none has', query({ all: true, filters: { label: ['a'] } }), [], 0],
   ['by ID', query({ filters: { id: ['rec'] } }), ['recent'], 0],
   ['shared ones', query({ all: true, filters: { shared: ['true'], type: ['regular'] } }), ['image', 'recent'], 0],
   ['down to a size', query({ reservedSpace: 150 }), ['old'], 100],

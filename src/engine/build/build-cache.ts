@@ -245,6 +245,7 @@ function matcherOf(filters: Filters): (item: Item) => boolean {
     some('inuse', ({ isUsed }, value) => isUsed === yes('inuse', value)),
     some('shared', ({ isShared }, value) => isShared === yes('shared', value)),
     some('private', ({ isShared }, value) => isShared !== yes('private', value)),
+    some('label', () => false), // the build cache has no labels
   ];
   return (item) => tests.every((test) => test(item));
 }

@@ -35,6 +35,8 @@ export interface BridgePlan {
   /** Undefined: without IPv6. */
   readonly v6: BridgePlan6 | undefined;
   readonly policy: BridgePolicy;
+  /** Subnets of other networks, also of those that have no bridge at the moment. */
+  readonly kept: Pick<Survey, 'taken' | 'taken6'>;
   /** Undefined: as the machine's own way out, at most 1500. */
   readonly mtu?: number;
 }
@@ -164,13 +166,14 @@ async function tryBridge(
   scope: Scope,
 ): Promise<Omit<Bridge, typeof Symbol.asyncDispose> | undefined> {
   const survey = await runNetworkTask(site.tasks, 'network.survey');
-  const subnet = plan.subnet ?? chooseSubnet(survey.taken);
-  if (plan.subnet && survey.taken.some((taken) => overlaps(taken, subnet))) throw overlapping();
+  const taken = [...survey.taken, ...plan.kept.taken];
+  const subnet = plan.subnet ?? chooseSubnet(taken);
+  if (plan.subnet && taken.some((other) => overlaps(other, subnet))) throw overlapping();
   const gateway = plan.gateway ?? subnet.base + 1;
   if (!contains(subnet, gateway))
     throw new Failure('invalid', 'GATEWAY', `gateway ${formatIpv4(gateway)} is not in ${formatSubnet(subnet)}`);
   const addresses = new AddressPool(subnet, gateway, plan);
-  const v6 = plan.v6 && plan6(plan.v6, survey);
+  const v6 = plan.v6 && plan6(plan.v6, [...survey.taken6, ...plan.kept.taken6]);
   const name = plan.names.find((candidate) => !survey.links.includes(candidate));
   if (name === undefined) throw new Failure('conflict', 'BRIDGE_EXISTS', `interface ${plan.names[0]} exists already`);
   const mtu = plan.mtu ?? Math.min(survey.mtu, 1500);
@@ -193,13 +196,13 @@ async function tryBridge(
   }
 }
 
-function plan6(plan: BridgePlan6, survey: Survey): Bridge6 {
+function plan6(plan: BridgePlan6, taken6: readonly Subnet6[]): Bridge6 {
   if (!existsSync(FORWARDING6))
     throw new Failure('unavailable', 'IPV6_MISSING', 'this machine has no IPv6, which the network asks for', {
       hint: 'its kernel was started without (ipv6.disable=1), or built so; make the network without --ipv6',
     });
-  const subnet = plan.subnet ?? chooseSubnet6(survey.taken6, randomBytes(7));
-  if (plan.subnet && survey.taken6.some((taken) => overlaps6(taken, subnet))) throw overlapping();
+  const subnet = plan.subnet ?? chooseSubnet6(taken6, randomBytes(7));
+  if (plan.subnet && taken6.some((other) => overlaps6(other, subnet))) throw overlapping();
   const gateway = plan.gateway ?? subnet.base + 1n;
   return { subnet, gateway, addresses: new AddressPool6(subnet, gateway, plan) };
 }

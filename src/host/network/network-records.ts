@@ -27,6 +27,8 @@ export interface NetworkRecord {
   readonly internal: boolean;
   readonly attachable: boolean;
   readonly options: Readonly<Record<string, string>>;
+  /** Said to the IPAM driver, which knows none. */
+  readonly ipamOptions?: Readonly<Record<string, string>>;
   readonly labels: Readonly<Record<string, string>>;
 }
 
@@ -65,6 +67,7 @@ export function newRecord(body: NetworkCreateBody): NetworkRecord {
     internal: body.Internal ?? false,
     attachable: body.Attachable ?? false,
     options: body.Options ?? {},
+    ...(body.IPAM?.Options ? { ipamOptions: body.IPAM.Options } : {}),
     labels: body.Labels ?? {},
   };
 }

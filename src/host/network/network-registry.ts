@@ -144,11 +144,20 @@ export class NetworkRegistry {
       ...poolOf(network.record),
       subnet: subnet === undefined ? undefined : parseSubnet(subnet),
       gateway: gateway === undefined ? undefined : parseIpv4(gateway),
+      kept: this.#subnetsBeside(network),
     };
     const bridge = await makeBridge(plan, this.#site, signal);
     network.bridge = bridge;
     if (!isPredefined(network.record)) network.record = { ...network.record, ...placeOf(bridge, network.record) };
     return bridge;
+  }
+
+  #subnetsBeside(network: Network): BridgePlan['kept'] {
+    const others = [...this.#networks.values()].flatMap((other) => (other === network ? [] : other.record));
+    return {
+      taken: others.flatMap(({ subnet }) => (subnet === undefined ? [] : parseSubnet(subnet))),
+      taken6: others.flatMap(({ pool6 }) => (pool6?.subnet === undefined ? [] : parseSubnet6(pool6.subnet))),
+    };
   }
 
   #save({ without }: { readonly without?: string } = {}): void {

@@ -100,7 +100,11 @@ export function inspectNetwork(
     Scope: 'local',
     Driver: record.driver,
     EnableIPv6: record.ipv6 ?? false,
-    IPAM: { Driver: 'default', Options: null, Config: config },
+    IPAM: {
+      Driver: 'default',
+      Options: record.ipamOptions ? { ...record.ipamOptions } : null,
+      Config: record.driver === 'bridge' ? config : null,
+    },
     Internal: record.internal,
     Attachable: record.attachable,
     Ingress: false,

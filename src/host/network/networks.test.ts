@@ -285,6 +285,29 @@ test('networks of the user', { skip }, async () => {
   assert.equal(networks.list().length, 3);
 });
 
+test('subnets of networks that have no bridge yet are kept for them', { skip }, async () => {
+  const own = mkdtempSync(join(tmpdir(), 'strake-network-'));
+  const open = () =>
+    new Networks({ stateFolder: own, tasks, reserve: new Reserve(join(own, 'reserve')), log: silentLog });
+  const body = { EnableIPv6: true, IPAM: { Config: [{ Subnet: 'fd5a:7c09::/64' }] } };
+  {
+    await using first = open();
+    await first.create({ Name: 'before', ...body }, { signal });
+  }
+  await using next = open();
+  const subnetOf = (name: string) => next.inspect(name).IPAM.Config?.[0]?.Subnet ?? '';
+  await next.create({ Name: 'chosen' }, { signal });
+  assert.notEqual(subnetOf('chosen'), subnetOf('before'));
+  const taken = { message: 'Pool overlaps with other one on this address space' };
+  await assert.rejects(next.create({ Name: 'six', ...body }, { signal }), taken);
+  const stated = { Name: 'stated', IPAM: { Config: [{ Subnet: subnetOf('before') }] } };
+  await assert.rejects(next.create(stated, { signal }), taken);
+  await next.attach('one', request('before'), { signal });
+  await next.release('one');
+  for (const name of ['before', 'chosen']) await next.remove(name);
+  rmSync(own, { recursive: true });
+});
+
 test('twenty containers at once, and nothing is left of them', { skip }, async () => {
   const own = mkdtempSync(join(tmpdir(), 'strake-network-'));
   {
