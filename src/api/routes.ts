@@ -2,6 +2,7 @@ import { Failure } from '../lib/error.ts';
 import type { ImageBackend } from './backend/images.ts';
 import type { RegistryBackend } from './backend/registry.ts';
 import type { Backends } from './backend.ts';
+import { buildServices } from './buildkit/control/build-services.ts';
 import { hostServices } from './buildkit/control/host-services.ts';
 import { Sessions } from './buildkit/session/sessions.ts';
 import { RunningBuilds } from './buildkit/solve/running-builds.ts';
@@ -9,7 +10,7 @@ import { hostSolver, type Solver } from './buildkit/solve/solver.ts';
 import type { Exchange } from './exchange.ts';
 import { type BoundRoute, bindRoutes, type Route } from './router.ts';
 import { buildRoutes } from './routes/build.ts';
-import { buildKitRoutes } from './routes/buildkit.ts';
+import { type BuildKitParts, buildKitRoutes } from './routes/buildkit.ts';
 import { buildHistoryRoutes } from './routes/builds.ts';
 import { cacheMountRoutes } from './routes/cache-mounts.ts';
 import { cacheTransferRoutes } from './routes/cache-transfer.ts';
@@ -45,7 +46,11 @@ export function allRoutes(backends: Backends): BoundRoute[] {
       'building',
       buildRoutes,
     ),
-    ...bindRoutes(build && { sessions, services: hostServices({ ...backends, build }) }, 'building', buildKitRoutes),
+    ...bindRoutes(
+      build && solver && buildKitParts({ ...backends, build, sessions, solver }),
+      'building',
+      buildKitRoutes,
+    ),
     ...bindRoutes(backends.buildHistory, 'remembering builds', buildHistoryRoutes),
     ...bindRoutes(backends.cacheMounts, 'managing cache mounts', cacheMountRoutes),
     ...bindRoutes(backends.containers, 'running containers', containerRoutes),
@@ -64,6 +69,10 @@ export function allRoutes(backends: Backends): BoundRoute[] {
 
 function solverOf({ build, registry, cacheTransfer }: Backends): Solver | undefined {
   return build && registry && cacheTransfer && hostSolver({ build, registry, cacheTransfer });
+}
+
+function buildKitParts(parts: Parameters<typeof hostServices>[0] & Parameters<typeof buildServices>[0]): BuildKitParts {
+  return { sessions: parts.sessions, services: new Map([...hostServices(parts), ...buildServices(parts)]) };
 }
 
 interface ImageSources {

@@ -6,6 +6,8 @@ import type { CallOptions } from './call.ts';
 export interface NetworkBackend {
   list(options: CallOptions & { readonly filters: Filters }): Promise<NetworkInspect[]>;
   inspect(ref: string, options: CallOptions): Promise<NetworkInspect>;
+  /** What `host-gateway` means in `--add-host`. */
+  hostGateway(options: CallOptions): Promise<string>;
   create(body: NetworkCreateBody, options: CallOptions): Promise<{ Id: string; Warning: string }>;
   connect(ref: string, body: NetworkConnectBody, options: CallOptions): Promise<void>;
   disconnect(ref: string, container: string, options: CallOptions & { readonly force: boolean }): Promise<void>;

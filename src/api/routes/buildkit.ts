@@ -1,5 +1,4 @@
-import type { GrpcHandler } from '../buildkit/grpc/server.ts';
-import { serveGrpc } from '../buildkit/grpc/server.ts';
+import { type GrpcHandler, serveGrpc } from '../buildkit/grpc/server.ts';
 import type { Sessions } from '../buildkit/session/sessions.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Route } from '../router.ts';

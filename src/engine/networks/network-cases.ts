@@ -51,6 +51,10 @@ export class NetworkCases {
     return this.#networks.inspect(ref);
   }
 
+  hostGateway(options: CallOptions): Promise<string> {
+    return this.#networks.hostGateway(options);
+  }
+
   async create(body: NetworkCreateBody, options: CallOptions): Promise<{ Id: string; Warning: string }> {
     const Id = await this.#networks.create(body, options);
     this.#tell('create', this.#networks.inspect(Id));

@@ -9,6 +9,7 @@ import type { NetworkCreateBody, NetworkInspect } from '../../wire/network.ts';
 import type { Attachment, AttachRequest } from './attachment.ts';
 import { hasNames, namesOf, type RestingMember } from './endpoint-names.ts';
 import { Firewall } from './firewall.ts';
+import { formatIpv4 } from './ipv4.ts';
 import { checkedMac, checkJoin, wantedAddresses } from './join-rules.ts';
 import { attachmentOf, type Joined, linkOf, type Member, onHost, planOf } from './member.ts';
 import { MemberServices } from './member-services.ts';
@@ -164,6 +165,13 @@ export class Networks implements AsyncDisposable {
   inspect(ref: string): NetworkInspect {
     const { record, bridge, endpoints } = this.#registry.find(ref);
     return inspectNetwork(record, bridge, endpoints);
+  }
+
+  /** The host's address on the default network, whose bridge is made when it is not there yet. */
+  async hostGateway({ signal }: { readonly signal: AbortSignal }): Promise<string> {
+    this.#markUse();
+    const { gateway } = await this.#registry.bridgeOf(this.#registry.find('bridge'), signal);
+    return formatIpv4(gateway);
   }
 
   /** What is known of a container on a network while it does not run; nothing when the network is gone. */

@@ -2,7 +2,7 @@ import { integer, message } from '../../../lib/protobuf.ts';
 import { type GrpcHandler, unary } from '../grpc/server.ts';
 import { diskUsageRequest, diskUsageResponse, infoResponse, listWorkersResponse, nothing } from '../shapes/control.ts';
 import { type CacheParts, cacheRecords, pruneCache } from './cache.ts';
-import { type WorkerParts, worker, workerVersion } from './worker.ts';
+import { type WorkerParts, workerVersion, workerWithGateway } from './worker.ts';
 
 /** https://github.com/grpc/grpc/blob/master/doc/health-checking.md */
 const health = message({ status: integer(1) });
@@ -11,8 +11,8 @@ const SERVING = 1;
 /** What BuildKit's clients ask of the host itself: `moby.buildkit.v1.Control` without its builds. */
 export function hostServices(parts: WorkerParts & CacheParts): ReadonlyMap<string, GrpcHandler> {
   const control: Readonly<Record<string, GrpcHandler>> = {
-    ListWorkers: unary(nothing, listWorkersResponse, async (_, { signal }) => ({
-      records: [await worker(parts, signal)],
+    ListWorkers: unary(nothing, listWorkersResponse, async (_, call) => ({
+      records: [await workerWithGateway(parts, call)],
     })),
     Info: unary(nothing, infoResponse, async () => ({ buildKitVersion: await workerVersion(parts) })),
     DiskUsage: unary(diskUsageRequest, diskUsageResponse, async (request, { signal }) => ({

@@ -1,5 +1,6 @@
 import type { ValueOf } from '../../../lib/protobuf.ts';
 import { hostPlatform } from '../../../oci/platform.ts';
+import type { CallOptions } from '../../backend/call.ts';
 import type { NetworkBackend } from '../../backend/networks.ts';
 import type { SystemBackend } from '../../backend/system.ts';
 import type { buildKitVersion, workerRecord } from '../shapes/worker.ts';
@@ -10,16 +11,14 @@ export interface WorkerParts {
   readonly networks?: NetworkBackend | undefined;
 }
 
+type WorkerRecord = ValueOf<typeof workerRecord>;
+
 /** Names of labels in which clients look for what a host can do. */
 const LABEL = 'org.mobyproject.buildkit.worker.';
 
 /** The one worker that a host is. */
-export async function worker(parts: WorkerParts, signal: AbortSignal): Promise<ValueOf<typeof workerRecord>> {
-  const [info, version, gateway] = await Promise.all([
-    parts.system.info(),
-    workerVersion(parts),
-    hostGateway(parts.networks, signal),
-  ]);
+export async function worker({ system }: WorkerParts): Promise<WorkerRecord> {
+  const [info, version] = await Promise.all([system.info(), workerVersion({ system })]);
   const { os, architecture } = hostPlatform();
   return {
     id: info.ID,
@@ -28,20 +27,23 @@ export async function worker(parts: WorkerParts, signal: AbortSignal): Promise<V
       [`${LABEL}hostname`, info.Name],
       // By this one clients know that results leave as OCI layouts too, and caches to registries.
       [`${LABEL}snapshotter`, 'overlayfs'],
-      ...(gateway === undefined ? [] : [[`${LABEL}moby.host-gateway-ip`, gateway] as const]),
     ]),
     platforms: [{ os, architecture, variant: '' }],
     buildKitVersion: version,
   };
 }
 
-export async function workerVersion({ system }: WorkerParts): Promise<ValueOf<typeof buildKitVersion>> {
-  const { Version, GitCommit } = await system.version();
-  return { package: 'strake', version: `v${Version}`, revision: GitCommit };
+/** The same with what clients put in the place of `host-gateway`, if this host can have a bridge at all. */
+export async function workerWithGateway(parts: WorkerParts, { signal }: CallOptions): Promise<WorkerRecord> {
+  const [record, gateway] = await Promise.all([
+    worker(parts),
+    parts.networks?.hostGateway({ signal }).catch(() => undefined),
+  ]);
+  if (gateway === undefined) return record;
+  return { ...record, labels: new Map([...record.labels, [`${LABEL}moby.host-gateway-ip`, gateway]]) };
 }
 
-/** What `--add-host name:host-gateway` means. */
-async function hostGateway(networks: NetworkBackend | undefined, signal: AbortSignal): Promise<string | undefined> {
-  const bridge = await networks?.inspect('bridge', { signal });
-  return bridge?.IPAM.Config?.[0]?.Gateway;
+export async function workerVersion({ system }: Pick<WorkerParts, 'system'>): Promise<ValueOf<typeof buildKitVersion>> {
+  const { Version, GitCommit } = await system.version();
+  return { package: 'strake', version: `v${Version}`, revision: GitCommit };
 }

@@ -127,7 +127,7 @@ test('gRPC: details are told, and left out when they are too large for a header'
   for (const size of [100, 1 << 20]) {
     await using both = await join({
       'a.B/Fail': async () => {
-        throw new DetailedFailure('invalid', 'X', 'no', { details: Buffer.alloc(size) });
+        throw new DetailedFailure('invalid', 'X', { status: { code: 2, message: 'no', details: Buffer.alloc(size) } });
       },
     });
     await assert.rejects(both.client.call('a.B/Fail', Buffer.alloc(0), { signal: never }), { message: 'no' });

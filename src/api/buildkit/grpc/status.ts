@@ -9,21 +9,22 @@ export interface GrpcStatus {
   readonly details?: Uint8Array | undefined;
 }
 
-/** A failure with more to tell to a peer than kind and message: `details` is a google.rpc.Status. */
+/** A failure that a peer is told in another way than by its kind alone. */
 export class DetailedFailure extends Failure {
-  readonly details: Uint8Array;
+  readonly status: GrpcStatus;
 
-  constructor(kind: ErrorKind, code: string, message: string, detail: FailureDetail & { details: Uint8Array }) {
-    super(kind, code, message, detail);
-    this.details = detail.details;
+  constructor(kind: ErrorKind, code: string, detail: FailureDetail & { readonly status: GrpcStatus }) {
+    super(kind, code, detail.status.message, detail);
+    this.status = detail.status;
   }
 }
 
 export const OK = 0;
+export const CANCELLED = 1;
 export const UNKNOWN = 2;
 
 const CODES: Readonly<Record<ErrorKind, number>> = {
-  cancelled: 1,
+  cancelled: CANCELLED,
   invalid: 3,
   'not-found': 5,
   exists: 6,
@@ -46,8 +47,8 @@ const DETAIL_BYTES = 32 << 10;
 
 /** The status of anything that was thrown. */
 export function statusOf(error: unknown): GrpcStatus {
-  const details = error instanceof DetailedFailure ? error.details : undefined;
-  return { code: isFailure(error) ? CODES[error.kind] : UNKNOWN, message: messageOf(error), details };
+  if (error instanceof DetailedFailure) return error.status;
+  return { code: isFailure(error) ? CODES[error.kind] : UNKNOWN, message: messageOf(error) };
 }
 
 /** A status as trailers. */

@@ -19,8 +19,8 @@ test('a failure carries its place, with the lines around it alone', () => {
   assert.ok(failure instanceof DetailedFailure);
   const message = 'process "a \\"b\\"" did not complete successfully: exit code: 2';
   assert.equal(failure.message, message);
-  const status = rpcStatus.decode(failure.details);
-  assert.deepEqual([status.code, status.message, status.details.length], [3, message, 1]);
+  const status = rpcStatus.decode(failure.status.details ?? Buffer.alloc(0));
+  assert.deepEqual([status.code, status.message, status.details.length], [2, message, 1]);
   assert.equal(status.details[0]?.typeUrl, 'github.com/moby/buildkit/errdefs.Source+json');
   const { info, ranges } = JSON.parse(Buffer.from(status.details[0]?.value ?? '').toString());
   assert.deepEqual([info.filename, info.language], ['Dockerfile', 'Dockerfile']);
@@ -32,7 +32,7 @@ test('a failure carries its place, with the lines around it alone', () => {
 test('a place in another file, and none, are left out', () => {
   for (const source of [{ file: 'other', line: 1, endLine: 1 }, undefined]) {
     const failure = buildFailure(new Failure('denied', 'X', 'no', source ? { source } : {}), { dockerfile });
-    assert.ok(!(failure instanceof DetailedFailure));
+    assert.ok(failure instanceof DetailedFailure && failure.status.details === undefined);
     assert.deepEqual([failure.kind, failure.message], ['denied', 'no']);
   }
 });

@@ -1,0 +1,143 @@
+/** moby.buildkit.v1.frontend.LLBBridge: what a client asks for while a build of its own is under way. */
+import { randomBytes } from 'node:crypto';
+import { Failure } from '../../../lib/error.ts';
+import type { ValueOf } from '../../../lib/protobuf.ts';
+import { parseImageId } from '../../../oci/digest.ts';
+import type { GrpcCall } from '../grpc/server.ts';
+import { failureOf } from '../grpc/status.ts';
+import type {
+  bridgeSolveRequest,
+  bridgeSolveResponse,
+  evaluateRequest,
+  pongResponse,
+  returnRequest,
+} from '../shapes/gateway.ts';
+import type { FrontendResult } from '../solve/frontend.ts';
+import { type Definition, definitionOf, imageOf } from './linked-result.ts';
+import type { OpenBuild, OpenBuilds } from './open-builds.ts';
+import { noGraphs, runOwnFrontend, type SolveParts } from './solve.ts';
+import { type WorkerParts, worker } from './worker.ts';
+
+/** What is understood of LLBBridge. https://github.com/moby/buildkit/blob/master/frontend/gateway/pb/caps.go */
+const FRONTEND_CAPABILITIES = [
+  'solve.base',
+  'return',
+  'importcaches',
+  'proto.refarray',
+  'reference.output',
+  'gateway.solve.metadata',
+  'gateway.solve.evaluate',
+  'gateway.evaluate',
+  'frontend.caps',
+];
+
+/** What is understood of builds, without their graphs. https://github.com/moby/buildkit/blob/master/solver/pb/caps.go */
+const GRAPH_CAPABILITIES = ['exporter.multiple', 'gc.freespacefilter'];
+
+/** The build that a call is about, which its metadata name. */
+export function buildOf(builds: OpenBuilds, call: GrpcCall): Promise<OpenBuild> {
+  const [ref = ''] = call.metadata.get('buildkit-controlapi-buildid') ?? [];
+  return builds.find(ref, call);
+}
+
+export async function pong(parts: WorkerParts): Promise<ValueOf<typeof pongResponse>> {
+  const enabled = (id: string) => ({ id, enabled: true });
+  return {
+    frontendCapabilities: FRONTEND_CAPABILITIES.map(enabled),
+    graphCapabilities: GRAPH_CAPABILITIES.map(enabled),
+    workers: [await worker(parts)],
+  };
+}
+
+/** LLBBridge/Solve: a build by its frontend, or a result of an earlier one by its graph. */
+export async function bridgeSolve(
+  { solver }: SolveParts,
+  build: OpenBuild,
+  request: ValueOf<typeof bridgeSolveRequest>,
+  call: GrpcCall,
+): Promise<Partial<ValueOf<typeof bridgeSolveResponse>>> {
+  const signal = AbortSignal.any([call.signal, build.signal]);
+  if (request.frontend === '') return answerOf(build, graphResult(build.request.ref, request.definition));
+  const solve = runOwnFrontend(solver, build, {
+    frontend: request.frontend,
+    attrs: withInputs(request.frontendAttrs, request.frontendInputs),
+    cacheImports: [...request.cacheImports, ...(build.request.cache?.imports ?? [])],
+    signal,
+  });
+  build.solves.add(solve);
+  try {
+    return answerOf(build, await solve);
+  } catch (error) {
+    build.failure = error;
+    throw error;
+  } finally {
+    build.solves.delete(solve);
+  }
+}
+
+/** LLBBridge/Evaluate: results are whole when they are given. */
+export function evaluate(build: OpenBuild, { ref }: ValueOf<typeof evaluateRequest>): Record<string, never> {
+  resultNamed(build, ref);
+  return {};
+}
+
+/** LLBBridge/Return: what Control/Solve goes on with. */
+export function giveBack(build: OpenBuild, { result, error }: ValueOf<typeof returnRequest>): Record<string, never> {
+  if (error && error.code !== 0) {
+    build.returned.resolve({ kind: 'failed', failure: build.failure ?? failureOf(error.code, error.message) });
+    return {};
+  }
+  const ids = [result?.ref?.id ?? '', ...[...(result?.refs?.refs ?? [])].map(([, { id }]) => id)].filter(
+    (id) => id !== '',
+  );
+  if (ids.length > 1)
+    throw new Failure(
+      'unsupported',
+      'MULTI_PLATFORM',
+      'results of more than one platform are not supported by this host',
+    );
+  const [id] = ids;
+  build.returned.resolve({ kind: 'result', result: id === undefined ? undefined : resultNamed(build, id) });
+  return {};
+}
+
+function answerOf(
+  { results }: OpenBuild,
+  result: FrontendResult | undefined,
+): Partial<ValueOf<typeof bridgeSolveResponse>> {
+  if (!result) return {};
+  const { image, metadata } = result;
+  if (image === undefined) return { result: { ref: undefined, refs: undefined, metadata } };
+  const id = randomBytes(12).toString('hex');
+  results.set(id, result);
+  return { result: { ref: { id, definition: definitionOf(image) }, refs: undefined, metadata } };
+}
+
+function resultNamed({ results }: OpenBuild, id: string): FrontendResult {
+  const result = results.get(id);
+  if (!result) throw new Failure('not-found', 'NO_RESULT', `no such ref: ${id.slice(0, 100)}`);
+  return result;
+}
+
+function graphResult(ref: string, definition: Definition | undefined): FrontendResult | undefined {
+  if (!definition || definition.operations.length === 0) return undefined;
+  return { ref, build: '', image: linkedImage(definition), metadata: new Map() };
+}
+
+/** Contexts of other targets, by the images that they are. */
+function withInputs(
+  attrs: ReadonlyMap<string, string>,
+  inputs: ReadonlyMap<string, Definition>,
+): ReadonlyMap<string, string> {
+  const changed = [...attrs].map(([name, value]): [string, string] => {
+    const input = value.startsWith('input:') ? inputs.get(value.slice('input:'.length)) : undefined;
+    return [name, input ? `docker-image://${linkedImage(input)}` : value];
+  });
+  return new Map(changed.filter(([name]) => !name.startsWith('input-metadata:')));
+}
+
+function linkedImage(definition: Definition): string {
+  const image = imageOf(definition);
+  if (image === undefined) throw noGraphs();
+  return parseImageId(image);
+}
