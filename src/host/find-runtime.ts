@@ -5,6 +5,7 @@ import { runProgram } from '../lib/run-program.ts';
 import { makeScratchFolder } from '../lib/scratch.ts';
 import { type Cgroups, detectCgroups, removeCgroup } from './cgroup.ts';
 import { findProgram } from './find-program.ts';
+import type { Cover } from './mount-view.ts';
 import { fileVersion, type RuntimeProgram, startRuntime } from './runtime-program.ts';
 import { runtimeSpec } from './spec.ts';
 
@@ -21,8 +22,8 @@ export async function findRuntime(memory: string, options: { readonly signal: Ab
     const path = findProgram(name);
     if (path === undefined) continue;
     const trial = remembered(memory, name, path) ?? (await tryOut(memory, name, path, options.signal));
-    const { works, version, hidden } = trial;
-    if (works) return { name, path, version, ...(hidden === undefined ? {} : { hidden }) };
+    const { works, version, cover } = trial;
+    if (works) return { name, path, version, ...(cover && { cover }) };
     reasons.push(`${name}: ${trial.reason}`);
   }
   const why =
@@ -34,9 +35,9 @@ interface Trial {
   readonly works: boolean;
   readonly reason: string;
   readonly version: string;
-  readonly hidden?: string;
+  readonly cover?: Cover;
   /** Which file was tried: another one is tried again. */
-  readonly file: string;
+  readonly tried: string;
 }
 
 async function tryOut(memory: string, name: string, path: string, signal: AbortSignal): Promise<Trial> {
@@ -44,15 +45,16 @@ async function tryOut(memory: string, name: string, path: string, signal: AbortS
   await using scratch = makeScratchFolder(memory, 'try');
   const cgroups = detectCgroups();
   const asItIs = await complaint(scratch.path, path, cgroups, undefined, signal);
-  const hidden = asItIs === undefined ? undefined : cgroups.unused;
-  const reason = hidden === undefined ? asItIs : await complaint(scratch.path, path, cgroups, hidden, signal);
+  const { unused, trees } = cgroups;
+  const cover = asItIs !== undefined && unused && trees[0] ? { path: unused, shown: trees[0] } : undefined;
+  const reason = cover ? await complaint(scratch.path, path, cgroups, cover, signal) : asItIs;
   const version = await runProgram(path, ['--version'], { signal });
   const trial: Trial = {
     works: reason === undefined,
     reason: reason ?? '',
     version: /version (\S+)/.exec(version.stdout)?.[1] ?? '',
-    ...(hidden === undefined ? {} : { hidden }),
-    file: fileVersion(path),
+    ...(cover && { cover }),
+    tried: fileVersion(path),
   };
   writeFileSync(join(memory, `${name}.json`), JSON.stringify(trial));
   return trial;
@@ -63,7 +65,7 @@ async function complaint(
   bundle: string,
   path: string,
   cgroups: Cgroups,
-  hidden: string | undefined,
+  cover: Cover | undefined,
   signal: AbortSignal,
 ): Promise<string | undefined> {
   const root = join(bundle, 'root');
@@ -104,7 +106,7 @@ async function complaint(
   writeFileSync(join(bundle, 'config.json'), JSON.stringify(spec));
   const args = ['--root', join(bundle, 'state'), 'run', '--bundle', bundle, id];
   const start = () => runProgram(path, args, { signal });
-  const run = await startRuntime(hidden === undefined ? {} : { hidden }, start);
+  const run = await startRuntime(cover ? { cover } : {}, start);
   await removeCgroup(cgroups, `/${id}`);
   return run.stderr.includes(program) ? undefined : run.stderr.trim().slice(0, 300);
 }
@@ -112,7 +114,7 @@ async function complaint(
 function remembered(memory: string, name: string, path: string): Trial | undefined {
   try {
     const trial = JSON.parse(readFileSync(join(memory, `${name}.json`), 'utf8')) as Trial; // written by tryOut
-    return trial.file === fileVersion(path) ? trial : undefined;
+    return trial.tried === fileVersion(path) ? trial : undefined;
   } catch (error) {
     if (systemCode(error) === 'ENOENT' || error instanceof SyntaxError) return undefined;
     throw error;

@@ -1,6 +1,6 @@
 import { closeSync, statSync } from 'node:fs';
 import { copyProgram } from './memory-file.ts';
-import { withoutMount } from './mount-view.ts';
+import { type Cover, withCover } from './mount-view.ts';
 
 /** An OCI runtime that works on this machine. */
 export interface RuntimeProgram {
@@ -8,13 +8,16 @@ export interface RuntimeProgram {
   readonly path: string;
   /** What `--version` says first, without the name. */
   readonly version: string;
-  /** A mount that it must not see: crun refuses to work with v1 controllers beside a v2 tree, though that one is unused. */
-  readonly hidden?: string;
+  /**
+   * crun refuses to work with v1 controllers beside a v2 tree, though that one is unused: it sees a v1 tree twice, where what
+   * it makes is removed with the rest.
+   */
+  readonly cover?: Cover;
 }
 
 /** Starts the runtime by `start`, which may not wait, so that it sees what it is to see. */
-export function startRuntime<T>(program: Pick<RuntimeProgram, 'hidden'>, start: () => T): T {
-  return program.hidden === undefined ? start() : withoutMount(program.hidden, start);
+export function startRuntime<T>({ cover }: Pick<RuntimeProgram, 'cover'>, start: () => T): T {
+  return cover ? withCover(cover, start) : start();
 }
 
 /** Which file is at a path: changes when the program is replaced. */

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { runProgram } from '../lib/run-program.ts';
 import { makeScratchFolder, type ScratchFolder } from '../lib/scratch.ts';
 import { detectCgroups, processesIn, readCgroupStats, removeCgroup } from './cgroup.ts';
 import { listenForTerminal } from './console-socket.ts';
@@ -49,6 +50,10 @@ describe('containers of the OCI runtime', { skip }, () => {
     await runtime.remove(id, cgroup, { signal });
     assert.deepEqual(runtime.list(), []);
     assert.deepEqual(processesIn(cgroups, cgroup), []);
+    if (cgroups.unused === undefined) return;
+    // Nor where a mount hides it.
+    const below = ['-m', 'sh', '-c', 'umount "$1" && test ! -e "$1$2"', 'sh', cgroups.unused, cgroup];
+    assert.equal((await runProgram('unshare', below, { signal })).exitCode, 0);
   };
 
   test('output and exit code, even when it ends before it is waited for', async () => {
