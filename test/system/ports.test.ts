@@ -1,5 +1,6 @@
 /** Published ports in all their forms, and that nothing of containers and networks stays behind. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { globalAgent } from 'node:http';
@@ -68,6 +69,61 @@ test('a published port from another network', async () => {
   const from = ['run', '--rm', '--network', 'other', 'busybox', 'wget', '-qO-'];
   assert.equal(await host.ok([...from, `http://${gateway}:${port}/`]), 'hello');
   await host.ok(['network', 'rm', 'other']);
+});
+
+/** Raw packets, because the kernel that runs the test may have no SCTP: the first of an association, with its CRC32c. */
+const SCTP = `
+import socket, struct, sys
+def crc(data):
+    value = 0xffffffff
+    for byte in data:
+        value ^= byte
+        for _ in range(8): value = (value >> 1) ^ (0x82f63b78 if value & 1 else 0)
+    return value ^ 0xffffffff
+raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, 132)
+if sys.argv[1] == 'send':
+    head = struct.pack('!HHI', 1234, int(sys.argv[3]), 0)
+    chunk = struct.pack('!BBHIIHHI', 1, 0, 20, 7, 65536, 1, 1, 1)
+    raw.sendto(head + struct.pack('<I', crc(head + bytes(4) + chunk)) + chunk, (sys.argv[2], 0))
+else:
+    raw.settimeout(20)
+    print('ready', flush=True)
+    packet = raw.recv(2048)
+    print(struct.unpack('!H', packet[22:24])[0], flush=True)
+`;
+
+test('SCTP is published by packet rules: what arrives from outside gets to the container', async () => {
+  const ports = await serve('-p', '80/sctp', '--expose', '9/sctp');
+  assert.match(ports.join(' '), /^80\/sctp -> 0\.0\.0\.0:\d+$/);
+  const [port = ''] = /\d+$/.exec(ports[0] ?? '') ?? [];
+  assert.match(await host.ok(['ps']), /9\/sctp/);
+  const taken = await host.strake(['run', '--rm', '-p', `127.0.0.2:${port}:80/sctp`, 'web', 'true']);
+  assert.match(taken.stderr, /would be served to nobody/);
+  const again = await host.strake(['run', '--rm', '-p', `${port}:80/sctp`, 'web', 'true']);
+  assert.match(again.stderr, new RegExp(`Bind for 0\\.0\\.0\\.0:${port} failed: port is already allocated`));
+  await host.ok(['run', '--rm', '-p', '127.0.0.1::80/tcp', 'web', 'true']); // numbers of other protocols are others
+
+  await host.ok(['network', 'create', 'far']);
+  await host.ok(['run', '-d', '--name', 'client', '--network', 'far', 'busybox', 'sleep', '1000']);
+  const gateway = await host.inspect('far', '{{(index .IPAM.Config 0).Gateway}}');
+  const inside = async (name: string, ...args: string[]) => {
+    const pid = await host.inspect(name, '{{.State.Pid}}');
+    return spawn('nsenter', ['-t', pid, '-n', '/usr/bin/python3', '-c', SCTP, ...args], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+  };
+  const receiver = await inside('web', 'receive');
+  let said = '';
+  receiver.stdout.on('data', (chunk) => {
+    said += chunk;
+  });
+  const ended = once(receiver, 'close');
+  await until(() => said === 'ready\n');
+  await once(await inside('client', 'send', gateway, port), 'close');
+  await ended;
+  assert.equal(said, 'ready\n80\n');
+  await host.ok(['rm', '-f', 'client']);
+  await host.ok(['network', 'rm', 'far']);
 });
 
 test('a port that is taken', async () => {

@@ -1,3 +1,5 @@
+import type { NamePorts } from './name-server.ts';
+import type { Protocol } from './port-plan.ts';
 import { NAME_SERVER } from './resolv.ts';
 
 export type Family = 4 | 6;
@@ -23,7 +25,7 @@ export interface BridgeRule {
 
 /** A published port: what arrives from outside at the host's port goes to the container. */
 export interface ForwardRule {
-  readonly protocol: 'tcp' | 'udp';
+  readonly protocol: Protocol;
   readonly family: Family;
   /** Undefined: every address of the host. */
   readonly hostAddress: string | undefined;
@@ -186,7 +188,7 @@ function targetOf({ family, address, port }: ForwardRule): string {
 }
 
 /** Input of iptables-restore, inside a namespace, that leads questions to the name server's ports. */
-export function renderIptablesNames(ports: Readonly<Record<ForwardRule['protocol'], number>>): string {
+export function renderIptablesNames(ports: NamePorts): string {
   const rules = (['udp', 'tcp'] as const).map(
     (protocol) =>
       `-A OUTPUT -d ${NAME_SERVER}/32 -p ${protocol} -m ${protocol} --dport 53 -j DNAT --to-destination ${NAME_SERVER}:${ports[protocol]}`,
@@ -195,7 +197,7 @@ export function renderIptablesNames(ports: Readonly<Record<ForwardRule['protocol
 }
 
 /** The same for `nft -f -`. */
-export function renderNftNames(ports: Readonly<Record<ForwardRule['protocol'], number>>): string {
+export function renderNftNames(ports: NamePorts): string {
   const rules = (['udp', 'tcp'] as const).map(
     (protocol) => `ip daddr ${NAME_SERVER} ${protocol} dport 53 dnat to ${NAME_SERVER}:${ports[protocol]}`,
   );

@@ -52,6 +52,15 @@ const rules: FirewallRules = {
       address: '172.30.0.2',
       port: 53,
     },
+    {
+      protocol: 'sctp',
+      family: 4,
+      hostAddress: undefined,
+      hostPort: 3868,
+      bridge: 'strake0',
+      address: '172.30.0.3',
+      port: 38,
+    },
   ],
 };
 
@@ -148,6 +157,7 @@ test('iptables: an internal network gets neither out nor in', () => {
     text,
     /! -i strake0 -d 192\.0\.2\.9\/32 -p udp -m udp --dport 5353 -j DNAT --to-destination 172\.30\.0\.2:53/,
   );
+  assert.match(text, /! -i strake0 -p sctp -m sctp --dport 3868 -j DNAT --to-destination 172\.30\.0\.3:38/);
 });
 
 test('iptables: what containers of a network may do is in the rules, for both families', () => {
@@ -163,7 +173,7 @@ test('iptables: what containers of a network may do is in the rules, for both fa
 test('nft loads our table and takes it away', { skip: skipNft() }, () => {
   const nft = (input: string) => execFileSync('nft', ['-f', '-'], { input });
   for (const [family, own, table, expected] of [
-    [4, rules, 'ip', /udp dport 5353 dnat to 172\.30\.0\.2:53/],
+    [4, rules, 'ip', /udp dport 5353 dnat to 172\.30\.0\.2:53[\s\S]*sctp dport 3868 dnat to 172\.30\.0\.3:38/],
     [6, rules6, 'ip6', /tcp dport 8080 dnat to \[fd00:1::2\]:80/],
   ] as const) {
     nft(renderNft('0000test', own, family));

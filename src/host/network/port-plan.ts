@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import { Failure } from '../../lib/error.ts';
 import type { PortBinding } from '../../wire/container.ts';
 
-export type Protocol = 'tcp' | 'udp';
+export type Protocol = 'tcp' | 'udp' | 'sctp';
 
 /** One container port to publish on the first free host port from `first` to `last`; 0 to 0 means any. */
 export interface PortRequest {
@@ -48,9 +48,7 @@ export function planPorts(wishes: PortWishes): { requests: PortRequest[]; unpubl
 
 function parsePort(text: string): { key: string; protocol: Protocol; containerPort: number } {
   const [number = '', protocol = 'tcp', rest] = text.toLowerCase().split('/');
-  if (protocol === 'sctp')
-    throw new Failure('unsupported', 'PORT_PROTOCOL', `cannot publish port "${text}": only tcp and udp are supported`);
-  if ((protocol !== 'tcp' && protocol !== 'udp') || rest !== undefined || !isPort(number))
+  if ((protocol !== 'tcp' && protocol !== 'udp' && protocol !== 'sctp') || rest !== undefined || !isPort(number))
     throw new Failure('invalid', 'PORT', `invalid port specification: "${text}"`);
   return { key: `${Number(number)}/${protocol}`, protocol, containerPort: Number(number) };
 }

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { Failure, isFailure, messageOf, systemCode } from '../../lib/error.ts';
 import { Scope } from '../../lib/scope.ts';
 import type { PortBinding } from '../../wire/container.ts';
@@ -28,7 +29,8 @@ const ATTEMPTS = 32;
 
 /**
  * The published ports of this host. A port is held by a listening socket, so no other program can take it, and that
- * socket serves the clients of this machine; the forward rules serve those from outside, with their own address.
+ * socket serves the clients of this machine; the forward rules serve those from outside, with their own address. SCTP has
+ * the rules alone, which work where the kernel has no sockets of it.
  */
 export class Ports {
   /** `tcp 8080` to the host addresses on which containers of this host hold it. */
@@ -41,7 +43,7 @@ export class Ports {
     const forwards: ForwardRule[] = [];
     const numbers: number[] = [];
     for (const request of requests) {
-      const taken = await this.#take(request, target.address, scope);
+      const taken = await this.#take(request, target, scope);
       numbers.push(taken.port);
       const held = taken.addresses.map((address) => ({ HostIp: address, HostPort: String(taken.port) }));
       bindings[request.key] = [...(bindings[request.key] ?? []), ...held];
@@ -62,13 +64,15 @@ export class Ports {
     return { bindings, forwards, numbers, [Symbol.asyncDispose]: () => kept[Symbol.asyncDispose]() };
   }
 
-  async #take(request: PortRequest, target: Ipv4, scope: Scope): Promise<{ port: number; addresses: string[] }> {
+  async #take(request: PortRequest, target: PortTarget, scope: Scope): Promise<{ port: number; addresses: string[] }> {
     const candidates = request.first === 0 ? Array<number>(ATTEMPTS).fill(0) : range(request.first, request.last);
     let refusal: unknown;
     for (const candidate of candidates) {
       await using attempt = new Scope();
       try {
-        const taken = await this.#bind(request, candidate, target, attempt);
+        const taken = await (request.protocol === 'sctp'
+          ? this.#claim(request, candidate || freeNumber(), target, attempt)
+          : this.#bind(request, request.protocol, candidate, target.address, attempt));
         scope.use(attempt.move());
         return taken;
       } catch (error) {
@@ -82,11 +86,12 @@ export class Ports {
   /** Binds one number on all addresses of the request. */
   async #bind(
     request: PortRequest,
+    protocol: 'tcp' | 'udp',
     candidate: number,
     target: Ipv4,
     scope: Scope,
   ): Promise<{ port: number; addresses: string[] }> {
-    const listen = request.protocol === 'tcp' ? proxyTcp : proxyUdp;
+    const listen = protocol === 'tcp' ? proxyTcp : proxyUdp;
     const to = { host: formatIpv4(target), port: request.containerPort };
     const addresses: string[] = [];
     let port = candidate;
@@ -100,6 +105,27 @@ export class Ports {
       addresses.push(address);
       scope.use(this.#hold(request.protocol, port, address));
     }
+    return { port, addresses };
+  }
+
+  /** Takes one SCTP number on the addresses that packet rules serve. */
+  #claim({ protocol, hostAddress }: PortRequest, port: number, target: PortTarget, scope: Scope) {
+    const families = new Set(forwarded(hostAddress).map(({ family }) => family));
+    if (target.address6 === undefined) families.delete(6);
+    if (families.size === 0)
+      throw new Failure('unsupported', 'PORT', `sctp port ${port} of ${hostAddress} would be served to nobody`, {
+        hint: 'sctp ports are published by packet rules: not on loopback, and over IPv6 to containers that have such an address',
+      });
+    const wanted = hostAddress === '' ? [...families].map((family) => ANY[family]) : [hostAddress];
+    const addresses = wanted.map((address) => {
+      const others = this.#held.get(`${protocol} ${port}`) ?? new Set();
+      const any = ANY[address.includes(':') ? 6 : 4];
+      const isTaken = address === any ? [...others].some((other) => isIP(other) === isIP(any)) : others.has(any);
+      if (isTaken || others.has(address))
+        throw this.#refusal(Object.assign(new Error('taken'), { code: 'EADDRINUSE' }), protocol, address, port);
+      scope.use(this.#hold(protocol, port, address));
+      return address;
+    });
     return { port, addresses };
   }
 
@@ -146,6 +172,15 @@ function forwarded(text: string): Pick<ForwardRule, 'family' | 'hostAddress'>[] 
   if (ipv6 === undefined || ipv6 === 1n) return [];
   return [{ family: 6, hostAddress: ipv6 === 0n ? undefined : formatIpv6(ipv6) }];
 }
+
+/** Where Docker begins to look. */
+const FIRST_FREE = 49_153;
+
+function freeNumber(): number {
+  return FIRST_FREE + Math.floor(Math.random() * (65_536 - FIRST_FREE));
+}
+
+const ANY = { 4: '0.0.0.0', 6: '::' } as const;
 
 function isWithoutIpv6(error: unknown): boolean {
   const code = systemCode(error);
