@@ -12,6 +12,7 @@ import { parseDeviceRule } from './device-rules.ts';
 import { containerEnvironment } from './environment.ts';
 import { boundMounts, type HostMounts } from './host-mounts.ts';
 import { hasInit, INIT_PATH } from './init.ts';
+import { type FindContainer, linkEnvironment } from './links.ts';
 import { specMounts } from './mount-forms.ts';
 import { resourcesOf } from './options.ts';
 import { securityOf } from './security.ts';
@@ -25,6 +26,7 @@ export interface LaunchNeeds {
   readonly runFolder: string;
   readonly keepers: Keepers;
   readonly hostMounts: HostMounts;
+  readonly find: FindContainer;
   /** Process ID of another container's first process. */
   readonly pidOf: (container: string) => number;
   /** Where another container's shared memory is mounted; refused when it does not share it. */
@@ -48,6 +50,7 @@ export function specOf(
   return runtimeSpec({
     process: processOf(container, {
       args: hasInit(container) ? [INIT_PATH, '--', ...argumentsOf(config)] : argumentsOf(config),
+      linkEnv: linkEnvironment(container.name, attachment, needs.find),
       env: [...(config.Env ?? []), ...container.secretEnv],
       cwd: config.WorkingDir ?? '',
       user,
@@ -96,6 +99,7 @@ export function processOf(
   container: Container,
   options: {
     readonly args: readonly string[];
+    readonly linkEnv: readonly string[];
     readonly env: readonly string[];
     readonly cwd: string;
     readonly user: ResolvedUser;
@@ -103,10 +107,10 @@ export function processOf(
   },
 ): Omit<ProcessOptions, 'capabilities'> {
   const { hostConfig } = container.record;
-  const { args, env, cwd, user, tty } = options;
+  const { args, linkEnv, env, cwd, user, tty } = options;
   return {
     args,
-    env: containerEnvironment({ env, hostname: hostnameOf(container), home: user.home, tty }),
+    env: containerEnvironment({ linkEnv, env, hostname: hostnameOf(container), home: user.home, tty }),
     cwd: cwd || '/',
     user: { uid: user.uid, gid: user.gid, additionalGids: user.additionalGids },
     terminal: tty,

@@ -14,10 +14,12 @@ import type { Container, WaitCondition } from './container.ts';
 import { type ContainerEvent, containerEvent, networkEvents, volumeEvents } from './container-events.ts';
 import { ContainerTable } from './container-table.ts';
 import { Execs } from './execs.ts';
+import { updateLinkedHosts } from './files.ts';
 import { HealthMonitor, hasHealthcheck } from './health.ts';
 import { boundMounts } from './host-mounts.ts';
 import { toInspect, toSummary } from './inspect.ts';
 import { followRun, type LifecycleNeeds, leaveRunning, noteKept, startContainer } from './lifecycle.ts';
+import { shownLinks } from './links.ts';
 import { type ListQuery, selectContainers } from './list-filter.ts';
 import { logDetails } from './log-options.ts';
 import { type LogQuery, logsNotKept, readLog } from './log-reader.ts';
@@ -81,7 +83,7 @@ export class Containers implements AsyncDisposable {
       keepers: needs.keepers,
       hostMounts: needs.hostMounts,
       log: needs.log,
-      idOf: (ref) => this.find(ref).id,
+      find: (ref) => this.find(ref),
       namesOf: (ref) => {
         const { Hostname = '', Domainname = '' } = this.find(ref).record.config;
         return { Hostname, Domainname };
@@ -306,7 +308,8 @@ export class Containers implements AsyncDisposable {
 
   inspect(ref: string): ContainerInspect {
     const container = this.find(ref);
-    return toInspect(container, this.#lifecycle.networks, this.execs.runningIn(container));
+    const shown = toInspect(container, this.#lifecycle.networks, this.execs.runningIn(container));
+    return { ...shown, HostConfig: { ...shown.HostConfig, Links: shownLinks(container, this.#lifecycle.find) } };
   }
 
   list(query: Omit<ListQuery, 'find'>): ContainerSummary[] {
@@ -410,6 +413,18 @@ export class Containers implements AsyncDisposable {
     if (this.#closing) throw new Failure('unavailable', 'HOST_CLOSING', 'the host is closing');
     await startContainer(container, this.#lifecycle, options);
     this.#watchHealth(container);
+    this.#tellLinked(container);
+  }
+
+  /** Containers that link to one that has started learn its address. */
+  #tellLinked({ id }: Container): void {
+    for (const other of this.all()) {
+      if (!other.run || !other.record.hostConfig.Links?.some((link) => link.startsWith(id))) continue;
+      const attachment = this.#needs.networks.attachmentOf(other.id);
+      if (!attachment) continue;
+      other.run = { ...other.run, attachment };
+      updateLinkedHosts(other.folder, attachment.linked);
+    }
   }
 
   #watchHealth(container: Container): void {

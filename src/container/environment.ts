@@ -5,12 +5,19 @@ export const DEFAULT_PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/
  * values stay, entries without `=` are dropped.
  */
 export function containerEnvironment(options: {
+  /** What links to other containers set. */
+  readonly linkEnv: readonly string[];
   readonly env: readonly string[];
   readonly hostname: string;
   readonly home: string;
   readonly tty: boolean;
 }): string[] {
-  const defaults = [DEFAULT_PATH, `HOSTNAME=${options.hostname}`, ...(options.tty ? ['TERM=xterm'] : [])];
+  const defaults = [
+    DEFAULT_PATH,
+    `HOSTNAME=${options.hostname}`,
+    ...(options.tty ? ['TERM=xterm'] : []),
+    ...options.linkEnv,
+  ];
   const merged = mergeEnvironment(defaults, options.env);
   return merged.some((entry) => entry.startsWith('HOME=')) ? merged : [...merged, `HOME=${options.home}`];
 }

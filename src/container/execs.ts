@@ -12,6 +12,7 @@ import { processOf } from './container-spec.ts';
 import { type Exec, type ExecNote, type ExecSize, inspectExec } from './exec.ts';
 import { ExecPreparations } from './exec-preparations.ts';
 import type { LifecycleNeeds } from './lifecycle.ts';
+import { linkEnvironment } from './links.ts';
 import { OutputHub } from './output-hub.ts';
 import type { StartedProcess } from './process-streams.ts';
 import { heldProcess, prepareExec, startProcess } from './start-process.ts';
@@ -293,6 +294,7 @@ export class Execs implements AsyncDisposable {
     });
     const options = processOf(container, {
       args: body.Cmd ?? [],
+      linkEnv: linkEnvironment(container.name, container.running().attachment, this.#needs.find),
       env: [...(config.Env ?? []), ...(body.Env ?? [])],
       cwd: body.WorkingDir || config.WorkingDir || '',
       user,

@@ -1,6 +1,6 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Attachment } from '../host/network/attachment.ts';
+import type { Attachment, LinkedContainer } from '../host/network/attachment.ts';
 import type { SpecMount } from '../host/spec.ts';
 
 /** The files that the host writes for a container and binds into it. */
@@ -20,7 +20,7 @@ export function hostsFile(options: {
   readonly extraHosts: readonly string[];
   readonly gateway: string;
   /** Other containers that the user gave names to. */
-  readonly linked: readonly { readonly address: string; readonly names: readonly string[] }[];
+  readonly linked: readonly LinkedContainer[];
 }): string {
   const names = namesOf(options);
   const lines = [
@@ -35,7 +35,7 @@ export function hostsFile(options: {
       const address = entry.slice(end + 1);
       return `${address === 'host-gateway' ? options.gateway : address}\t${entry.slice(0, end)}`;
     }),
-    ...options.linked.map(({ address, names: linked }) => `${address}\t${linked.join(' ')}`),
+    ...options.linked.map(linkedLine),
     ...options.addresses.map((address) => `${address}\t${names}`),
   ];
   return lines.map((line) => `${line}\n`).join('');
@@ -69,6 +69,20 @@ export function updateNetworkFiles(folder: string, before: Attachment, after: At
   const resolv = join(folder, 'resolv.conf');
   if (after.resolvConf !== before.resolvConf && readSmall(resolv) === before.resolvConf)
     writeFileSync(resolv, after.resolvConf);
+}
+
+/** Tells a running container where those are that it links to; a line of before is found by the alias. */
+export function updateLinkedHosts(folder: string, linked: readonly LinkedContainer[]): void {
+  const hosts = join(folder, 'hosts');
+  const text = readSmall(hosts);
+  if (text === undefined) return;
+  const byAlias = new Map(linked.map((other) => [other.alias, linkedLine(other)]));
+  const lines = text.split('\n').map((line) => byAlias.get(line.split('\t')[1]?.split(' ')[0] ?? '') ?? line);
+  writeFileSync(hosts, lines.join('\n'));
+}
+
+function linkedLine({ address, names }: LinkedContainer): string {
+  return `${address}\t${names.join(' ')}`;
 }
 
 /** Addresses of the container, by the order of its interfaces. */

@@ -11,6 +11,7 @@ import type { NetworkInspect } from '../wire/network.ts';
 import { type Container, type Run, sharedNetworkOf } from './container.ts';
 import { hostnameOf, type LaunchNeeds } from './container-spec.ts';
 import { type Launched, launch, leaveRoot, type PreparedRoot, prepareRoot } from './launch.ts';
+import { meantLinks } from './links.ts';
 import { type ContainerPhase, exitCodeOf, isAlive } from './record.ts';
 
 /** The networks of the host, as far as a container needs them. */
@@ -27,6 +28,8 @@ export interface ContainerNetworks {
   disconnect(containerId: string, network: string): Promise<Attachment>;
   /** Undefined when the container is on no network now. */
   rename(containerId: string, name: string): Attachment | undefined;
+  /** Undefined when the container is on no network now. */
+  attachmentOf(containerId: string): Attachment | undefined;
   inspect(network: string): Pick<NetworkInspect, 'Name' | 'Id' | 'Driver'>;
   /** What is known of a container on a network while it does not run; nothing when the network is gone. */
   resting(network: string, member: RestingMember): Partial<Pick<EndpointSettings, 'NetworkID' | 'DNSNames'>>;
@@ -46,8 +49,6 @@ export interface JoinedNetwork {
 export interface LifecycleNeeds extends LaunchNeeds {
   readonly networks: ContainerNetworks;
   readonly log: Log;
-  /** Full ID of a container that is referred to. */
-  readonly idOf: (container: string) => string;
   /** What a container that is referred to calls its host. */
   readonly namesOf: (container: string) => Pick<ContainerConfig, 'Hostname' | 'Domainname'>;
   /** Writes the record, if the container is recorded: what it says has happened already, so a full disk is no failure. */
@@ -259,16 +260,14 @@ function noteFailedStart(container: Container, error: unknown, needs: LifecycleN
 function attachRequest(container: Container, needs: LifecycleNeeds): AttachRequest {
   const { config, hostConfig, endpoints } = container.record;
   const other = sharedNetworkOf(container);
-  const links = [...(hostConfig.Links ?? []), ...Object.values(endpoints).flatMap((endpoint) => endpoint?.Links ?? [])];
+  const links = Object.values(endpoints).flatMap((endpoint) => endpoint?.Links ?? []);
+  for (const link of links) refuseUnknown(link.split(':')[0] ?? '', needs);
   return {
-    ...(other === undefined ? {} : { sharedWith: needs.idOf(other) }),
+    ...(other === undefined ? {} : { sharedWith: needs.find(other).id }),
     endpoints,
     name: container.name,
     hostname: hostnameOf(container),
-    links: links.map((link) => {
-      const [target = '', alias = target] = link.split(':');
-      return { container: linkedId(target, needs), alias };
-    }),
+    links: meantLinks([...(hostConfig.Links ?? []), ...links], needs.find),
     ports: {
       exposed: Object.keys(config.ExposedPorts ?? {}),
       bindings: hostConfig.PortBindings ?? {},
@@ -283,9 +282,9 @@ function attachRequest(container: Container, needs: LifecycleNeeds): AttachReque
   };
 }
 
-function linkedId(target: string, needs: LifecycleNeeds): string {
+function refuseUnknown(target: string, needs: LifecycleNeeds): void {
   try {
-    return needs.idOf(target);
+    needs.find(target);
   } catch (error) {
     if (!isFailure(error, 'not-found')) throw error;
     throw new Failure('invalid', 'LINK_TARGET', `could not get container for ${target}: ${error.message}`);

@@ -61,8 +61,15 @@ test('the config of an image lies below what was asked for', () => {
 });
 
 test('environment: defaults are replaced, HOME comes last', () => {
-  const env = containerEnvironment({ env: ['PATH=/p', 'A=', 'A=2', 'bad'], hostname: 'h', home: '/root', tty: true });
-  assert.deepEqual(env, ['PATH=/p', 'HOSTNAME=h', 'TERM=xterm', 'A=2', 'HOME=/root']);
+  const env = containerEnvironment({
+    linkEnv: ['DB_NAME=/web/db', 'DB_PORT=x'],
+    env: ['PATH=/p', 'A=', 'A=2', 'bad', 'DB_PORT=mine'],
+    hostname: 'h',
+    home: '/root',
+    tty: true,
+  });
+  const expected = ['PATH=/p', 'HOSTNAME=h', 'TERM=xterm', 'DB_NAME=/web/db', 'DB_PORT=mine', 'A=2', 'HOME=/root'];
+  assert.deepEqual(env, expected);
 });
 
 const PASSWD = '# comment\nroot:x:0:0:root:/root:/bin/sh\nweb:x:33:34::/var/www:/bin/sh\n7:x:70:71::/seven:\n';

@@ -38,7 +38,11 @@ test('other containers must be there at creation, and stand in the record by the
   };
   const host = { IpcMode: OTHER, PidMode: OTHER, NetworkMode: OTHER, Links: ['other:alias'] };
   const known = 'container:id-of-other';
-  assert.deepEqual(withContainerIds(host, find), { ...host, IpcMode: known, PidMode: known, NetworkMode: known });
+  const Links = ['id-of-other:alias'];
+  assert.deepEqual(withContainerIds(host, find), { IpcMode: known, PidMode: known, NetworkMode: known, Links });
+  assert.deepEqual(withContainerIds({ Links: ['other', '/other:/web/a'] }, find), {
+    Links: ['id-of-other:other', 'id-of-other:a'],
+  });
   for (const later of [{ NetworkMode: 'container:nope' }, { IpcMode: 'host', NetworkMode: 'bridge' }, {}])
     assert.deepEqual(withContainerIds(later, find), later);
   for (const missing of [{ IpcMode: 'container:nope' }, { PidMode: 'container:nope' }])

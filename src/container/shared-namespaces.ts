@@ -1,5 +1,6 @@
 import { Failure, isFailure } from '../lib/error.ts';
 import type { ContainerConfig, HostConfig } from '../wire/container.ts';
+import { keptLink } from './links.ts';
 
 /**
  * Refuses options that have no meaning in a namespace that another container or the host owns, in Docker's words. `asked`
@@ -51,13 +52,13 @@ export function withContainerIds(host: HostConfig, find: (ref: string) => { read
       throw error;
     }
   };
-  for (const link of host.Links ?? []) {
-    const [target = ''] = link.split(':');
-    idOf(target, `could not get container for ${target}: `);
-  }
-  const { IpcMode, PidMode, NetworkMode } = host;
+  const { IpcMode, PidMode, NetworkMode, Links } = host;
+  const links = Links?.map((link) =>
+    keptLink(link, (target) => idOf(target, `could not get container for ${target}: `)),
+  );
   return {
     ...host,
+    ...(links === undefined ? {} : { Links: links }),
     ...(IpcMode === undefined ? {} : { IpcMode: modeOf(IpcMode) }),
     ...(PidMode === undefined ? {} : { PidMode: modeOf(PidMode) }),
     ...(NetworkMode === undefined ? {} : { NetworkMode: networkOf(NetworkMode) }),

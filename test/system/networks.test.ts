@@ -190,6 +190,50 @@ test('several networks from the start, links, and networks that do not go togeth
   );
 });
 
+test('links on the default bridge: variables and a line in hosts, which follow the other one', async () => {
+  await serve('db', '-h', 'dbhost', '-e', 'A=1', '--expose', '5432', '--expose', '9/sctp');
+  await serve('web', '--link', 'db:data', '-e', 'DATA_ENV_A=mine');
+  const lineOf = async () => (await host.ok(['exec', 'web', 'grep', 'dbhost', '/etc/hosts'])).split('\t');
+  const variable = (name: string) => host.ok(['exec', 'web', 'sh', '-c', `echo $${name}`]);
+  const addressOf = () => host.inspect('db', '{{.NetworkSettings.IPAddress}}');
+  const first = await addressOf();
+  assert.deepEqual(await lineOf(), [first, 'data dbhost db']);
+  assert.match(await host.ok(['exec', 'web', 'cat', '/proc/1/environ']), /DATA_PORT=sctp:\/\/[\d.]+:9/);
+  assert.equal(await variable('DATA_PORT_5432_TCP'), `tcp://${first}:5432`);
+  assert.equal(await variable('DATA_NAME $DATA_ENV_A'), '/web/data mine');
+  assert.equal((await ask('web', 'data')).stdout, 'db\n');
+
+  await host.ok(['stop', '-t', '0', 'db']);
+  await serve('other'); // takes an address
+  await host.ok(['start', 'db']);
+  const second = await addressOf();
+  assert.notEqual(second, first);
+  assert.deepEqual(await lineOf(), [second, 'data dbhost db']);
+  assert.equal(await variable('DATA_PORT_5432_TCP_ADDR'), second);
+  assert.equal((await ask('web', 'data')).stdout, 'db\n');
+
+  await host.ok(['rename', 'db', 'store']);
+  assert.equal(await host.inspect('web', '{{.HostConfig.Links}}'), '[/store:/web/data]');
+  await host.ok(['restart', '-t', '0', 'web']);
+  assert.deepEqual(await lineOf(), [second, 'data dbhost store']);
+  assert.equal(
+    await host
+      .ok(['run', '--rm', '--network', 'none', '--link', 'store', 'busybox', 'env'])
+      .then((env) => env.includes('STORE_')),
+    false,
+  );
+  await host.ok(['network', 'create', 'own']);
+  await serve('apart', '--network', 'own');
+  for (const [flags, message] of [
+    [['--link', 'apart'], /Cannot link to \/apart, as it does not belong to the default network/],
+    [['--link', 'nosuch'], /could not get container for nosuch: No such container: nosuch/],
+  ] as const)
+    assert.match((await host.docker(['run', '--rm', ...flags, 'busybox', 'true'])).stderr, message);
+  await host.ok(['stop', '-t', '0', 'store', 'web']);
+  const refused = await host.docker(['start', 'web']);
+  assert.match(refused.stderr, /Cannot link to a non running container: \/store AS \/web\/data/);
+});
+
 /** A server that tells in its log who asked, on both families. */
 const listen = (name: string, ...flags: string[]) =>
   stay(name, 'echo ok > /index.html; exec httpd -f -v -p [::]:80', flags);

@@ -30,5 +30,15 @@ export interface Attachment {
   /** Content of the container's resolv.conf. */
   readonly resolvConf: string;
   /** Containers that it links to where there is no name server, for its hosts file. */
-  readonly linked: readonly { readonly address: string; readonly names: readonly string[] }[];
+  readonly linked: readonly LinkedContainer[];
+}
+
+/** A container that another one links to on the default bridge. */
+export interface LinkedContainer {
+  /** Its ID. */
+  readonly container: string;
+  readonly alias: string;
+  readonly address: string;
+  /** What it is called there, the alias first. */
+  readonly names: readonly string[];
 }

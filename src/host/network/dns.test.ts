@@ -97,7 +97,7 @@ test('who finds whom', () => {
   const bridge = network('bridge', [['f'.repeat(64), endpoint('hidden', '172.17.0.2')]]);
   assert.deepEqual([hasNames(front), hasNames(bridge)], [true, false]);
   assert.deepEqual(namesOf(db, endpoint('db', '10.0.0.2', ['store', 'db'])), ['db', 'store', 'd'.repeat(12)]);
-  const links = [{ container: twin, alias: 'Linked' }];
+  const links = [{ container: twin, alias: 'Linked', name: 'twin' }];
   const source = nameSource({ networks: () => [bridge, front], links, upstream: () => [] });
   for (const [name, expected] of [
     ['db', ['10.0.0.2']],

@@ -8,6 +8,8 @@ export interface ContainerLink {
   /** Its ID. */
   readonly container: string;
   readonly alias: string;
+  /** The other one's name, for messages. */
+  readonly name: string;
 }
 
 /** Whether containers on the network find each other by name: on networks of the user, as with Docker. */

@@ -90,13 +90,18 @@ export function onHost(member: Member): boolean {
 
 /** Links to containers on the default bridge, which is without names. */
 function linkedHosts({ joined, request }: Member): Attachment['linked'] {
-  const bridge = joined.find(({ network, endpoint }) => endpoint.place && !hasNames(network))?.network;
+  const bridge = defaultBridgeOf(joined)?.network;
   return request.links.flatMap(({ container, alias }) => {
     const other = bridge?.endpoints.get(container);
     if (!other?.place) return [];
-    const names = [alias, container.slice(0, 12), other.containerName];
-    return [{ address: formatIpv4(other.place.address), names: [...new Set(names)] }];
+    const names = [alias, other.hostname, other.containerName];
+    return [{ container, alias, address: formatIpv4(other.place.address), names: [...new Set(names)] }];
   });
+}
+
+/** The default bridge, if a container is on it. */
+export function defaultBridgeOf(joined: readonly Joined[]): Joined | undefined {
+  return joined.find(({ network, endpoint }) => endpoint.place && !hasNames(network));
 }
 
 function portsOf(member: Member): Record<string, PortBinding[] | null> {

@@ -11,7 +11,7 @@ import { hasNames, namesOf, type RestingMember } from './endpoint-names.ts';
 import { Firewall } from './firewall.ts';
 import { formatIpv4 } from './ipv4.ts';
 import { checkedMac, checkJoin, wantedAddresses } from './join-rules.ts';
-import { attachmentOf, type Joined, linkOf, type Member, onHost, planOf } from './member.ts';
+import { attachmentOf, defaultBridgeOf, type Joined, linkOf, type Member, onHost, planOf } from './member.ts';
 import { MemberServices } from './member-services.ts';
 import { Namespaces } from './namespaces.ts';
 import { type Network, NetworkRegistry } from './network-registry.ts';
@@ -150,6 +150,12 @@ export class Networks implements AsyncDisposable {
   }
 
   /** A container is found under a new name from now on. */
+  /** What a container has now; undefined when it is on no network. */
+  attachmentOf(containerId: string): Attachment | undefined {
+    const member = this.#members.get(containerId);
+    return member && attachmentOf(member);
+  }
+
   rename(containerId: string, name: string): Attachment | undefined {
     const member = this.#members.get(containerId);
     if (!member) return undefined;
@@ -276,12 +282,17 @@ export class Networks implements AsyncDisposable {
 
   /** Links on the default bridge are written into a file when the container starts: what they name must run then. */
   #checkLinks({ joined, request }: Member): void {
-    if (joined.some(({ network }) => hasNames(network))) return;
-    const missing = request.links.find(({ container }) => !this.#members.has(container));
-    if (!missing) return;
-    const { container, alias } = missing;
-    const message = `Cannot link to a non running container: ${container} AS /${request.name}/${alias}`;
-    throw new Failure('conflict', 'LINK_NOT_RUNNING', message);
+    const bridge = defaultBridgeOf(joined);
+    if (!bridge) return;
+    for (const { container, alias, name } of request.links) {
+      if (!this.#members.has(container)) {
+        const message = `Cannot link to a non running container: /${name} AS /${request.name}/${alias}`;
+        throw new Failure('conflict', 'LINK_NOT_RUNNING', message);
+      }
+      if (bridge.network.endpoints.has(container)) continue;
+      const message = `Cannot link to /${name}, as it does not belong to the default network`;
+      throw new Failure('conflict', 'LINK_ELSEWHERE', message);
+    }
   }
 
   /** Takes a place on a network: on a bridge, its addresses. */
