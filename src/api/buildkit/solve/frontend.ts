@@ -88,7 +88,7 @@ export async function runFrontend(backend: BuildBackend, request: FrontendReques
     const { image } = await backend.build(build);
     return { ref, build: id, image, metadata: new Map() };
   } catch (error) {
-    await vertexes.cancel();
+    await trace.cancel();
     throw signal.aborted ? cancelled(signal) : buildFailure(error, { dockerfile, words: trace.failure });
   }
 }

@@ -31,7 +31,7 @@ for (const name of readdirSync(golden)) {
       if ('at' in event) now = event.at;
       await trace.event(event);
     }
-    await vertexes.cancel();
+    await trace.cancel();
     if (update) writeFileSync(file, `${drawn.join('\n')}\n`);
     assert.equal(`${drawn.join('\n')}\n`, readFileSync(file, 'utf8'));
   });

@@ -27,6 +27,10 @@ export class StatusTrace {
   readonly #shown = new Map<number, ShownStep>();
   readonly #bases = new Map<string, ShownStep>();
   readonly #cached = new Set<number>();
+  /** The step of the same stage that comes before, of those that are shown. */
+  readonly #before = new Map<number, number>();
+  /** When the next step of the stage began: the work of this one had ended, though its layer may not have been sealed. */
+  readonly #left = new Map<number, number>();
   #failure: string | undefined;
 
   constructor(options: StatusTraceOptions) {
@@ -36,6 +40,12 @@ export class StatusTrace {
   /** What stopped the build, once a step has failed. */
   get failure(): string | undefined {
     return this.#failure;
+  }
+
+  /** Ends what is still open, when the build has stopped. */
+  async cancel(): Promise<void> {
+    for (const step of this.#left.keys()) await this.#done(step, 0);
+    await this.#options.vertexes.cancel();
   }
 
   async event(event: BuildEvent): Promise<void> {
@@ -85,7 +95,18 @@ export class StatusTrace {
       added.add(own.vertex);
       before = step;
     }
+    this.#order(steps, shown);
     await this.#options.vertexes.announce([...added]);
+  }
+
+  #order(steps: readonly StepInfo[], shown: readonly StepInfo[]): void {
+    const seen = new Set(shown);
+    const last = new Map<number, number>();
+    for (const step of steps) {
+      const before = last.get(step.stage);
+      if (before !== undefined) this.#before.set(step.index, before);
+      if (seen.has(step)) last.set(step.stage, step.index);
+    }
   }
 
   #plannedBase(step: StepInfo, { kind, name }: Base, names: ReadonlyMap<StepInfo, string>): void {
@@ -100,6 +121,8 @@ export class StatusTrace {
   }
 
   async #start(step: number, at: number): Promise<void> {
+    const before = this.#before.get(step);
+    if (before !== undefined && !this.#left.has(before)) this.#left.set(before, at);
     const shown = this.#shown.get(step);
     await (shown?.metadata ?? shown?.vertex)?.begin(at);
   }
@@ -113,9 +136,10 @@ export class StatusTrace {
     await act(shown);
   }
 
-  async #done(step: number, at: number): Promise<void> {
+  async #done(step: number, sealed: number): Promise<void> {
     const shown = this.#shown.get(step);
     if (!shown) return;
+    const at = this.#left.get(step) ?? sealed;
     await shown.metadata?.end('done', at);
     await shown.vertex.begin(at);
     await shown.vertex.end(this.#cached.has(step) ? 'cached' : 'done', at);

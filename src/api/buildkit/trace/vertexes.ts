@@ -57,10 +57,10 @@ export class Vertexes {
   }
 }
 
-/** Times that follow each other, by microseconds at least: clients sort by them. */
+/** Times, told apart by microseconds when they are of the same millisecond: clients sort by them. */
 class Clock {
   readonly #now: () => number;
-  #last = 0;
+  #told = 0;
 
   constructor(now: () => number) {
     this.#now = now;
@@ -70,10 +70,8 @@ class Clock {
     return this.#now();
   }
 
-  /** `at`, or a moment after the last time that was told. */
   tell(at = this.#now()): Timestamp {
-    this.#last = Math.max(at, this.#last + 0.001);
-    return timestampOf(this.#last);
+    return timestampOf(at + (this.#told++ % 1000) / 1000);
   }
 }
 
