@@ -67,8 +67,8 @@ export function allRoutes(backends: Backends): BoundRoute[] {
   ];
 }
 
-function solverOf({ build, registry, cacheTransfer }: Backends): Solver | undefined {
-  return build && registry && cacheTransfer && hostSolver({ build, registry, cacheTransfer });
+function solverOf({ build, archives, registry, cacheTransfer }: Backends): Solver | undefined {
+  return build && archives && registry && cacheTransfer && hostSolver({ build, archives, registry, cacheTransfer });
 }
 
 function buildKitParts(parts: Parameters<typeof hostServices>[0] & Parameters<typeof buildServices>[0]): BuildKitParts {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import {
@@ -139,6 +139,22 @@ test('a secret is there for its RUN and not in the image', async () => {
   });
   await built(['-t', 'secretive', '--secret', `id=w,src=${file}`, context]);
   assert.equal(await host.sh('secretive', 'cat /size; ls /run/secrets 2>/dev/null || true'), '9');
+});
+
+test('the result as files and as a tar', async () => {
+  const context = makeContext(host.folder, { Dockerfile: 'FROM scratch\nCOPY a.txt /dir/\n', 'a.txt': 'content\n' });
+  const folder = join(host.folder, 'output');
+  mkdirSync(folder);
+  const before = await host.ok(['images', '-q']);
+  assert.match(await built(['-o', folder, context]), /exporting to client directory/);
+  assert.equal(readFileSync(join(folder, 'dir/a.txt'), 'utf8'), 'content\n');
+  const tar = join(host.folder, 'output.tar');
+  await built(['-o', `type=tar,dest=${tar}`, context]);
+  assert.match((await run('tar', ['-tf', tar])).stdout, /^dir\/a\.txt$/m);
+  assert.equal(await host.ok(['images', '-q']), before);
+  const { code, stderr } = await build(['-o', 'type=cloud', context]);
+  assert.equal(code, 1);
+  assert.match(stderr, /exporter "cloud" could not be found/);
 });
 
 for (const signal of ['SIGINT', 'SIGKILL'] as const) {

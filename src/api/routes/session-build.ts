@@ -1,10 +1,10 @@
 /** POST /build?version=2: builds of docker 20.10 with DOCKER_BUILDKIT=1, whose folders are those of a session. */
 import { Failure } from '../../lib/error.ts';
 import type { ProgressLine } from '../../wire/progress.ts';
-import type { Sessions } from '../buildkit/session/sessions.ts';
+import type { ClientSession, Sessions } from '../buildkit/session/sessions.ts';
 import { statusResponse } from '../buildkit/shapes/status.ts';
 import { type Exporter, refuseExporters } from '../buildkit/solve/export.ts';
-import type { RunningBuilds } from '../buildkit/solve/running-builds.ts';
+import type { RunningBuild, RunningBuilds } from '../buildkit/solve/running-builds.ts';
 import type { Solver } from '../buildkit/solve/solver.ts';
 import type { Show } from '../buildkit/trace/vertexes.ts';
 import { list, map, nullable, object, text } from '../check.ts';
@@ -22,29 +22,43 @@ export interface SessionBuildParts {
 const UPLOAD = 'upload-request';
 
 /** Builds, or takes the tar that a build waits for. */
-export async function sessionBuild(
-  { sessions, solver, running }: SessionBuildParts,
-  exchange: Exchange,
-): Promise<void> {
+export async function sessionBuild(parts: SessionBuildParts, exchange: Exchange): Promise<void> {
   const { query } = exchange;
   const id = query.text('buildid');
   if (id.startsWith(`${UPLOAD}:`)) {
-    await running.upload(id.slice(UPLOAD.length + 1), exchange.body(), exchange);
+    await parts.running.upload(id.slice(UPLOAD.length + 1), exchange.body(), exchange);
     return exchange.empty(200);
   }
-  using build = running.begin(id);
+  using build = parts.running.begin(id);
   const signal = AbortSignal.any([exchange.signal, build.signal]);
+  const session = await parts.sessions.find(query.text('session'), { signal });
+  try {
+    await buildWith(session, parts.solver, exchange, { build, signal });
+  } catch (error) {
+    session.grpc.close(); // a client that hears of a failure while it opens its session serves it for ever
+    throw error;
+  }
+}
+
+async function buildWith(
+  session: ClientSession,
+  solver: Solver,
+  exchange: Exchange,
+  { build, signal }: { readonly build: RunningBuild; readonly signal: AbortSignal },
+): Promise<void> {
+  const { query } = exchange;
   const exporters = exportersOf(query);
   refuseExporters(exporters);
-  const session = await sessions.find(query.text('session'), { signal });
+  const attrs = attributesOf(query);
   const lines = exchange.lines<ProgressLine>();
-  const show: Show = query.flag('q')
+  const isQuiet = query.flag('q');
+  const show: Show = isQuiet
     ? async () => {}
     : (status) => lines.write({ id: 'moby.buildkit.trace', aux: statusResponse.encode(status).toString('base64') });
   const uploaded = query.text('remote') === UPLOAD ? await build.uploaded(signal) : undefined;
   const result = await solver.run({
-    ref: id,
-    attrs: attributesOf(query),
+    ref: query.text('buildid'),
+    attrs,
     ...(uploaded ? { context: uploaded } : {}),
     cacheImports: [],
     cacheExports: [],
@@ -56,7 +70,7 @@ export async function sessionBuild(
   const told = await solver.export(result, { exporters, cacheExports: [], session, show, signal });
   const image = told.get('containerimage.config.digest');
   if (image !== undefined)
-    await lines.write(query.flag('q') ? { stream: `${image}\n` } : { id: 'moby.image.id', aux: { ID: image } });
+    await lines.write(isQuiet ? { stream: `${image}\n` } : { id: 'moby.image.id', aux: { ID: image } });
   lines.end();
 }
 

@@ -1,9 +1,12 @@
+import type { Readable } from 'node:stream';
 import { Failure } from '../../../lib/error.ts';
 import { completeReference, parseReference, type Reference, withDefaultTag } from '../../../oci/reference.ts';
 import type { AskRegistryAuth, BuildBackend, CacheTransferBackend } from '../../backend/build.ts';
 import type { CallOptions } from '../../backend/call.ts';
+import type { ImageArchiveBackend } from '../../backend/images.ts';
 import type { RegistryBackend } from '../../backend/registry.ts';
 import { credentialsOf } from '../session/credentials.ts';
+import { sendArchive, sendTree } from '../session/file-send.ts';
 import type { ClientSession } from '../session/sessions.ts';
 import { buildFailure } from '../trace/build-failure.ts';
 import { type OpenVertex, type Show, Vertexes } from '../trace/vertexes.ts';
@@ -18,6 +21,7 @@ export interface Exporter {
 
 export interface ExportBackend {
   readonly build: Pick<BuildBackend, 'keep'>;
+  readonly archives: Pick<ImageArchiveBackend, 'output'>;
   readonly registry: Pick<RegistryBackend, 'push'>;
   readonly cacheTransfer: Pick<CacheTransferBackend, 'push'>;
 }
@@ -33,6 +37,9 @@ interface Export extends CallOptions {
   readonly backend: ExportBackend;
   readonly image: string;
   readonly attrs: ReadonlyMap<string, string>;
+  /** Which of the client's outputs it is. */
+  readonly index: number;
+  readonly session: ClientSession;
   readonly auth: AskRegistryAuth;
 }
 
@@ -45,6 +52,13 @@ interface Work {
 const EXPORTERS: Readonly<Record<string, Work>> = {
   moby: { title: 'exporting to image', work: exportImage },
   image: { title: 'exporting to image', work: exportImage },
+  docker: {
+    title: 'exporting to docker image format',
+    work: (vertex, request) => exportArchive(vertex, request, 'docker'),
+  },
+  oci: { title: 'exporting to oci image format', work: (vertex, request) => exportArchive(vertex, request, 'oci') },
+  tar: { title: 'exporting to client tarball', work: exportTar },
+  local: { title: 'exporting to client directory', work: exportFiles },
 };
 
 /** Refuses outputs that nobody here can write, before the build. Throws Failure. */
@@ -74,10 +88,10 @@ export async function exportResult(
   const response = new Map<string, string>();
   refuseExporters(exporters);
   if (image === undefined) return response;
-  for (const { type, attrs } of exporters) {
+  for (const [index, { type, attrs }] of exporters.entries()) {
     const { title, work } = workOf(type);
     const told = await inVertex(vertexes, title, signal, (vertex) =>
-      work(vertex, { backend, image, attrs, auth, signal }),
+      work(vertex, { backend, image, attrs, index, session, auth, signal }),
     );
     for (const [name, value] of Object.entries(told)) response.set(name, value);
   }
@@ -125,6 +139,43 @@ async function push(
       signal,
     });
   });
+}
+
+async function exportArchive(vertex: OpenVertex, request: Export, form: 'docker' | 'oci') {
+  const { attrs, image } = request;
+  if (attrs.get('tar') === 'false')
+    throw new Failure('unsupported', 'EXPORT_FOLDER', `an ${form} layout in a folder is not supported by this host`, {
+      hint: 'write it as a tar: dest=FILE',
+    });
+  const names = namesOf(attrs);
+  await send(vertex, 'sending tarball', request, form, names);
+  return { ...told(image), ...(names.length === 0 ? {} : { 'image.name': names.map(completeReference).join(',') }) };
+}
+
+async function exportTar(vertex: OpenVertex, request: Export) {
+  await send(vertex, 'sending tarball', request, 'tree', []);
+  return {};
+}
+
+async function send(
+  vertex: OpenVertex,
+  status: string,
+  { backend, image, index, session, signal }: Export,
+  form: 'tree' | 'docker' | 'oci',
+  names: readonly Reference[],
+): Promise<void> {
+  await during(vertex, status, async () => {
+    const archive: Readable = await backend.archives.output(image, { form, names, signal });
+    await sendArchive(session, archive, { index, signal });
+  });
+}
+
+async function exportFiles(vertex: OpenVertex, { backend, image, index, session, signal }: Export) {
+  await during(vertex, 'copying files', async (progress) => {
+    const tree: Readable = await backend.archives.output(image, { form: 'tree', names: [], signal });
+    await sendTree(session, tree, { index, signal, progress });
+  });
+  return {};
 }
 
 const told = (image: string) => ({ 'containerimage.config.digest': image, 'containerimage.digest': image });
