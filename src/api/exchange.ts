@@ -135,17 +135,24 @@ export class Exchange {
     return { from: this.#upgrade, to: this.#upgrade };
   }
 
-  /** Leaves HTTP/1.1 for the protocol that the client asked for: answers 101 and gives the connection. */
-  switchTo(protocol: string): Duplex {
-    if (!this.#upgrade || this.header('upgrade')?.toLowerCase() !== protocol)
+  /**
+   * Leaves HTTP/1.1 for the protocol that the client asked for: answers 101 and gives the connection, when that is written.
+   * Whoever reads and writes its handle from then on must not be told of the end of a write that is not his.
+   */
+  async switchTo(protocol: string): Promise<Duplex> {
+    const connection = this.#upgrade;
+    if (!connection || this.header('upgrade')?.toLowerCase() !== protocol)
       throw new Failure(
         'invalid',
         'NO_UPGRADE',
         `bad request: this needs "Connection: Upgrade" and "Upgrade: ${protocol}"`,
       );
     this.hijacked = true;
-    this.#upgrade.write(this.#switching(protocol, ''));
-    return this.#upgrade;
+    const { promise: written, resolve } = Promise.withResolvers<Error | null | undefined>();
+    connection.write(this.#switching(protocol, ''), resolve);
+    const error = await written;
+    if (error) throw new Failure('cancelled', 'CLIENT_GONE', 'the client closed the connection', { cause: error });
+    return connection;
   }
 
   /** Ends what `hijack` began: the rest of the output is sent, then the connection closes. */

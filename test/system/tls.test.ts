@@ -14,6 +14,7 @@ import {
   startHost,
   type TestHost,
 } from './harness.ts';
+import { NEWER_DOCKER, pluginConfig, withoutNewerClients } from './newer-clients.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'strake-tls-'));
 let port: number;
@@ -132,6 +133,14 @@ for (const client of new Set(['docker', '/usr/bin/docker', STRAKE])) {
     assert.match(untrusting.stderr, /certificate/);
   });
 }
+
+test('buildx builds, and its connections leave HTTP/1.1 at once', { skip: withoutNewerClients }, async () => {
+  const env = { DOCKER_CONFIG: pluginConfig(folder), DOCKER_BUILDKIT: '1' };
+  for (let round = 0; round < 5; round++) {
+    const built = await over(NEWER_DOCKER, ['build', '-q', '-'], { env, input: `FROM busybox\nLABEL a=${round}\n` });
+    assert.equal(built.code, 0, built.stderr);
+  }
+});
 
 test('a host without its certificate does not start, nor for a group that does not exist', async () => {
   for (const [flags, message] of [

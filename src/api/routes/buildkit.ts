@@ -18,10 +18,10 @@ export const buildKitRoutes: readonly Route<BuildKitParts>[] = [
 /** The client serves what builds ask of it. */
 async function openSession({ sessions }: BuildKitParts, exchange: Exchange): Promise<void> {
   const session = sessions.read(exchange.request.headersDistinct);
-  await sessions.accept(exchange.switchTo('h2c'), session, { signal: exchange.signal });
+  await sessions.accept(await exchange.switchTo('h2c'), session, { signal: exchange.signal });
 }
 
 /** The client calls BuildKit's services. */
 async function openServices({ services }: BuildKitParts, exchange: Exchange): Promise<void> {
-  await serveGrpc(exchange.switchTo('h2c'), services, { signal: exchange.signal });
+  await serveGrpc(await exchange.switchTo('h2c'), services, { signal: exchange.signal });
 }

@@ -9,8 +9,10 @@ const PING_MS = 15_000;
 export async function watchPeer(session: Http2Session, socket: Duplex): Promise<void> {
   let heard = Date.now();
   const timer = setInterval(() => {
-    if (Date.now() - heard > SILENCE_MS) session.destroy();
-    else
+    if (session.destroyed || Date.now() - heard > SILENCE_MS) {
+      session.destroy();
+      socket.destroy(); // a session that ended well waits for the peer to close
+    } else
       session.ping((error) => {
         if (!error) heard = Date.now();
       });

@@ -61,7 +61,8 @@ for (const id of ['', 'a b', '../x', 'x'.repeat(200)]) {
 }
 
 test('POST /session: the connection becomes one of HTTP/2, on which the host is the client', async () => {
-  await using host = await startTestHost({ build: {} });
+  // What a session's builds are made with; none is begun here.
+  await using host = await startTestHost({ build: {}, registry: {} as never, cacheTransfer: {} as never });
   const open = (upgrade: string, id: string) =>
     host.raw(
       `POST /v1.40/session HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: ${upgrade}\r\nX-Docker-Expose-Session-Uuid: ${id}\r\nX-Docker-Expose-Session-Grpc-Method: /a.B/C\r\nX-Docker-Expose-Session-Grpc-Method: /a.B/D\r\n\r\n`,
