@@ -2,11 +2,16 @@
 # Puts the docker command, buildx and compose v2 as Debian packages them since release 13 into .clients/ of the checkout,
 # for the tests that need them: unpacked, not installed. On release 12 they come from the next release, whose place is
 # derived from the machine's own apt sources; elsewhere from those sources as they are. Needs no root.
+# With --daemon also its dockerd and containerd, which scripts/parity.ts takes from PATH.
 set -eu
 cd "$(dirname "$0")/.."
 
 packages="docker-cli docker-buildx docker-compose"
 programs="usr/bin/docker usr/libexec/docker/cli-plugins/docker-buildx usr/libexec/docker/cli-plugins/docker-compose"
+if [ "${1:-}" = --daemon ]; then
+  packages="$packages docker.io containerd"
+  programs="$programs usr/sbin/dockerd usr/bin/containerd"
+fi
 complete() {
   for program in $programs; do [ -x "$1/$program" ] || return 1; done
 }

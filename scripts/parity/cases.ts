@@ -58,9 +58,9 @@ export const FAMILIES: readonly ParityFamily[] = [
     run --rm --runtime nope busybox true
     run --rm --platform linux/s390x busybox true ### the resolver's address is not shown
     run --rm --restart always busybox true
-    run --restart sometimes busybox true ### the words of newer daemons
-    run --restart on-failure:-1 busybox true ### the words of newer daemons
-    run --restart always:3 busybox true ### the words of newer daemons
+    run --restart sometimes busybox true
+    run --restart on-failure:-1 busybox true
+    run --restart always:3 busybox true
     run --rm --network nope busybox true
     docker run --rm --network container:nope busybox true
     `,
@@ -78,7 +78,7 @@ export const FAMILIES: readonly ParityFamily[] = [
     run --rm --memory-reservation 20m busybox cat /sys/fs/cgroup/memory/memory.soft_limit_in_bytes
     run --rm --memory-swappiness 50 busybox cat /sys/fs/cgroup/memory/memory.swappiness
     run --rm --memory-swappiness 101 busybox true
-    run --rm --kernel-memory 50m busybox true ### gone from the API; newer daemons do not warn either
+    run --rm --kernel-memory 50m busybox true
     run --rm --oom-kill-disable -m 32m busybox true
     run --rm --oom-score-adj 500 busybox cat /proc/self/oom_score_adj
     run --rm --oom-score-adj 5000 busybox true
@@ -132,7 +132,7 @@ export const FAMILIES: readonly ParityFamily[] = [
     run --rm --tmpfs /t:size=1m,mode=700 busybox sh -c 'grep " /t " /proc/mounts'
     run --rm --tmpfs /t:rw,exec,suid busybox sh -c 'grep " /t " /proc/mounts'
     run --rm --tmpfs /t:uid=5,gid=6,nr_inodes=100 busybox sh -c 'grep " /t " /proc/mounts'
-    run --rm --tmpfs /t:bad busybox true
+    run --rm --tmpfs /t:bad busybox true ### refused when it is made, not when it starts
     run --rm --tmpfs relative busybox true
     run --rm --mount type=tmpfs,dst=/t,tmpfs-size=1m,tmpfs-mode=1770 busybox sh -c 'grep " /t " /proc/mounts'
     run --rm --security-opt no-new-privileges busybox grep NoNewPrivs /proc/self/status
@@ -160,7 +160,7 @@ export const FAMILIES: readonly ParityFamily[] = [
     run --rm --device-cgroup-rule 'bad' busybox true
     run --rm busybox sh -c 'ls /dev | sort | tr "\\n" " "' ### crun makes /dev/core
     run --rm busybox sh -c 'cat /proc/sysrq-trigger; echo x > /proc/sys/kernel/hostname' ### the shells name the file in another order
-    run --rm --gpus all busybox true
+    run --rm --gpus all busybox true ### refused when it is made, not when it starts
     `,
   ),
   family(
@@ -198,7 +198,7 @@ export const FAMILIES: readonly ParityFamily[] = [
     run -d --name cc -v /v -v named:/n -v $TMP/b:/b:ro --tmpfs /tf busybox sleep 10000 >/dev/null; docker exec cc sh -c 'mkdir -p /data/sub; echo hi > /data/f; ln -s f /data/l; ln -s /etc/../../../../etc /data/out; ln -s /nowhere /data/dang; ln -s sub /data/dl; echo in > /v/x; echo n >/n/y'; mkdir -p loc/dir/sub; echo a > loc/f; ln -sfn f loc/l; echo b>loc/dir/g; ln -sfn dir loc/dl
     docker cp cc:/nope .
     docker cp cc:/data/nope/ .
-    docker cp cc:/data/f/ . ### the path of the host is not shown
+    docker cp cc:/data/f/ .
     docker cp nope cc:/
     docker cp loc/f cc:/nodir/
     docker cp loc/f cc:/nodir/x
@@ -212,7 +212,7 @@ export const FAMILIES: readonly ParityFamily[] = [
     docker cp - cc:/data </dev/null
     docker cp - cc:/data/nope </dev/null
     docker cp - cc:/data < loc/f ### the tar reader has its own words
-    docker cp loc/f cc:/etc/hosts ### without the name of Docker's helper process
+    docker cp loc/f cc:/etc/hosts
     docker cp cc:/data/f - | tar tf -
     docker cp cc:/etc/hosts - | tar tf -
     docker cp cc:/data - | tar tf -
@@ -247,13 +247,13 @@ export const FAMILIES: readonly ParityFamily[] = [
     docker cp loc/f cc:/v/y; docker cp cc:/v - | tar tf -
     docker rm -f -v cc; docker volume rm named
     run -d --name cc busybox sleep 1000 >/dev/null; docker exec cc sh -c 'mkdir -p /data/sub; echo hi > /data/f'
-    docker cp - cc:/data < $TARS/dotdot.tar ### without the name of Docker's helper process
+    docker cp - cc:/data < $TARS/dotdot.tar
     docker cp - cc:/data < $TARS/absolute.tar
-    docker cp - cc:/data < $TARS/symlink.tar ### without the name of Docker's helper process
+    docker cp - cc:/data < $TARS/symlink.tar
     docker cp - cc:/data < $TARS/symlink-absolute.tar
-    docker cp - cc:/data < $TARS/hardlink.tar ### without the name of Docker's helper process
-    docker cp - cc:/data < $TARS/over-folder.tar ### without the name of Docker's helper process
-    docker cp - cc:/data < $TARS/over-file.tar ### without the name of Docker's helper process
+    docker cp - cc:/data < $TARS/hardlink.tar
+    docker cp - cc:/data < $TARS/over-folder.tar
+    docker cp - cc:/data < $TARS/over-file.tar
     docker exec cc sh -c 'find /data /tmp | sort'; docker rm -f cc
     `,
   ),
@@ -285,7 +285,7 @@ export const FAMILIES: readonly ParityFamily[] = [
     docker volume ls -f driver=local -q
     docker volume ls -f driver=other -q
     docker volume ls -f dangling=true -q
-    docker volume ls -f bogus=1 ### newer daemons write the message in lower case too
+    docker volume ls -f bogus=1
     docker volume ls --format '{{.Name}} {{.Driver}} {{.Scope}} {{.Labels}} {{.Label "a"}}'
     run -d --name vc -v vv1:/x busybox sleep 1000 >/dev/null; docker volume ls -f dangling=true -q
     docker volume rm vv1
@@ -313,7 +313,7 @@ export const FAMILIES: readonly ParityFamily[] = [
     docker update --pids-limit 30 up; docker exec up cat /sys/fs/cgroup/pids/pids.max
     docker update --pids-limit -1 up; docker inspect -f '{{.HostConfig.PidsLimit}}' up
     docker update --restart always up; docker inspect -f '{{.HostConfig.RestartPolicy}}' up
-    docker update --restart bad up ### the words of newer daemons
+    docker update --restart bad up
     docker update -m 1m up
     docker update -m 500m up
     docker update --memory-reservation 20m up; docker inspect -f '{{.HostConfig.MemoryReservation}} {{.HostConfig.RestartPolicy.Name}}' up
@@ -360,7 +360,7 @@ export const FAMILIES: readonly ParityFamily[] = [
     docker rm
     docker create --network none --name r1 busybox true >/dev/null; docker create --network none --name r2 busybox true >/dev/null; docker rm r1 nope r2
     docker create --network none --name pr --label k=v busybox true >/dev/null; docker container prune -f --filter label=k=w; docker container prune -f --filter label=k=v | tail -1
-    docker container prune -f --filter bogus=1 ### newer daemons write the message in lower case too
+    docker container prune -f --filter bogus=1
     docker container prune -f --filter until=nonsense
     run -d --name sd --stop-timeout 1 --stop-signal KILL busybox sleep 1000 >/dev/null; docker stop sd; docker inspect -f '{{.State.ExitCode}} {{.Config.StopSignal}} {{.Config.StopTimeout}}' sd; docker rm sd
     run --name ex -d busybox sleep 1000 >/dev/null; docker exec ex sh -c 'exit 9'
@@ -403,7 +403,7 @@ export const FAMILIES: readonly ParityFamily[] = [
     docker ps -a -s --format '{{.Names}} {{.Size}}' ### sizes count what is in the files, and not the folders
     docker ps -a -f status=exited --format '{{.Names}}'
     docker ps -f status=created --format '{{.Names}}'
-    docker ps -f status=nope ### newer daemons write the message in lower case too
+    docker ps -f status=nope
     docker ps -a -f exited=3 --format '{{.Names}}'
     docker ps -a -f exited=x ### the message names the filter
     docker ps -a -f label=a --format '{{.Names}}'
@@ -416,7 +416,7 @@ export const FAMILIES: readonly ParityFamily[] = [
     docker ps -a -f ancestor=nope --format '{{.Names}}'
     docker ps -a -f before=p2 --format '{{.Names}}'
     docker ps -a -f since=p2 --format '{{.Names}}'
-    docker ps -a -f since=nope --format '{{.Names}}' ### the words of all other commands
+    docker ps -a -f since=nope --format '{{.Names}}'
     docker ps -a -f expose=80 --format '{{.Names}}'
     docker ps -a -f publish=80 --format '{{.Names}}'
     docker ps -a -f publish=x --format '{{.Names}}' ### the message says what is expected
@@ -424,7 +424,7 @@ export const FAMILIES: readonly ParityFamily[] = [
     docker ps -a -f health=none --format '{{.Names}}'
     docker ps -a -f health=nope
     docker ps -a -f is-task=true
-    docker ps -a -f bogus=1 ### newer daemons write the message in lower case too
+    docker ps -a -f bogus=1
     docker ps -a -f bogus
     docker ps -a --format '{{.Nope}}'
     docker ps -a --format 'table {{.Names}}\\t{{.Image}}'
@@ -455,8 +455,8 @@ export const FAMILIES: readonly ParityFamily[] = [
     run -d --name lg --log-driver none busybox echo x >/dev/null; docker wait lg; docker logs lg; docker rm lg
     run --log-driver nope busybox true
     run --log-opt nope=1 busybox true
-    run --log-opt max-size=bad busybox true
-    run --log-opt max-file=0 --log-opt max-size=1k busybox true
+    run --log-opt max-size=bad busybox true ### refused when it is made, not when it starts
+    run --log-opt max-file=0 --log-opt max-size=1k busybox true ### refused when it is made, not when it starts
     run --log-opt max-file=2 busybox true
     run -d --name lg --log-opt max-size=2k --log-opt max-file=2 busybox sh -c 'for i in $(seq 1 200); do echo line $i; done' >/dev/null; docker wait lg; docker logs lg | tail -1; test $(docker logs lg | wc -l) -lt 200 && echo rotated; docker logs --tail 3 lg; docker inspect -f '{{.HostConfig.LogConfig}}' lg; docker rm lg
     run -d --name lg --log-opt tag=x --label lb=1 -e EV=2 --log-opt labels=lb --log-opt env=EV busybox echo x >/dev/null; docker wait lg; docker logs --details lg; docker rm lg
@@ -478,7 +478,7 @@ export const FAMILIES: readonly ParityFamily[] = [
     docker events --since 1h --until 0s --filter type=bogus
     docker events --since 1h --until 0s --filter scope=swarm
     docker volume create vev >/dev/null; run --rm -v vev:/x busybox true; docker volume rm vev >/dev/null; sleep 1.1; docker events --since 1h --until 0s --filter volume=vev --format '{{.Action}} {{index .Actor.Attributes "destination"}} {{index .Actor.Attributes "read/write"}} {{index .Actor.Attributes "driver"}}' | uniq
-    run -d --name ev busybox sleep 100 >/dev/null; docker exec ev true; docker pause ev >/dev/null; docker unpause ev >/dev/null; docker update -m 32m --memory-swap 64m ev >/dev/null; docker rename ev ew; docker top ew >/dev/null; docker cp ew:/etc/passwd - >/dev/null; docker stop -t 0 ew >/dev/null; docker start ew >/dev/null; docker restart -t 0 ew >/dev/null; docker kill ew >/dev/null; docker rm ew >/dev/null; sleep 1.1; docker events --since 1h --until 0s --filter container=ew --format '{{.Action}}'
+    run -d --name ev busybox sleep 100 >/dev/null; docker exec ev true; docker pause ev >/dev/null; docker unpause ev >/dev/null; docker update -m 32m --memory-swap 64m ev >/dev/null; docker rename ev ew; docker top ew >/dev/null; docker cp ew:/etc/passwd - >/dev/null; docker stop -t 0 ew >/dev/null; docker start ew >/dev/null; docker restart -t 0 ew >/dev/null; docker kill ew >/dev/null; docker rm ew >/dev/null; sleep 1.1; docker events --since 1h --until 0s --filter container=ew --format '{{.Action}}' ### a stop is told after the end that it brought; Docker tells them in either order
     `,
   ),
   family(
@@ -501,7 +501,7 @@ export const FAMILIES: readonly ParityFamily[] = [
     docker inspect -f '{{.State.Status}} {{.State.Running}} {{.State.ExitCode}} {{.State.StartedAt}} {{.Path}} {{.Args}} {{.Name}} {{.RestartCount}} {{.Driver}}' in
     docker inspect -f '{{json .Config.Cmd}} {{json .Config.Labels}} {{.Config.StopTimeout}} {{.Config.AttachStdout}}' in
     docker inspect -f '{{json .Mounts}}' in
-    docker inspect --type image in ### newer daemons say it once
+    docker inspect --type image in
     docker inspect -s -f '{{.SizeRw}}' in
     docker inspect nope
     docker inspect -f '{{.Nope}}' in

@@ -39,7 +39,7 @@ export const NAMESPACE_FAMILIES = [
     'networks',
     `
     docker network create pn1 --label x=y --subnet 10.213.99.0/24 --gateway 10.213.99.254 --ip-range 10.213.99.128/25 --aux-address a=10.213.99.129 >/dev/null; docker network inspect pn1 -f '{{.Name}} {{.Driver}} {{json .IPAM.Config}} {{.Labels}} {{.Internal}} {{.Attachable}}'
-    docker run -d --name nn1 --network pn1 --network-alias al --ip 10.213.99.5 -p 127.0.0.1::80 -P --expose 81 busybox sleep 1000 >/dev/null; docker exec nn1 cat /etc/resolv.conf; docker port nn1 | sed 's/:[0-9]*$//'
+    docker run -d --name nn1 --network pn1 --network-alias al --ip 10.213.99.5 -p 127.0.0.1::80 -P --expose 81 busybox sleep 1000 >/dev/null; docker exec nn1 cat /etc/resolv.conf; docker port nn1 | sed 's/:[0-9]*$//' ### resolv.conf without comments
     docker exec nn1 ping -c 1 -W 2 al | head -1
     docker ps --format '{{.Names}} {{.Ports}} {{.Networks}}' | sed 's/:[0-9]*->/:N->/g'
     docker network inspect pn1 -f '{{range .Containers}}{{.Name}} {{.IPv4Address}}{{end}}'
@@ -62,6 +62,15 @@ export const NAMESPACE_FAMILIES = [
     docker network connect none nn1
     docker network disconnect nope nn1
     docker network disconnect pn1 nope
+    docker create --name nn2 --network name=pn1,alias=one,mac-address=02:42:00:00:00:11 --network name=pn2,alias=two busybox sleep 1000 >/dev/null; docker inspect nn2 -f '{{json .NetworkSettings.Networks}} {{.Config.MacAddress}}'
+    docker start nn2; docker inspect nn2 -f '{{range $name, $n := .NetworkSettings.Networks}}{{$name}} {{$n.MacAddress}} {{$n.Aliases}} {{$n.DNSNames}}{{println}}{{end}}' | sed 's/02:42:ac[^ ]*/<mac>/'; docker exec nn2 ping -c 1 -W 2 two | head -1 | sed 's/(.*)/(...)/'
+    docker run --rm --network container:nn2 busybox hostname; docker run -d --name nn3 --network container:nn2 busybox sleep 1000 >/dev/null; docker inspect nn3 -f '{{.Config.Hostname}} {{.HostConfig.NetworkMode}}'
+    docker stop -t 0 nn3 nn2; docker inspect nn2 -f '{{range .NetworkSettings.Networks}}{{.NetworkID}} {{.DNSNames}} {{.IPAddress}}{{println}}{{end}}'; docker rm nn3 nn2
+    docker run --rm --network pn1 --ip 10.99.0.5 busybox true
+    docker run --rm --network pn1 --network pn1 busybox true
+    docker run --rm --network pn1 --network host busybox true
+    docker run --rm --network name=pn1,mac-address=bad busybox true
+    docker run --rm --network name=pn1,nope=1 busybox true
     docker run --rm --network pn2 --ip 10.99.0.5 busybox true ### without a word about who chose the subnet
     docker rm -f nn1; docker network prune -f | sort
     docker run --rm -p 8:x busybox true

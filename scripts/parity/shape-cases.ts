@@ -1,19 +1,25 @@
 import { family } from './family.ts';
 
-/** What a program sees: fields and their types, not values. Both answer as API 1.41, the newest that the dockerd has. */
+/** What a program sees: fields and their types, not values. Both answer as one version of the API. */
 export const SHAPE_FAMILIES = [
   family(
     'JSON of containers',
     `
     run -d --name sh1 -v shv:/v -v /anon --mount type=bind,src=/tmp,dst=/y,ro --tmpfs /t --health-cmd true -e A=1 -l a=b --expose 80 busybox sleep 1000 >/dev/null; until docker inspect -f '{{len .State.Health.Log}}' sh1 | grep -q 1; do sleep 0.2; done; docker inspect -f '{{range .Mounts}}{{.Type}} {{.Destination}} mode={{.Mode}} {{.RW}}{{println}}{{end}}' sh1 | sort
-    shape /v1.41/containers/sh1/json | grep -v KernelMemory
-    shape /v1.41/containers/json | grep -v HostConfig
+    shape /v1.41/containers/sh1/json | grep -v KernelMemory ### DNSNames came with version 1.44, and is not shown before
+    shape /v1.41/containers/json | grep -v HostConfig ### DNSNames came with version 1.44, and is not shown before
     shape '/v1.41/containers/sh1/stats?stream=0' | grep -v -e memory_stats.stats -e blkio_stats -e percpu
     shape /v1.41/containers/sh1/top
     shape /v1.41/volumes/shv
     shape /v1.41/exec/$(api POST /v1.41/containers/sh1/exec -H 'Content-Type: application/json' -d '{"Cmd":["true"]}' | cut -d'"' -f4)/json
     shape /v1.41/networks/none
     api POST /v1.41/containers/create?name=mini -H 'Content-Type: application/json' -d '{"Image":"busybox","Cmd":"true"}'; shape /v1.41/containers/mini/json | grep -v -e KernelMemory -e null -e list -e dict -e Runtime
+    shape /v1.45/containers/sh1/json | grep -v ExecIDs
+    shape /v1.45/containers/json
+    shape /v1.45/images/busybox/json | grep -v GraphDriver
+    shape /v1.45/images/json
+    shape /v1.45/volumes/shv; shape /v1.45/networks/none; shape /v1.45/networks/bridge
+    shape /v1.45/containers/mini/json | grep -v -e null -e list -e dict -e Runtime
     docker rm -fv sh1 mini; docker volume rm shv
     `,
   ),
@@ -42,7 +48,7 @@ export const SHAPE_FAMILIES = [
     run -d --name hs --health-cmd true --health-interval 200ms busybox sleep 1000 >/dev/null; until docker inspect -f '{{.State.Health.Status}}' hs | grep -qx healthy; do sleep 0.2; done; docker stop -t 0 hs; docker inspect -f '{{.State.Health.Status}} {{.State.Health.FailingStreak}}' hs; docker rm hs
     run -d --name hs --health-cmd 'sleep 5' --health-interval 200ms --health-timeout 300ms --health-retries 1 busybox sleep 1000 >/dev/null; until docker inspect -f '{{.State.Health.Status}}' hs | grep -qx unhealthy; do sleep 0.2; done; docker inspect -f '{{(index .State.Health.Log 0).ExitCode}} {{(index .State.Health.Log 0).Output}}' hs; docker rm -f hs
     run --rm --health-cmd true --health-retries -1 busybox true
-    run --rm --gpus 2 busybox true
+    run --rm --gpus 2 busybox true ### refused when it is made, not when it starts
     run --rm --oom-score-adj 500 --stop-signal 9 --pids-limit -1 --shm-size 0 busybox df -k /dev/shm
     printf 'A=1\\n#c\\nB\\nC=x y\\n' > $TMP/ef; B=q run --rm --env-file $TMP/ef busybox env | sort | grep '^[A-D]='
     run --cidfile $TMP/cid --rm busybox true; wc -c < $TMP/cid

@@ -31,6 +31,8 @@ export interface ContainerNetworks {
   /** Undefined when the container is on no network now. */
   attachmentOf(containerId: string): Attachment | undefined;
   inspect(network: string): Pick<NetworkInspect, 'Name' | 'Id' | 'Driver'>;
+  /** Refuses what a container cannot have on a network. One that is not there is refused when the container starts. */
+  checkEndpoint(network: string, config: EndpointConfig | null): void;
   /** What is known of a container on a network while it does not run; nothing when the network is gone. */
   resting(network: string, member: RestingMember): Partial<Pick<EndpointSettings, 'NetworkID' | 'DNSNames'>>;
   /** For `restore` by the next host. */

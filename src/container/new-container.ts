@@ -52,6 +52,8 @@ export function makeContainer(
   let places = 0;
   const place = () => join(store.activeFolder(id), 'mounts', String(places++), 'root');
   const mounts = planMounts(config, hostConfig, { ...needs.sources, place });
+  const endpoints = endpointsOf(hostConfig.NetworkMode ?? 'bridge', request.endpoints, needs.networks);
+  for (const [network, settings] of Object.entries(endpoints)) needs.networks.checkEndpoint(network, settings);
   const container = new Container({
     id,
     name,
@@ -61,7 +63,7 @@ export function makeContainer(
       image: request.image.id,
       config,
       hostConfig,
-      endpoints: endpointsOf(hostConfig.NetworkMode ?? 'bridge', request.endpoints, needs.networks),
+      endpoints,
       mounts,
       phase: { status: 'created', error: '', exitCode: 0 },
       restarts: 0,

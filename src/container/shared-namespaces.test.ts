@@ -34,7 +34,7 @@ test('ports on the network of the host are warned of, everything else goes throu
 test('other containers must be there at creation, and stand in the record by their IDs', () => {
   const find = (ref: string) => {
     if (ref !== 'other') throw new Failure('not-found', 'CONTAINER_NOT_FOUND', `No such container: ${ref}`);
-    return { id: 'id-of-other' };
+    return { id: 'id-of-other', record: { hostConfig: {} } };
   };
   const host = { IpcMode: OTHER, PidMode: OTHER, NetworkMode: OTHER, Links: ['other:alias'] };
   const known = 'container:id-of-other';
@@ -49,5 +49,9 @@ test('other containers must be there at creation, and stand in the record by the
     assert.throws(() => withContainerIds(missing, find), { kind: 'invalid', message: 'No such container: nope' });
   assert.throws(() => withContainerIds({ Links: ['nope:x'] }, find), {
     message: 'could not get container for nope: No such container: nope',
+  });
+  const onHost = { id: 'id', record: { hostConfig: { NetworkMode: 'host' } } };
+  assert.throws(() => withContainerIds({ Links: ['other'] }, () => onHost), {
+    message: /^conflicting options: host type/,
   });
 });

@@ -25,9 +25,14 @@ export function checkSharedNamespaces(asked: ContainerConfig, host: HostConfig):
   if (uts === 'host' && asked.Hostname) throw conflict('hostname and the UTS mode');
   if (network !== 'host') return [];
   if (asked.MacAddress) throw conflict('mac-address and the network mode');
-  if (hasLinks)
-    throw conflict("host type networking can't be used with links. This would result in undefined behavior");
+  if (hasLinks) throw conflict(HOST_LINKS);
   return hasPorts ? ['Published ports are discarded when using host network mode'] : [];
+}
+
+/** A container that another one refers to. */
+interface Other {
+  readonly id: string;
+  readonly record: { readonly hostConfig: Pick<HostConfig, 'NetworkMode'> };
 }
 
 /**
@@ -35,15 +40,16 @@ export function checkSharedNamespaces(asked: ContainerConfig, host: HostConfig):
  * One that is not there is refused, as a wrong option: clients take "not found" for a missing image. Only the owner of a
  * network may come later, before the start.
  */
-export function withContainerIds(host: HostConfig, find: (ref: string) => { readonly id: string }): HostConfig {
-  const idOf = (ref: string, before = '') => {
+export function withContainerIds(host: HostConfig, find: (ref: string) => Other): HostConfig {
+  const findOther = (ref: string, before = '') => {
     try {
-      return find(ref).id;
+      return find(ref);
     } catch (error) {
       throw isFailure(error, 'not-found') ? invalid(`${before}${error.message}`) : error;
     }
   };
-  const modeOf = (mode: string) => (mode.startsWith(OTHER) ? `${OTHER}${idOf(mode.slice(OTHER.length))}` : mode);
+  const modeOf = (mode: string) =>
+    mode.startsWith(OTHER) ? `${OTHER}${findOther(mode.slice(OTHER.length)).id}` : mode;
   const networkOf = (mode: string) => {
     try {
       return modeOf(mode);
@@ -52,10 +58,13 @@ export function withContainerIds(host: HostConfig, find: (ref: string) => { read
       throw error;
     }
   };
+  const linkedTo = (target: string) => {
+    const { id, record } = findOther(target, `could not get container for ${target}: `);
+    if (record.hostConfig.NetworkMode === 'host') throw conflict(HOST_LINKS);
+    return id;
+  };
   const { IpcMode, PidMode, NetworkMode, Links } = host;
-  const links = Links?.map((link) =>
-    keptLink(link, (target) => idOf(target, `could not get container for ${target}: `)),
-  );
+  const links = Links?.map((link) => keptLink(link, linkedTo));
   return {
     ...host,
     ...(links === undefined ? {} : { Links: links }),
@@ -64,6 +73,8 @@ export function withContainerIds(host: HostConfig, find: (ref: string) => { read
     ...(NetworkMode === undefined ? {} : { NetworkMode: networkOf(NetworkMode) }),
   };
 }
+
+const HOST_LINKS = "host type networking can't be used with links. This would result in undefined behavior";
 
 /** What a mode begins with that names another container. */
 const OTHER = 'container:';

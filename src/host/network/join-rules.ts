@@ -1,7 +1,7 @@
 import { Failure } from '../../lib/error.ts';
 import type { EndpointConfig } from '../../wire/container.ts';
-import { parseIpv4 } from './ipv4.ts';
-import { parseIpv6 } from './ipv6.ts';
+import { contains, parseIpv4, parseSubnet } from './ipv4.ts';
+import { contains6, type Ipv6, parseIpv6, parseSubnet6 } from './ipv6.ts';
 import type { Network } from './network-registry.ts';
 import type { WantedAddresses } from './network-views.ts';
 
@@ -19,7 +19,7 @@ export function checkJoin(network: Network, joined: readonly { readonly network:
 
 /** The addresses that the user asks for on a network. Names and addresses of one's own are for networks of the user. */
 export function wantedAddresses(network: Network, config: EndpointConfig | null): WantedAddresses {
-  const { name, driver, ipv6: hasIpv6 } = network.record;
+  const { name, driver, subnet, ipv6: hasIpv6, pool6 } = network.record;
   const ofUser = driver === 'bridge' && name !== 'bridge';
   const { IPv4Address, IPv6Address } = config?.IPAMConfig ?? {};
   const problems = [
@@ -35,12 +35,19 @@ export function wantedAddresses(network: Network, config: EndpointConfig | null)
   ];
   if (!ofUser && problems.length > 0) throw invalidSettings(name, problems);
   const ipv4 = IPv4Address ? parseIpv4(IPv4Address) : undefined;
-  if (IPv4Address && ipv4 === undefined) throw invalidSettings(name, [`invalid IPv4 address: ${IPv4Address}`]);
   const ipv6 = IPv6Address ? parseIpv6(IPv6Address) : undefined;
+  if (IPv4Address && ipv4 === undefined) throw invalidSettings(name, [`invalid IPv4 address: ${IPv4Address}`]);
   if (IPv6Address && ipv6 === undefined) throw invalidSettings(name, [`invalid IPv6 address: ${IPv6Address}`]);
-  if (ipv6 !== undefined && !hasIpv6)
-    throw invalidSettings(name, [`no configured subnet contains IP address ${IPv6Address}: it has no IPv6`]);
+  const foreign =
+    (ipv4 !== undefined && subnet !== undefined && !contains(parseSubnet(subnet), ipv4) && IPv4Address) ||
+    (ipv6 !== undefined && !(hasIpv6 && isInside6(pool6?.subnet, ipv6)) && IPv6Address);
+  if (foreign) throw invalidSettings(name, [`no configured subnet or ip-range contain the IP address ${foreign}`]);
   return { ipv4, ipv6 };
+}
+
+/** True as long as no subnet is known. */
+function isInside6(subnet: string | undefined, address: Ipv6): boolean {
+  return subnet === undefined || contains6(parseSubnet6(subnet), address);
 }
 
 /** A unicast MAC address in lower case. */

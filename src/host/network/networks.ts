@@ -180,6 +180,12 @@ export class Networks implements AsyncDisposable {
     return formatIpv4(gateway);
   }
 
+  /** Refuses what a container cannot have on a network. One that is not there is refused when the container starts. */
+  checkEndpoint(network: string, config: EndpointConfig | null): void {
+    const found = this.#registry.named(network);
+    if (found) wantedAddresses(found, config);
+  }
+
   /** What is known of a container on a network while it does not run; nothing when the network is gone. */
   resting(
     network: string,
