@@ -10,7 +10,7 @@ import { hostSolver, type Solver } from './buildkit/solve/solver.ts';
 import type { Exchange } from './exchange.ts';
 import { type BoundRoute, bindRoutes, type Route } from './router.ts';
 import { buildRoutes } from './routes/build.ts';
-import { type BuildKitParts, buildKitRoutes } from './routes/buildkit.ts';
+import { serviceRoutes, sessionRoutes } from './routes/buildkit.ts';
 import { buildHistoryRoutes } from './routes/builds.ts';
 import { cacheMountRoutes } from './routes/cache-mounts.ts';
 import { cacheTransferRoutes } from './routes/cache-transfer.ts';
@@ -46,11 +46,8 @@ export function allRoutes(backends: Backends): BoundRoute[] {
       'building',
       buildRoutes,
     ),
-    ...bindRoutes(
-      build && solver && buildKitParts({ ...backends, build, sessions, solver }),
-      'building',
-      buildKitRoutes,
-    ),
+    ...bindRoutes(build && sessions, 'building', sessionRoutes),
+    ...bindRoutes(build && solver && servicesOf({ ...backends, build, sessions, solver }), 'building', serviceRoutes),
     ...bindRoutes(backends.buildHistory, 'remembering builds', buildHistoryRoutes),
     ...bindRoutes(backends.cacheMounts, 'managing cache mounts', cacheMountRoutes),
     ...bindRoutes(backends.containers, 'running containers', containerRoutes),
@@ -71,8 +68,8 @@ function solverOf({ build, archives, registry, cacheTransfer }: Backends): Solve
   return build && archives && registry && cacheTransfer && hostSolver({ build, archives, registry, cacheTransfer });
 }
 
-function buildKitParts(parts: Parameters<typeof hostServices>[0] & Parameters<typeof buildServices>[0]): BuildKitParts {
-  return { sessions: parts.sessions, services: new Map([...hostServices(parts), ...buildServices(parts)]) };
+function servicesOf(parts: Parameters<typeof hostServices>[0] & Parameters<typeof buildServices>[0]) {
+  return new Map([...hostServices(parts), ...buildServices(parts)]);
 }
 
 interface ImageSources {

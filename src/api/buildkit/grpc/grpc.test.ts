@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Failure } from '../../../lib/error.ts';
 import { message, string } from '../../../lib/protobuf.ts';
-import { until } from '../../test-host.ts';
 import { GrpcClient } from './client.ts';
 import { frameMessage, MESSAGE_LIMIT, readMessages } from './messages.ts';
 import { type GrpcCall, type GrpcHandler, serveGrpc, unary } from './server.ts';
@@ -207,7 +206,7 @@ test('gRPC: who does not read holds up who sends, and nothing is kept in between
     'a.B/Echo': echo,
   });
   const stream = both.client.open('a.B/Flood', { signal: never });
-  await until(() => sent > 0);
+  while (sent === 0) await new Promise((resolve) => setTimeout(resolve, 5));
   for (let before = -1; before !== sent; ) {
     before = sent;
     await both.client.call('a.B/Echo', Buffer.from('x'), { signal: never });
