@@ -119,5 +119,6 @@ async function startKept(
 async function startHere({ start, id, program, tty, stdin, signal }: ProcessStart, bundle: string) {
   using streams = openStreams(bundle, { tty, stdin, signal });
   const { stdio, consoleSocket } = streams;
-  return streams.take(await start({ id, program, bundle, stdio, consoleSocket, signal }));
+  const pid = await start({ id, program, bundle, stdio, consoleSocket, signal });
+  return await streams.take(pid); // what the terminal is awaited with must not be gone before
 }
