@@ -50,7 +50,7 @@ interface Work {
 }
 
 const EXPORTERS: Readonly<Record<string, Work>> = {
-  moby: { title: 'exporting to image', work: exportImage },
+  moby: { title: 'exporting to image', work: nameImage }, // whose clients push by the Engine API
   image: { title: 'exporting to image', work: exportImage },
   docker: {
     title: 'exporting to docker image format',
@@ -108,17 +108,21 @@ export async function exportResult(
   return response;
 }
 
-/** Names and keeps the image; pushes its names. */
-async function exportImage(vertex: OpenVertex, { backend, image, attrs, auth, signal }: Export) {
+/** Names and keeps the image. */
+async function nameImage(vertex: OpenVertex, { backend, image, attrs }: Export) {
   const names = namesOf(attrs);
   await during(vertex, 'exporting layers', async () => {}); // they were made with the steps
   await during(vertex, `writing image ${image}`, () => backend.build.keep(image, []));
   for (const name of names)
     await during(vertex, `naming to ${completeReference(name)}`, () => backend.build.keep(image, [name]));
-  if (attrs.get('push') === 'true') {
-    for (const reference of names) await push(vertex, { backend, auth, signal }, reference);
-  }
   return { ...told(image), ...(names.length === 0 ? {} : { 'image.name': names.map(completeReference).join(',') }) };
+}
+
+async function exportImage(vertex: OpenVertex, request: Export) {
+  const answer = await nameImage(vertex, request);
+  if (request.attrs.get('push') === 'true')
+    for (const reference of namesOf(request.attrs)) await push(vertex, request, reference);
+  return answer;
 }
 
 async function push(

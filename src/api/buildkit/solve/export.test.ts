@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict';
+import { Readable } from 'node:stream';
+import { test } from 'node:test';
+import { Failure } from '../../../lib/error.ts';
+import { completeReference } from '../../../oci/reference.ts';
+import type { ClientSession } from '../session/sessions.ts';
+import type { StatusResponse } from '../shapes/status.ts';
+import { type ExportBackend, exportResult, refuseExporters } from './export.ts';
+
+const IMAGE = `sha256:${'1'.repeat(64)}`;
+const result = { ref: 'r', build: 'b', image: IMAGE, metadata: new Map() };
+const { signal } = new AbortController();
+
+function host(refused?: Failure) {
+  const done: string[] = [];
+  const backend: ExportBackend = {
+    build: { keep: async (image, names) => void done.push(`keep ${image === IMAGE} ${names.map(completeReference)}`) },
+    registry: {
+      push: async ({ reference, emit }) => {
+        if (refused) throw refused;
+        done.push(`push ${completeReference(reference)}`);
+        await emit({ id: 'layer', progressDetail: { current: 1, total: 2 } });
+      },
+    },
+    archives: { output: async () => Readable.from(['tar']) },
+    cacheTransfer: {
+      push: async (build, { mode, reference }) => {
+        done.push(`cache of ${build} ${mode} ${completeReference(reference)}`);
+        return 'sha256:2';
+      },
+    },
+  };
+  return { backend, done };
+}
+
+async function exported(
+  backend: ExportBackend,
+  exporters: readonly { type: string; attrs?: Readonly<Record<string, string>> }[],
+  cacheExports: readonly { type: string; attrs: ReadonlyMap<string, string> }[] = [],
+) {
+  const shown: string[] = [];
+  const show = async ({ vertexes = [], statuses = [] }: Partial<StatusResponse>) => {
+    for (const { name, completed, error } of vertexes)
+      if (completed) shown.push(error === '' ? name : `${name}: ${error}`);
+    for (const { id, completed } of statuses) if (completed) shown.push(`- ${id}`);
+  };
+  // A session whose client takes no files: nothing else of it is asked for here.
+  const session = { id: 's', has: () => false, closed: signal } as unknown as ClientSession;
+  const list = exporters.map(({ type, attrs = {} }) => ({ type, attrs: new Map(Object.entries(attrs)) }));
+  const told = await exportResult(backend, result, { exporters: list, cacheExports, session, show, signal }).catch(
+    (error: Error) => error,
+  );
+  return { told: told instanceof Map ? Object.fromEntries(told) : told, shown };
+}
+
+test('an image gets its names, and its client what it writes into files', async () => {
+  const { backend, done } = host();
+  const { told, shown } = await exported(backend, [{ type: 'moby', attrs: { name: 'a,r.example/b:2', push: 'true' } }]);
+  assert.deepEqual(told, {
+    'containerimage.config.digest': IMAGE,
+    'containerimage.digest': IMAGE,
+    'image.name': 'docker.io/library/a:latest,r.example/b:2',
+  });
+  assert.deepEqual(done, ['keep true ', 'keep true docker.io/library/a:latest', 'keep true r.example/b:2']);
+  assert.deepEqual(shown, [
+    '- exporting layers',
+    `- writing image ${IMAGE}`,
+    '- naming to docker.io/library/a:latest',
+    '- naming to r.example/b:2',
+    'exporting to image',
+  ]);
+});
+
+test('an image is pushed, and a cache goes to its registry', async () => {
+  const { backend, done } = host();
+  const attrs = new Map([
+    ['ref', 'r.example/cache'],
+    ['mode', 'max'],
+  ]);
+  const { shown } = await exported(
+    backend,
+    [{ type: 'image', attrs: { name: 'r.example/b', push: 'true' } }],
+    [
+      { type: 'inline', attrs: new Map() },
+      { type: 'registry', attrs },
+    ],
+  );
+  assert.deepEqual(done.slice(2), ['push r.example/b:latest', 'cache of b max r.example/cache:latest']);
+  assert.deepEqual(shown.slice(-2), [
+    '- writing cache manifest to r.example/cache:latest',
+    'exporting cache to registry',
+  ]);
+});
+
+test('what goes wrong is said in the vertex too', async () => {
+  const { backend } = host(new Failure('denied', 'X', 'denied: no'));
+  const { told, shown } = await exported(backend, [{ type: 'image', attrs: { name: 'a', push: 'true' } }]);
+  assert.ok(told instanceof Failure && told.message === 'denied: no');
+  assert.equal(shown.at(-1), 'exporting to image: denied: no');
+  const files = await exported(host().backend, [{ type: 'tar' }]);
+  assert.match(String(files.told), /the client of the session takes no files/);
+});
+
+const refused: readonly [type: string, attrs: Readonly<Record<string, string>>, message: RegExp][] = [
+  ['cloud', {}, /exporter "cloud" could not be found/],
+  ['constructor', {}, /exporter "constructor" could not be found/],
+  ['image', { 'push-by-digest': 'true' }, /push-by-digest is not supported/],
+  ['moby', { name: 'A' }, /invalid reference|repository name/],
+];
+for (const [type, attrs, message] of refused) {
+  test(`refused before the build: ${type} ${JSON.stringify(attrs)}`, () =>
+    assert.throws(() => refuseExporters([{ type, attrs: new Map(Object.entries(attrs)) }]), { message }));
+}
