@@ -3,13 +3,14 @@ import { join, posix } from 'node:path';
 import type { BuildContext, ContextFiles } from '../../../build/context/build-context.ts';
 import { type ContextPaths, coversPath } from '../../../build/context/needed-paths.ts';
 import { parseIgnore } from '../../../dockerfile/ignore.ts';
+import { Failure } from '../../../lib/error.ts';
 import { Scope } from '../../../lib/scope.ts';
 import { makeScratchFolder } from '../../../lib/scratch.ts';
 import { digestOf, hexOf } from '../../../oci/digest.ts';
 import type { Store } from '../../../store/open-store.ts';
 import type { BuildEvent } from '../../../wire/build.ts';
 import type { ContextOptions, OpenedContext } from '../build-context.ts';
-import { readContextFile, readDockerfile } from '../dockerfile-source.ts';
+import { readContextFile } from '../dockerfile-source.ts';
 import { LINT_CONFIG } from '../lint-build.ts';
 import type { ClientFolder } from './client-folder.ts';
 import { FolderWriter } from './folder-writer.ts';
@@ -35,7 +36,7 @@ export async function openClientContext(
   return { dockerfile, lint, files: (needed) => clientFiles(folder, { ...lint, needed }, scope, options) };
 }
 
-/** The Dockerfile in a folder of the client, and the ignore file that stands beside it. */
+/** The Dockerfile in a folder of the client, in capitals or not, and the ignore file that stands beside it. */
 export async function readClientDockerfile(
   folder: ClientFolder,
   scope: Scope,
@@ -43,8 +44,16 @@ export async function readClientDockerfile(
 ): Promise<{ readonly dockerfile: Buffer; readonly ignore: Buffer | undefined }> {
   const { dockerfile: name } = options;
   const ignoreName = `${name}.dockerignore`;
-  const place = await fewFiles(folder, [name, ignoreName], scope, options);
-  return { ...readDockerfile(place, name), ignore: readContextFile(place, ignoreName, 'ignore file') };
+  const other = posix.basename(name) === 'Dockerfile' ? posix.join(posix.dirname(name), 'dockerfile') : name;
+  const place = await fewFiles(folder, [name, ignoreName, other], scope, options);
+  const dockerfile = readContextFile(place, name, 'Dockerfile') ?? readContextFile(place, other, 'Dockerfile');
+  if (!dockerfile)
+    throw new Failure(
+      'invalid',
+      'DOCKERFILE_MISSING',
+      `failed to read dockerfile: open ${name}: no such file or directory`,
+    );
+  return { dockerfile, ignore: readContextFile(place, ignoreName, 'ignore file') };
 }
 
 /** A named context that is a folder of the client. */
