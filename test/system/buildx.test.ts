@@ -156,12 +156,12 @@ for (const [how, signal] of [
     child.stderr.on('data', (bytes: Buffer) => {
       said += bytes.toString();
     });
-    const running = () => leftovers(mark).length > 0;
-    await until(running);
+    await until(() => /^#\d+ [\d.]+ begun$/m.test(said), 30);
     child.kill(signal);
     await ended;
-    if (signal === 'SIGINT') assert.match(said, /ERROR: failed to .*: Canceled: context canceled/);
-    await until(() => !running());
-    await until(async () => (await ok(['ps', '-aq'])).stdout === '');
+    if (signal === 'SIGINT')
+      assert.match(said, /^#\d+ CANCELED\n[\s\S]*ERROR: failed to .*: Canceled: context canceled/m);
+    await until(() => leftovers(mark).length === 0, 30);
+    await until(async () => (await ok(['ps', '-aq'])).stdout === '', 30);
   });
 }

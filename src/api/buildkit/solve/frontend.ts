@@ -50,7 +50,7 @@ export async function runFrontend(backend: BuildBackend, request: FrontendReques
   const signal = AbortSignal.any([request.signal, session.closed]);
   let dockerfile: ReadDockerfile | undefined;
   let remote: OpenVertex | undefined;
-  const trace = new StatusTrace({ vertexes, dockerfile: () => dockerfile });
+  const trace = new StatusTrace({ vertexes, dockerfile: () => dockerfile, signal });
   try {
     refuseCacheExports(cacheExports);
     const frontend = readAttributes({

@@ -25,7 +25,7 @@ for (const name of readdirSync(golden)) {
     };
     let now = 0;
     const vertexes = new Vertexes({ show, ref: 'test', now: () => now });
-    const trace = new StatusTrace({ vertexes, dockerfile: () => dockerfile });
+    const trace = new StatusTrace({ vertexes, dockerfile: () => dockerfile, signal: new AbortController().signal });
     for (const line of lines) {
       const event = JSON.parse(line) as BuildEvent; // written in its form
       if ('at' in event) now = event.at;
@@ -58,3 +58,17 @@ function draw({ vertexes, statuses, logs, warnings }: StatusResponse, names: Map
     }),
   ];
 }
+
+test('a build that is given up has no step that failed', async () => {
+  const told: string[] = [];
+  const vertexes = new Vertexes({
+    ref: 'test',
+    show: async ({ vertexes = [] }) => void told.push(...vertexes.map(({ error }) => error)),
+  });
+  const trace = new StatusTrace({ vertexes, dockerfile: () => undefined, signal: AbortSignal.abort() });
+  const step = { index: 0, stage: 0, stageName: undefined, line: 1, text: 'RUN x' };
+  await trace.event({ type: 'plan', steps: [step], stages: 1 });
+  await trace.event({ type: 'step-start', step: 0, at: 1 });
+  await trace.event({ type: 'step-failed', step: 0, message: 'the client gave the call up', at: 2 });
+  assert.equal(told.at(-1), 'context canceled');
+});

@@ -10,6 +10,8 @@ export interface StatusTraceOptions {
   readonly vertexes: Vertexes;
   /** The Dockerfile, for the places that warnings are about; undefined while nobody has read it. */
   readonly dockerfile: () => ReadDockerfile | undefined;
+  /** Of the build: when it aborts, steps do not fail, they are cancelled. */
+  readonly signal: AbortSignal;
 }
 
 /** A step as it is shown: FROM of one image is one vertex, however many stages begin with it. */
@@ -149,7 +151,8 @@ export class StatusTrace {
   async #failed(step: number, message: string, at: number): Promise<void> {
     const shown = this.#shown.get(step);
     const words = failureWords(message);
-    const how = this.#failure === undefined ? { error: words } : 'cancelled';
+    const isNews = this.#failure === undefined && !this.#options.signal.aborted;
+    const how = isNews ? { error: words } : 'cancelled';
     const metadata = shown?.metadata?.isOpen ? shown.metadata : undefined;
     this.#failure ??= metadata ? unresolved(metadata.vertex.name, words) : words;
     await (metadata ?? shown?.vertex)?.end(how, at);
