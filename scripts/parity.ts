@@ -1,7 +1,8 @@
 /**
  * Compares Strake with Docker: `node scripts/parity.ts [WORD...]` runs the cases of scripts/parity/cases.ts (of the families
  * whose title has one of the words) with the docker command against a dockerd and a Strake host, both started here as
- * root, and prints what differs. Without words it also writes docs/parity.md. The exit code is 1 when a difference has
+ * root, and prints what differs. `docker` and `dockerd` are those of PATH (`sh scripts/newer-clients.sh --daemon` unpacks
+ * Debian 13's into `.clients/usr/bin` and `.clients/usr/sbin`). Without words it also writes docs/parity.md. The exit code is 1 when a difference has
  * no explanation.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
