@@ -14,7 +14,6 @@ import type { Container, WaitCondition } from './container.ts';
 import { type ContainerEvent, containerEvent, networkEvents, volumeEvents } from './container-events.ts';
 import { ContainerTable } from './container-table.ts';
 import { Execs } from './execs.ts';
-import { updateLinkedHosts } from './files.ts';
 import { HealthMonitor, hasHealthcheck } from './health.ts';
 import { boundMounts } from './host-mounts.ts';
 import { toInspect, toSummary } from './inspect.ts';
@@ -23,6 +22,7 @@ import { shownLinks } from './links.ts';
 import { type ListQuery, selectContainers } from './list-filter.ts';
 import { logDetails } from './log-options.ts';
 import { type LogQuery, logsNotKept, readLog } from './log-reader.ts';
+import { mountSources } from './mount-sources.ts';
 import type { PlannedMount } from './mounts.ts';
 import { makeContainer, type NewContainer } from './new-container.ts';
 import type { OutputSink } from './output-hub.ts';
@@ -37,6 +37,7 @@ import { sharedMemoryOf } from './shared-memory.ts';
 import { withContainerIds } from './shared-namespaces.ts';
 import { heldProcess } from './start-process.ts';
 import { killContainer, noteStopByUser, type StopOptions, signalByUser, stopContainer } from './stop-container.ts';
+import { tellLinked } from './tell-linked.ts';
 import { updateContainer } from './update-container.ts';
 
 export interface ContainersNeeds
@@ -106,15 +107,11 @@ export class Containers implements AsyncDisposable {
   /** Makes a container, its mounts' volumes and its writable layer; nothing runs. */
   async create(request: NewContainer): Promise<{ id: ContainerId; warnings: string[] }> {
     if (request.name !== undefined) this.#table.refuseName(request.name);
-    const hostConfig = withContainerIds(request.hostConfig, (ref) => this.find(ref));
+    const hostConfig = withContainerIds(request.hostConfig, this.#lifecycle.find);
     this.#needs.runtime.expectStart();
     const { container, warnings } = makeContainer({ ...request, hostConfig }, request.name ?? this.#table.freeName(), {
       ...this.#needs,
-      sources: {
-        volume: (volume) => this.#volume(volume),
-        image: (ref) => this.#image(ref),
-        mountsOf: (ref) => this.find(ref).record.mounts,
-      },
+      sources: mountSources(this.#needs, this.#lifecycle.find),
     });
     try {
       if (request.image.diffIds) this.#record(container, request.image.diffIds);
@@ -413,18 +410,7 @@ export class Containers implements AsyncDisposable {
     if (this.#closing) throw new Failure('unavailable', 'HOST_CLOSING', 'the host is closing');
     await startContainer(container, this.#lifecycle, options);
     this.#watchHealth(container);
-    this.#tellLinked(container);
-  }
-
-  /** Containers that link to one that has started learn its address. */
-  #tellLinked({ id }: Container): void {
-    for (const other of this.all()) {
-      if (!other.run || !other.record.hostConfig.Links?.some((link) => link.startsWith(id))) continue;
-      const attachment = this.#needs.networks.attachmentOf(other.id);
-      if (!attachment) continue;
-      other.run = { ...other.run, attachment };
-      updateLinkedHosts(other.folder, attachment.linked);
-    }
+    tellLinked(container, this.all(), this.#needs.networks);
   }
 
   #watchHealth(container: Container): void {
@@ -477,20 +463,6 @@ export class Containers implements AsyncDisposable {
       },
       options,
     );
-  }
-
-  #volume(volume: Parameters<Store['volumes']['create']>[0]) {
-    const { volumes } = this.#needs.store;
-    const existing = volumes.get(volume.name);
-    if (existing) return existing;
-    const made = volumes.create(volume);
-    this.#needs.emit({ type: 'volume', action: 'create', id: volume.name, attributes: { driver: 'local' } });
-    return made;
-  }
-
-  #image(ref: string) {
-    const { id, config } = this.#needs.store.images.resolve(ref);
-    return { id, layers: config.rootfs.diff_ids };
   }
 
   #record(container: Container, layers: readonly DiffId[]): void {

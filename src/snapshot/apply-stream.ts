@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync } from 'node:fs';
 import { freeSpace } from '../host/file-system-calls.ts';
-import { Failure, systemCode } from '../lib/error.ts';
+import { Failure, isFailure, systemCode } from '../lib/error.ts';
 import { Digester } from '../oci/digest.ts';
 import { diskFailure } from '../store/disk.ts';
 import type { LayerFacts } from '../store/layers.ts';
@@ -83,6 +83,7 @@ export async function applyStream(
       applier.abandon();
     }
   } catch (error) {
+    if (request.limits && isFailure(error)) throw error; // the limit is not the disk's
     throw entryFailure(diskFailure(error, target));
   }
 }

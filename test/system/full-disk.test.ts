@@ -65,12 +65,14 @@ for (const [what, fill] of Object.entries(fillers))
       ['volume', 'create', 'another'],
       ['create', 'busybox', 'true'],
       ['tag', 'one', 'more'],
+      ['network', 'create', 'another'],
+      ['import', join(host.folder, 'busybox.tar')],
     ]) {
       const { code, stderr } = await host.strake(command);
       if (what === 'inodes' && code === 0) continue; // it needs none
       assert.notEqual(code, 0, stderr);
       assert.match(stderr, /no space left/);
-      assert.match(stderr, new RegExp(disk.path));
+      assert.match(stderr, command[0] === 'network' ? /folder of the networks/ : new RegExp(disk.path));
       assert.match(stderr, /prune/);
     }
     assert.equal(reserved(), whole, 'what is reserved is for removals');

@@ -1,6 +1,7 @@
 import type { Containers } from '../../container/containers.ts';
 import type { Networks } from '../../host/network/networks.ts';
 import { Failure, isFailure } from '../../lib/error.ts';
+import { diskFailure } from '../../store/disk.ts';
 import type { Filters } from '../../wire/filters.ts';
 import type { NetworkConnectBody, NetworkCreateBody, NetworkInspect, NetworksPruned } from '../../wire/network.ts';
 import type { EventSubject } from '../event-log.ts';
@@ -56,7 +57,9 @@ export class NetworkCases {
   }
 
   async create(body: NetworkCreateBody, options: CallOptions): Promise<{ Id: string; Warning: string }> {
-    const Id = await this.#networks.create(body, options);
+    const Id = await this.#networks.create(body, options).catch((error: unknown) => {
+      throw diskFailure(error, 'the folder of the networks');
+    });
     this.#tell('create', this.#networks.inspect(Id));
     return { Id, Warning: '' };
   }
