@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import {
@@ -129,6 +130,30 @@ test('the Dockerfile, or a tar with it, comes from standard input', async () => 
   assert.equal((await run('tar', ['-C', context, '-cf', tar, '.'])).code, 0);
   await built(['-t', 'packed', '-f', 'sub/Dockerfile', '-'], { input: readFileSync(tar) });
   assert.equal(await host.sh('packed', 'cat /x'), 'in the tar');
+});
+
+test('a URL is a tar or a Dockerfile, whatever its server calls it', async () => {
+  const context = makeContext(host.folder, { Dockerfile: 'FROM busybox\nCOPY x /\nRUN false\n', x: 'from afar\n' });
+  const tar = join(host.folder, 'remote.tar');
+  assert.equal((await run('tar', ['-C', context, '-cf', tar, '.'])).code, 0);
+  const files: Readonly<Record<string, string | Buffer>> = {
+    '/tar': readFileSync(tar),
+    '/file': 'FROM busybox\nRUN echo remote > /x\n',
+  };
+  const server = createServer((request, response) => {
+    response.setHeader('Content-Type', 'application/octet-stream');
+    response.end(files[request.url ?? '']);
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  assert.ok(address && typeof address === 'object');
+  const url = `http://127.0.0.1:${address.port}`;
+  assert.match(await built(['-t', 'afar', `${url}/file`]), /^#\d+ \[internal\] load remote build context$/m);
+  assert.equal(await host.sh('afar', 'cat /x'), 'remote');
+  const { code, stderr } = await build([`${url}/tar`]);
+  server.close();
+  assert.equal(code, 1);
+  assert.match(stderr, /process "\/bin\/sh -c false" did not complete successfully: exit code: 1/);
 });
 
 test('a secret is there for its RUN and not in the image', async () => {

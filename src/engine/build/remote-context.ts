@@ -4,6 +4,7 @@ import type { ReadableStream } from 'node:stream/web';
 import { cloneGit } from '../../build/git/clone-git.ts';
 import { isGitUrl, parseGitUrl } from '../../build/git/git-source.ts';
 import { Failure, messageOf } from '../../lib/error.ts';
+import { detectCompression } from '../../tar/compression.ts';
 
 export type RemoteContext =
   | { readonly kind: 'folder'; readonly folder: string }
@@ -11,6 +12,7 @@ export type RemoteContext =
   | { readonly kind: 'dockerfile'; readonly text: Buffer };
 
 const DOCKERFILE_LIMIT = 16 << 20;
+const HEAD_LENGTH = 512;
 
 /**
  * Brings a remote context: a git repository (`url#ref:folder`), a tar in any compression, or a text that is then the
@@ -37,7 +39,28 @@ export async function fetchRemoteContext(
   const response = await download(url, options.signal);
   const body = Readable.fromWeb(response.body as ReadableStream); // the global type and the one of node:stream/web are the same object
   const type = response.headers.get('content-type') ?? '';
-  if (!type.startsWith('text/plain')) return { kind: 'tar', body };
+  const { head, all } = await withHead(body);
+  const isText = type.startsWith('text/plain') || (detectCompression(head) === 'none' && !head.includes(0));
+  return isText ? { kind: 'dockerfile', text: await textOf(all, url) } : { kind: 'tar', body: all };
+}
+
+/** The first bytes, as many as tell a text from a tar, whose header has zeros; and all of them. */
+async function withHead(body: Readable): Promise<{ readonly head: Buffer; readonly all: Readable }> {
+  const chunks: AsyncIterator<Buffer> = body[Symbol.asyncIterator]();
+  let head = Buffer.alloc(0);
+  while (head.length < HEAD_LENGTH) {
+    const next = await chunks.next();
+    if (next.done) break;
+    head = Buffer.concat([head, next.value]);
+  }
+  const all = async function* () {
+    if (head.length > 0) yield head;
+    yield* { [Symbol.asyncIterator]: () => chunks };
+  };
+  return { head, all: Readable.from(all(), { objectMode: false }) };
+}
+
+async function textOf(body: Readable, url: string): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of body) {
@@ -46,7 +69,7 @@ export async function fetchRemoteContext(
       throw new Failure('invalid', 'DOCKERFILE_TOO_LARGE', `${url} is over ${DOCKERFILE_LIMIT} bytes`);
     chunks.push(chunk);
   }
-  return { kind: 'dockerfile', text: Buffer.concat(chunks) };
+  return Buffer.concat(chunks);
 }
 
 /** GET with redirects; the body is not read yet. Errors name the URL without its credentials. */
