@@ -31,8 +31,11 @@ const FRONTEND_CAPABILITIES = [
   'frontend.caps',
 ];
 
-/** What is understood of builds, without their graphs. https://github.com/moby/buildkit/blob/master/solver/pb/caps.go */
-const GRAPH_CAPABILITIES = ['exporter.multiple', 'gc.freespacefilter'];
+/**
+ * What is understood of builds and of what clients write on every graph; no kind of step, so that they name what is missing.
+ * https://github.com/moby/buildkit/blob/master/solver/pb/caps.go
+ */
+const GRAPH_CAPABILITIES = ['exporter.multiple', 'gc.freespacefilter', 'constraints', 'platform', 'meta.description'];
 
 /** The build that a call is about, which its metadata name. */
 export function buildOf(builds: OpenBuilds, call: GrpcCall): Promise<OpenBuild> {
