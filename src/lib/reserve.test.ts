@@ -36,7 +36,7 @@ test('space is given up piece by piece, as long as the disk is full, and no furt
     { code: 'LIMIT' },
   );
   assert.equal(pieces(), whole - 2);
-  truncateSync(join(folder, readdirSync(folder)[0] ?? ''), 5);
+  truncateSync(join(folder, readdirSync(folder)[0] ?? ''), 5); // left by a host that was killed meanwhile
   reserve.fill();
   assert.equal(pieces(), whole);
   assert.equal(new Set(readdirSync(folder).map((name) => statSync(join(folder, name)).size)).size, 1);

@@ -15,6 +15,8 @@ const LEFT_BYTES = 12 << 20;
  */
 export class Reserve {
   readonly #folder: string;
+  /** Nothing is missing: `fill` is called often. */
+  #isWhole = false;
 
   constructor(folder: string) {
     this.#folder = folder;
@@ -33,6 +35,7 @@ export class Reserve {
 
   /** Makes what is missing, as far as the disk has room. */
   fill(): void {
+    if (this.#isWhole) return;
     const bytes = Buffer.alloc(PIECE_BYTES);
     try {
       mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
@@ -43,6 +46,7 @@ export class Reserve {
         // Random, so that no file system can store it in less.
         writeFileSync(path, randomFillSync(bytes), { mode: 0o600 });
       }
+      this.#isWhole = true;
     } catch (error) {
       if (!isDiskFull(error)) throw error;
     }
@@ -50,6 +54,7 @@ export class Reserve {
 
   /** False when there was nothing left. */
   #giveUp(): boolean {
+    this.#isWhole = false;
     let piece: string | undefined;
     try {
       piece = readdirSync(this.#folder).at(-1);
