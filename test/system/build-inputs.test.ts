@@ -1,9 +1,9 @@
 /** What a build gets besides its context: secrets, agents, other contexts, caches; and how it is told to go about it. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { mountsUnder } from '../../src/host/mount.ts';
 import {
@@ -15,6 +15,7 @@ import {
   startHost,
   type TestHost,
   until,
+  withLibraries,
 } from './harness.ts';
 
 let host: TestHost;
@@ -93,15 +94,6 @@ test('a secret counts for no cache; without it a RUN does, unless it is required
   const variable = 'FROM busybox\nRUN --mount=type=secret,id=b,env=B true\n';
   assert.match((await build(variable, ['--secret', `id=b,src=${binary}`])).stderr, /secret b has a NUL byte/);
 });
-
-/** A program with its libraries, as files of a context. */
-function withLibraries(program: string, context: string): void {
-  const text = execFileSync('ldd', [program], { encoding: 'utf8' });
-  for (const file of [program, ...(text.match(/\/\S+/g) ?? [])]) {
-    mkdirSync(join(context, 'root', dirname(file)), { recursive: true });
-    copyFileSync(file, join(context, 'root', file));
-  }
-}
 
 test('an agent signs for a RUN, and takes no orders from it', async () => {
   const folder = mkdtempSync('/tmp/strake-agent-');

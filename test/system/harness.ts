@@ -4,12 +4,13 @@
  * without a program they fail and say what is missing.
  */
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import {
   chmodSync,
   closeSync,
+  copyFileSync,
   cpSync,
   existsSync,
   mkdirSync,
@@ -337,4 +338,13 @@ export function debianTar(): string {
   spawnSync('mv', [`${kept}.part`, kept]);
   rmSync(work, { recursive: true, force: true });
   return kept;
+}
+
+/** A program with its libraries, as files of a context below `root`. */
+export function withLibraries(program: string, context: string): void {
+  const text = execFileSync('ldd', [program], { encoding: 'utf8' });
+  for (const file of [program, ...(text.match(/\/\S+/g) ?? [])]) {
+    mkdirSync(join(context, 'root', dirname(file)), { recursive: true });
+    copyFileSync(file, join(context, 'root', file));
+  }
 }
