@@ -41,6 +41,9 @@ test('sessions: one that is just being opened is waited for, called, and gone wh
   assert.ok(!session.has('moby.filesync.v1.FileSend/DiffCopy'));
   assert.equal((await session.grpc.call('a.B/Echo', Buffer.from('x'), { signal: never })).toString(), 'x');
   assert.throws(() => sessions.read(headers('abc')), { message: 'session abc already exists' });
+  await using second = await connectedPair();
+  await assert.rejects(sessions.accept(second.left, read, { signal: never }), { kind: 'conflict' });
+  assert.equal(await sessions.find('abc', { signal: never }), session);
   pair.right.destroy();
   await accepted;
   await served;

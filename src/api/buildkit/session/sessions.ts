@@ -30,7 +30,7 @@ export class Sessions {
     const id = one('uuid');
     if (id === '' || id.length > LONGEST_ID || !/^[\w:.-]+$/.test(id))
       throw new Failure('invalid', 'SESSION_ID', `invalid session ID "${id.slice(0, LONGEST_ID)}"`);
-    if (this.#open.has(id)) throw new Failure('conflict', 'SESSION_EXISTS', `session ${id} already exists`);
+    this.#expectFree(id);
     const listed = headers['x-docker-expose-session-grpc-method'] ?? [];
     const methods = new Set(listed.slice(0, MOST_METHODS).map((method) => methodName(method)));
     return {
@@ -41,12 +41,13 @@ export class Sessions {
     };
   }
 
-  /** Keeps a session until its connection closes or `signal` aborts. */
+  /** Keeps a session until its connection closes or `signal` aborts. Throws a Failure (`conflict`). */
   async accept(
     socket: Duplex,
     session: Omit<ClientSession, 'grpc' | 'closed'>,
     options: { readonly signal: AbortSignal },
   ): Promise<void> {
+    this.#expectFree(session.id); // another may have come since its headers were read
     const grpc = new GrpcClient(socket);
     const closed = new AbortController();
     const stop = () => grpc.close();
@@ -66,6 +67,10 @@ export class Sessions {
     const session = await this.#open.find(id, options);
     if (!session) throw new Failure('not-found', 'NO_SESSION', `no active session for ${id.slice(0, LONGEST_ID)}`);
     return session;
+  }
+
+  #expectFree(id: string): void {
+    if (this.#open.has(id)) throw new Failure('conflict', 'SESSION_EXISTS', `session ${id} already exists`);
   }
 }
 
