@@ -135,7 +135,11 @@ const refused: [string, string[], RegExp][] = [
   ['log pattern', ['--log-opt', 'env-regex=('], /invalid regular expression of log option env-regex: \(/],
   ['log mode', ['--log-opt', 'mode=bad'], /logging mode not supported: bad/],
   ['volume driver', ['--volume-driver', 'nope', '-v', 'vol:/x'], /error looking up volume plugin nope/],
-  ['volume option', ['--mount', 'type=volume,src=vol,dst=/x,volume-opt=size=1m'], /quota size requested but no quota support/],
+  [
+    'volume option',
+    ['--mount', 'type=volume,src=vol,dst=/x,volume-opt=size=1m'],
+    /quota size requested but no quota support/,
+  ],
   ['user', ['-u', '99999999999'], /uids and gids must be in range 0-2147483647/],
   ['runtime', ['--runtime', 'nope'], /unknown or invalid runtime name: nope/],
   ['isolation', ['--isolation', 'hyperv'], /Invalid isolation: "hyperv" - linux only supports 'default'/],
