@@ -56,6 +56,18 @@ export interface BuildResources {
   readonly cgroupParent: string;
 }
 
+/** A stage that a build can be for. */
+export interface BuildTarget {
+  readonly name: string | undefined;
+  /** What FROM names, variables replaced. */
+  readonly base: string;
+  readonly platform: string | undefined;
+  /** Whether it is the last one. */
+  readonly isDefault: boolean;
+  readonly line: number;
+  readonly endLine: number;
+}
+
 /** A numbered line of the build: what `Step i/n : ...` shows. `index` counts from 0 over the whole build. */
 export interface StepInfo {
   readonly index: number;

@@ -1,7 +1,7 @@
 import type { Duplex, Readable } from 'node:stream';
 import type { Reference } from '../../oci/reference.ts';
 import type { RegistryAuth } from '../../wire/auth.ts';
-import type { BuildEvent, BuildOptions, ContextOffer } from '../../wire/build.ts';
+import type { BuildEvent, BuildOptions, BuildTarget, ContextOffer } from '../../wire/build.ts';
 import type { BuildExplanation, BuildSummary, DebugAnswer, DebugRequest } from '../../wire/build-explain.ts';
 import type { NamedContext } from '../../wire/build-input.ts';
 import type { CacheMountRow } from '../../wire/cache-mount.ts';
@@ -36,8 +36,8 @@ export interface BuildBackend {
    * status of its kind, later with an error line. A Failure with code CONTEXT_NOT_VISIBLE is answered with 412.
    */
   build(request: BuildRequest): Promise<{ image: string }>;
-  /** Says what rules find in the Dockerfile, and builds nothing. */
-  check(request: BuildRequest): Promise<void>;
+  /** Says what rules find in the Dockerfile, gives its stages, and builds nothing. */
+  check(request: BuildRequest): Promise<readonly BuildTarget[]>;
   /** Makes the result of a build an image of people, not of the build cache, with these further names. */
   keep(image: string, names: readonly Reference[]): Promise<void>;
   pruneCache(

@@ -1,5 +1,6 @@
 import type { Reference } from '../../oci/reference.ts';
 import { collect } from '../../store/collect.ts';
+import type { BuildTarget } from '../../wire/build.ts';
 import type { PruneQuery } from './build-cache.ts';
 import type { BuildHistory } from './build-history.ts';
 import { type BuildImageRequest, type BuildParts, buildImage, checkBuild } from './build-image.ts';
@@ -50,7 +51,7 @@ export class BuildCases {
     }
   }
 
-  check(request: BuildImageRequest): Promise<void> {
+  check(request: BuildImageRequest): Promise<readonly BuildTarget[]> {
     return checkBuild(this.#parts, request);
   }
 

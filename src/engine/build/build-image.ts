@@ -23,7 +23,7 @@ import { familiarReference, parseReference, type Reference, withDefaultTag } fro
 import type { Snapshots } from '../../snapshot/snapshots.ts';
 import type { Lease } from '../../store/leases.ts';
 import type { Store } from '../../store/open-store.ts';
-import type { BuildEvent, BuildOptions } from '../../wire/build.ts';
+import type { BuildEvent, BuildOptions, BuildTarget } from '../../wire/build.ts';
 import { type CacheSourceParts, takeCaches, withInlineCache } from '../cache-transfer/inline-cache.ts';
 import type { BuildCache } from './build-cache.ts';
 import { type ContextSource, openContext, unpack } from './build-context.ts';
@@ -143,11 +143,20 @@ function keptImages(source: ImageSource, kept: Lease): ImageSource {
   };
 }
 
-/** Says what rules find in the Dockerfile of a build. */
-export async function checkBuild(parts: BuildParts, request: BuildImageRequest): Promise<void> {
+/** Says what rules find in the Dockerfile of a build, and gives its stages. */
+export async function checkBuild(parts: BuildParts, request: BuildImageRequest): Promise<readonly BuildTarget[]> {
   await using scope = new Scope();
-  const { findings } = await prepare(parts, request, scope, RULES);
+  const { findings, plan } = await prepare(parts, request, scope, RULES);
   for (const finding of findings) await request.emit(finding);
+  return plan.stages.map(({ name, base, platform, from }, index) => ({
+    name,
+    base:
+      base.kind === 'scratch' ? 'scratch' : base.kind === 'stage' ? (plan.stages[base.index]?.title ?? '') : base.name,
+    platform,
+    isDefault: index === plan.stages.length - 1,
+    line: from.source.line,
+    endLine: from.source.endLine,
+  }));
 }
 
 /** What is known before a build's first step. What is fetched and unpacked for it goes with `scope`. */

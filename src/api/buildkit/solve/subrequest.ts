@@ -7,14 +7,46 @@ import { failureWords } from '../trace/words.ts';
 
 type LintEvent = Extract<BuildEvent, { type: 'lint' }>;
 
-/** What is asked of a frontend in place of a build: `frontend.lint`, what rules find in the Dockerfile. Throws Failure. */
+type Answer = ReadonlyMap<string, Uint8Array>;
+type Read = () => ReadDockerfile | undefined;
+
+/**
+ * What is asked of a frontend in place of a build: `frontend.lint`, what rules find in the Dockerfile, and
+ * `frontend.targets`, its stages. Throws Failure.
+ */
 export async function answerRequest(
   backend: BuildBackend,
   name: string,
   request: BuildRequest,
-  dockerfile: () => ReadDockerfile | undefined,
-): Promise<ReadonlyMap<string, Uint8Array>> {
-  if (name !== 'frontend.lint') throw new Failure('unsupported', 'SUBREQUEST', `unsupported request ${name}`);
+  dockerfile: Read,
+): Promise<Answer> {
+  if (name === 'frontend.lint') return await lintAnswer(backend, request, dockerfile);
+  if (name === 'frontend.targets') return await targetsAnswer(backend, request, dockerfile);
+  throw new Failure('unsupported', 'SUBREQUEST', `unsupported request ${name}`);
+}
+
+async function targetsAnswer(backend: BuildBackend, request: BuildRequest, dockerfile: Read): Promise<Answer> {
+  const stages = await backend.check({ ...request, emit: async () => {} });
+  const read = dockerfile();
+  const targets = stages.map(({ name, base, platform, isDefault, ...source }) => ({
+    ...(name === undefined ? {} : { name }),
+    ...(isDefault ? { default: true } : {}),
+    base,
+    ...(platform === undefined ? {} : { platform }),
+    ...(read ? { location: { ranges: placeIn(read, source).ranges } } : {}),
+  }));
+  const sources = read ? [Buffer.from(read.content).toString('base64')] : [];
+  const lines = stages.map(({ name = '', isDefault }) => (isDefault ? `${name} (default)`.trim() : name));
+  return new Map([
+    ['result.json', Buffer.from(JSON.stringify({ targets, sources }))],
+    ['result.txt', Buffer.from(['TARGET', ...lines, ''].join('\n'))],
+    VERSION,
+  ]);
+}
+
+const VERSION = ['version', Buffer.from('1.0.0')] as const;
+
+async function lintAnswer(backend: BuildBackend, request: BuildRequest, dockerfile: Read): Promise<Answer> {
   const found: LintEvent[] = [];
   let fault: Failure | undefined;
   try {
@@ -54,6 +86,6 @@ export async function answerRequest(
     ['result.json', Buffer.from(JSON.stringify(report))],
     ['result.txt', Buffer.from(text.join(''))],
     ['result.statuscode', Buffer.from(found.length > 0 || fault ? '1' : '0')],
-    ['version', Buffer.from('1.0.0')],
+    VERSION,
   ]);
 }
