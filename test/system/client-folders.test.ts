@@ -88,6 +88,7 @@ test('builds of one folder at the same time have a copy each; pruning the cache 
   const context = makeContext(host.folder, {
     ...files,
     Dockerfile: 'FROM busybox\nCOPY all /all\nRUN cat /all/* | sort -n | tail -1 >/last\n',
+    '.dockerignore': Array.from({ length: 4000 }, (_, i) => `nothing/of/the/name/${i}`).join('\n'),
     other: 'FROM busybox\nCOPY all/1* /all/\nRUN cat /all/* | sort -n | tail -1 >/last\n',
   });
   await Promise.all([

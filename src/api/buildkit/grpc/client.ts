@@ -30,6 +30,9 @@ export interface GrpcCallOptions {
   readonly signal: AbortSignal;
 }
 
+/** Bytes of a call's metadata. Servers of Go take more. */
+export const METADATA_LIMIT = 1 << 20;
+
 /** Calls the peer's methods (`package.Service/Method`). What a call ends with other than OK is a Failure of that kind. */
 export class GrpcClient {
   /** Resolves when the connection is closed. */
@@ -41,6 +44,7 @@ export class GrpcClient {
     this.#session = connect('http://localhost', {
       createConnection: () => socket,
       maxSessionMemory: 64,
+      maxSendHeaderBlockLength: METADATA_LIMIT,
       settings: { enablePush: false, initialWindowSize: 1 << 20 },
     });
     this.#session.on('error', () => {}); // 'close' follows

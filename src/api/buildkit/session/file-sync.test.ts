@@ -92,6 +92,24 @@ test('what is asked of a folder goes as metadata, and what is not ASCII is marke
   assert.deepEqual([of('followpaths-encoded'), of('exclude-patterns-encoded')], ['1', undefined]);
 });
 
+test('a list without end is not sent', async () => {
+  let metadata: ReadonlyMap<string, readonly string[]> = new Map();
+  const request = {
+    name: 'context',
+    exclude: ['excluded'],
+    followPaths: Array.from({ length: 50_000 }, (_, i) => `wanted/file/${i}`),
+  };
+  await syncWith(
+    folderHandler([], (seen) => {
+      metadata = seen;
+    }),
+    new TestSink(),
+    request,
+  );
+  assert.deepEqual(metadata.get('exclude-patterns'), ['excluded']);
+  assert.equal(metadata.get('followpaths'), undefined);
+});
+
 const stat = (path: string) =>
   Packet.encode({
     type: PacketType.stat,

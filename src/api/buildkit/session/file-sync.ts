@@ -1,6 +1,6 @@
 import { Failure, messageOf } from '../../../lib/error.ts';
 import type { ClientFiles, ContentSink, FileSink, SyncRequest } from '../../backend/build.ts';
-import type { GrpcStream } from '../grpc/client.ts';
+import { type GrpcStream, METADATA_LIMIT } from '../grpc/client.ts';
 import { entryOf, Packet, PacketType } from '../shapes/fsutil.ts';
 import type { ClientSession } from './sessions.ts';
 
@@ -115,6 +115,10 @@ class Transfer {
 
 type Metadata = Record<string, string | readonly string[]>;
 
+/**
+ * Lists that are too long to be sent only spare the way of some files: the host leaves out what is excluded, and takes what it
+ * needs, of all that comes.
+ */
 function metadataOf({ name, exclude, followPaths }: SyncRequest): Metadata {
   return {
     ...listOf('dir-name', [name]),
@@ -125,7 +129,8 @@ function metadataOf({ name, exclude, followPaths }: SyncRequest): Metadata {
 
 /** A list as headers; what is not ASCII goes as in a URL's query, which clients are told. */
 function listOf(key: string, values: readonly string[]): Metadata {
-  if (values.length === 0) return {};
+  const isTooLong = values.reduce((sum, value) => sum + 3 * value.length + key.length, 0) > METADATA_LIMIT / 2;
+  if (values.length === 0 || isTooLong) return {};
   if (values.every((value) => /^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/.test(value))) return { [key]: values };
   return { [key]: values.map(encodeURIComponent), [`${key}-encoded`]: '1' };
 }
