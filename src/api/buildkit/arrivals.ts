@@ -6,15 +6,20 @@ export class Arrivals<T> {
   readonly #here = new Map<string, T>();
   readonly #waiting = new Set<() => void>();
 
-  has(id: string): boolean {
-    return this.#here.has(id);
+  /** What is there now. */
+  get(id: string): T | undefined {
+    return this.#here.get(id);
   }
 
-  /** Until the answer is disposed. */
+  /** Until the answer is disposed, or another thing comes under the ID. */
   add(id: string, thing: T): Disposable {
     this.#here.set(id, thing);
     for (const look of [...this.#waiting]) look();
-    return { [Symbol.dispose]: () => this.#here.delete(id) };
+    return {
+      [Symbol.dispose]: () => {
+        if (this.#here.get(id) === thing) this.#here.delete(id);
+      },
+    };
   }
 
   /** Waits some seconds for what is not there; then it is undefined. Throws the reason of the signal. */

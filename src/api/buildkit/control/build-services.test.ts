@@ -311,3 +311,19 @@ test('two builds of one name at a time are refused, as is a result that nobody h
   control.abort(new Error('enough'));
   await assert.rejects(whole);
 });
+
+test('a build that has just ended has a status, which ends at once, and answers nothing else', async () => {
+  await using client = await openClient(built);
+  const request = { ref: 'r', definition: { operations: [Buffer.from('x')], metadata: new Map() } };
+  await assert.rejects(client.call(`${CONTROL}/Solve`, [solveRequest, request], solveResponse), /build graphs/);
+  const status = client.client.open(`${CONTROL}/Status`, { signal: never });
+  await status.send(statusRequest.encode({ ref: 'r' }));
+  status.end();
+  const told: Buffer[] = [];
+  for await (const message of status.received) told.push(message);
+  assert.deepEqual(told, []);
+  await assert.rejects(client.call(`${BRIDGE}/Ping`, [nothing, {}], pongResponse, { build: 'r' }), {
+    kind: 'not-found',
+    message: 'no such job r',
+  });
+});

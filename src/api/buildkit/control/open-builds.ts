@@ -28,6 +28,8 @@ export interface OpenBuild {
 }
 
 const LONGEST_REF = 128;
+/** A build can end before its client has asked for its status; other calls are then told so at once. */
+const LINGER_MS = 5000;
 
 /** The builds that clients have under way, by the name that the client made up. */
 export class OpenBuilds {
@@ -46,7 +48,8 @@ export class OpenBuilds {
     const { ref } = request;
     if (ref === '' || ref.length > LONGEST_REF)
       throw new Failure('invalid', 'BUILD_REF', `invalid build reference "${ref.slice(0, LONGEST_REF)}"`);
-    if (this.#open.has(ref)) throw new Failure('conflict', 'BUILD_EXISTS', `build ${ref} is already under way`);
+    if (this.#open.get(ref)?.signal.aborted === false)
+      throw new Failure('conflict', 'BUILD_EXISTS', `build ${ref} is already under way`);
     const ended = new AbortController();
     const build: OpenBuild = {
       request,
@@ -63,8 +66,8 @@ export class OpenBuilds {
       [Symbol.asyncDispose]: async () => {
         ended.abort(new Failure('cancelled', 'BUILD_ENDED', 'the build has ended'));
         await Promise.allSettled(build.solves);
-        place[Symbol.dispose]();
         build.feed.close();
+        setTimeout(() => place[Symbol.dispose](), LINGER_MS).unref();
       },
     });
   }
@@ -72,7 +75,18 @@ export class OpenBuilds {
   /** Waits some seconds for one that is just being opened. Throws a Failure (`not-found`). */
   async find(ref: string, options: { readonly signal: AbortSignal }): Promise<OpenBuild> {
     const build = await this.#open.find(ref, options);
-    if (!build) throw new Failure('not-found', 'NO_BUILD', `no such job ${ref.slice(0, LONGEST_REF)}`);
+    if (!build || build.signal.aborted) throw unknownBuild(ref);
     return build;
   }
+
+  /** What a build tells, which may have ended a moment ago. Otherwise as `find`. */
+  async feedOf(ref: string, options: { readonly signal: AbortSignal }): Promise<StatusFeed> {
+    const build = await this.#open.find(ref, options);
+    if (!build) throw unknownBuild(ref);
+    return build.feed;
+  }
+}
+
+function unknownBuild(ref: string): Failure {
+  return new Failure('not-found', 'NO_BUILD', `no such job ${ref.slice(0, LONGEST_REF)}`);
 }

@@ -29,12 +29,12 @@ export async function solve(
   request: SolveRequest,
   { signal }: CallOptions,
 ): Promise<Partial<ValueOf<typeof solveResponse>>> {
+  await using build = builds.open(request, signal);
   if (request.definition && request.definition.operations.length > 0) throw noGraphs();
   if (request.sourcePolicy.length > 0)
     throw new Failure('unsupported', 'SOURCE_POLICY', 'source policies are not supported by this host');
   const exporters = exportersOf(request);
   refuseExporters(exporters);
-  await using build = builds.open(request, signal);
   const { frontend, frontendAttrs, cache } = request;
   const result =
     frontend === ''
@@ -84,7 +84,7 @@ export async function runOwnFrontend(
 /** Control/Status: what a build tells, until it ends. */
 export async function status({ builds }: SolveParts, call: GrpcCall): Promise<void> {
   const { ref } = statusRequest.decode(await onlyMessage(call));
-  const { feed } = await builds.find(ref, call);
+  const feed = await builds.feedOf(ref, call);
   for await (const message of feed.read(call)) await call.send(message);
 }
 

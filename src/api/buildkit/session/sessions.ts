@@ -70,7 +70,7 @@ export class Sessions {
   }
 
   #expectFree(id: string): void {
-    if (this.#open.has(id)) throw new Failure('conflict', 'SESSION_EXISTS', `session ${id} already exists`);
+    if (this.#open.get(id)) throw new Failure('conflict', 'SESSION_EXISTS', `session ${id} already exists`);
   }
 }
 

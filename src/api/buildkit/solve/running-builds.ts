@@ -19,7 +19,7 @@ export class RunningBuilds {
   readonly #open = new Arrivals<{ readonly stop: AbortController; readonly bring: (body: Readable) => void }>();
 
   begin(id: string): RunningBuild & Disposable {
-    if (id !== '' && this.#open.has(id))
+    if (id !== '' && this.#open.get(id))
       throw new Failure('conflict', 'BUILD_EXISTS', `build ${id} is already under way`);
     const stop = new AbortController();
     const upload = Promise.withResolvers<Readable>();
@@ -49,7 +49,7 @@ export class RunningBuilds {
 
   /** Stops a build. One that is not under way is stopped. */
   async cancel(id: string, { signal }: CallOptions): Promise<void> {
-    if (!this.#open.has(id)) return;
+    if (!this.#open.get(id)) return;
     const build = await this.#open.find(id, { signal });
     build?.stop.abort(new Failure('cancelled', 'BUILD_CANCELLED', 'the build was cancelled'));
   }
