@@ -26,7 +26,8 @@ export class MemberServices {
 
   /** Starts what is wanted, possible and not there yet. A port that is taken is a Failure of kind `conflict`. */
   async start(member: Member): Promise<void> {
-    await Promise.all([this.#publish(member), this.#serveNames(member)]);
+    const starts = await Promise.allSettled([this.#publish(member), this.#serveNames(member)]);
+    for (const one of starts) if (one.status === 'rejected') throw one.reason; // with the other one there to be stopped
   }
 
   /** Frees the ports. */

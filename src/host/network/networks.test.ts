@@ -3,7 +3,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
 import { type AddressInfo, createConnection, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -306,6 +306,31 @@ test('subnets of networks that have no bridge yet are kept for them', { skip }, 
   await next.release('one');
   for (const name of ['before', 'chosen']) await next.remove(name);
   rmSync(own, { recursive: true });
+});
+
+test('a container that gets no port leaves no name server behind', { skip }, async () => {
+  const sockets = () => {
+    const links = readdirSync('/proc/self/fd').map((fd) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`);
+      } catch {
+        return ''; // closed meanwhile
+      }
+    });
+    return links.filter((link) => link.startsWith('socket:')).length;
+  };
+  await networks.create({ Name: 'named' }, { signal });
+  const asking = (HostPort: string) => {
+    const bindings = { '80/tcp': [{ HostIp: '127.0.0.1', HostPort }] };
+    return request('named', { ports: { exposed: [], bindings, publishAll: false } });
+  };
+  const { settings } = await networks.attach('one', asking(''), { signal });
+  const before = sockets();
+  const taken = asking(settings.Ports['80/tcp']?.[0]?.HostPort ?? '');
+  await assert.rejects(networks.attach('two', taken, { signal }), { kind: 'conflict' });
+  assert.equal(sockets(), before);
+  await networks.release('one');
+  await networks.remove('named');
 });
 
 test('twenty containers at once, and nothing is left of them', { skip }, async () => {
