@@ -7,6 +7,7 @@ import { Failure } from '../../../lib/error.ts';
 import { Scope } from '../../../lib/scope.ts';
 import { makeScratchFolder } from '../../../lib/scratch.ts';
 import { digestOf, hexOf } from '../../../oci/digest.ts';
+import { diskFailure } from '../../../store/disk.ts';
 import type { Store } from '../../../store/open-store.ts';
 import type { BuildEvent } from '../../../wire/build.ts';
 import type { ContextOptions, OpenedContext } from '../build-context.ts';
@@ -163,6 +164,10 @@ async function receive(
   const telling = setInterval(() => void tell(), TELL_MS);
   try {
     await files.sync({ name, ...wanted }, writer, { signal });
+  } catch (error) {
+    const failure = diskFailure(error, store.root);
+    if (failure !== error) store.trash.discard(place.folder); // else the disk would stay full
+    throw failure;
   } finally {
     clearInterval(telling);
   }
