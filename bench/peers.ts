@@ -10,6 +10,8 @@ export interface Peer {
   importBase(tar: string, image: string): void;
   /** Argument vector of a build, and its environment. */
   build(context: string, tag: string): Invocation;
+  /** The same by Docker's own client with its side of BuildKit's protocol; undefined where the tool is not measured. */
+  dockerBuild(context: string, tag: string): Invocation | undefined;
   /** Archives: `import`, `save`, `load`; undefined where the tool is not measured. */
   readonly archives: ArchiveCommands | undefined;
   /** `run --rm image argv`; undefined where the tool cannot. */
@@ -64,6 +66,7 @@ export async function startStrake(folder: string): Promise<Peer> {
     name: 'strake',
     importBase: (tar, image) => must(STRAKE, ['import', tar, image], env),
     build: (context, tag) => ({ file: STRAKE, args: ['build', '-q', '-t', tag, context], env }),
+    dockerBuild: (context, tag) => dockerBuild(context, tag, { DOCKER_HOST: address, DOCKER_CONFIG: folder }, '1'),
     archives: archiveCommands(STRAKE, env),
     run: (image, argv) => ({ file: STRAKE, args: ['run', '--rm', image, ...argv], env }),
     command: (args) => ({ file: STRAKE, args, env }),
@@ -105,11 +108,8 @@ export async function startDocker(folder: string): Promise<Peer[]> {
   const peer = (name: string, buildkit: string, stop: () => Promise<void>): Peer => ({
     name,
     importBase: (tar, image) => must(DOCKER, ['import', tar, image], base),
-    build: (context, tag) => ({
-      file: DOCKER,
-      args: ['build', '-q', '-t', tag, context],
-      env: { ...base, DOCKER_BUILDKIT: buildkit },
-    }),
+    build: (context, tag) => dockerBuild(context, tag, base, buildkit),
+    dockerBuild: (context, tag) => (buildkit === '1' ? dockerBuild(context, tag, base, buildkit) : undefined),
     archives: buildkit === '1' ? undefined : archiveCommands(DOCKER, base), // one daemon, measured once
     run: (image, argv) => ({ file: DOCKER, args: ['run', '--rm', image, ...argv], env: base }),
     command: (args) => (buildkit === '1' ? undefined : { file: DOCKER, args, env: base }),
@@ -145,6 +145,7 @@ export function startBuildah(folder: string): Peer {
       args: [...storage, 'build', '-q', '--layers', '--isolation', 'oci', '--runtime', 'runc', '-t', tag, context],
       env: {},
     }),
+    dockerBuild: () => undefined,
     archives: undefined,
     run: () => undefined,
     command: () => undefined,
@@ -154,6 +155,15 @@ export function startBuildah(folder: string): Peer {
     resetMemory: () => {},
     stop: async () => {},
   };
+}
+
+function dockerBuild(
+  context: string,
+  tag: string,
+  env: Readonly<Record<string, string>>,
+  buildkit: string,
+): Invocation {
+  return { file: DOCKER, args: ['build', '-q', '-t', tag, context], env: { ...env, DOCKER_BUILDKIT: buildkit } };
 }
 
 function archiveCommands(file: string, env: Readonly<Record<string, string>>): ArchiveCommands {

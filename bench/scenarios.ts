@@ -38,7 +38,7 @@ const build = (name: string, target: number, before?: (context: string) => void)
 const dockerfile = (context: string, lines: readonly string[]) =>
   writeFileSync(join(context, 'Dockerfile'), `${lines.join('\n')}\n`);
 
-export const scenarios: readonly Scenario[] = [
+const buildScenarios: readonly Scenario[] = [
   {
     name: '20 trivial RUN steps',
     rounds: 3,
@@ -112,6 +112,22 @@ export const scenarios: readonly Scenario[] = [
       ]),
     phases: [build('cold', 1), build('warm', 1)],
   },
+];
+
+/** The same builds by Docker's client, which sends a Strake host what it sends a dockerd. */
+const byDockersClient = ({ name, phases, ...rest }: Scenario): Scenario => ({
+  ...rest,
+  name: `Docker's client: ${name}`,
+  phases: phases.map((phase) => ({
+    ...phase,
+    target: 1,
+    invoke: (peer, context, tag) => peer.dockerBuild(context, tag),
+  })),
+});
+
+export const scenarios: readonly Scenario[] = [
+  ...buildScenarios,
+  ...buildScenarios.map(byDockersClient),
   {
     name: 'run --rm true',
     rounds: 10,
