@@ -23,6 +23,8 @@ export interface ClientFolderRecord {
 export interface HeldClientFolder extends Disposable {
   /** Its files. */
   readonly folder: string;
+  /** Where its user may keep a list of them. */
+  readonly list: string;
   /** Files in it may have extended attributes. */
   readonly hasXattrs: boolean;
   /** Notes that the next file will have extended attributes. */
@@ -84,6 +86,7 @@ export class ClientFolders {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     return {
       folder,
+      list: join(this.#root, name, 'list'),
       hasXattrs: free?.has_xattrs === 1,
       noteXattrs: () => this.#database.run('UPDATE client_folders SET has_xattrs = 1 WHERE name = ?', name),
       complete: (size) => this.#database.run('UPDATE client_folders SET size = ? WHERE name = ?', size, name),

@@ -115,6 +115,7 @@ const cleaned = (path: string): string => posix.join('/', path).slice(1);
 interface CopyPlace {
   readonly folder: string;
   readonly memo: string | undefined;
+  readonly list: string | undefined;
   readonly hasXattrs: boolean;
   readonly noteXattrs: () => void;
   readonly complete: (size: number) => void;
@@ -132,7 +133,7 @@ function placeFor(folder: ClientFolder, paths: ContextPaths, scope: Scope, store
 function scratchPlace(scope: Scope, store: Store): CopyPlace {
   const tree = join(scope.use(makeScratchFolder(store.scratch, 'client')).path, 'tree');
   mkdirSync(tree);
-  return { folder: tree, memo: undefined, hasXattrs: false, noteXattrs() {}, complete() {} };
+  return { folder: tree, memo: undefined, list: undefined, hasXattrs: false, noteXattrs() {}, complete() {} };
 }
 
 /** A few files of the client, in a folder that goes with `scope`. */
@@ -159,6 +160,7 @@ async function receive(
     discard: (path) => store.trash.discard(path),
     hasXattrs: place.hasXattrs,
     noteXattrs: place.noteXattrs,
+    list: place.list,
   });
   const tell = () => emit({ type: 'context', current: writer.received, files: writer.files });
   const telling = setInterval(() => void tell(), TELL_MS);
@@ -171,6 +173,7 @@ async function receive(
   } finally {
     clearInterval(telling);
   }
+  writer.complete();
   place.complete(writer.size);
   await tell();
 }

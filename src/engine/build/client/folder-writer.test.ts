@@ -14,6 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import fc from 'fast-check';
 import { getXattr } from '../../../host/file-system-calls.ts';
 import type { ClientEntry } from './client-folder.ts';
 import { FolderWriter } from './folder-writer.ts';
@@ -37,13 +38,14 @@ const symlink = (path: string, link: string): Written => ({ path, type: 'symlink
 function send(
   root: string,
   entries: readonly Written[],
-  options: { isCut?: boolean; hasXattrs?: boolean } = {},
+  options: { isCut?: boolean; hasXattrs?: boolean; hasList?: boolean } = {},
 ): string[] {
   using writer = new FolderWriter(root, {
     label: 'context',
     discard: (path) => rmSync(path, { recursive: true }),
     hasXattrs: options.hasXattrs ?? false,
     noteXattrs() {},
+    list: options.hasList ? listOf(root) : undefined,
   });
   const wanted: (() => string)[] = [];
   for (const { content = '', ...entry } of entries) {
@@ -65,8 +67,12 @@ function send(
       });
   }
   writer.listed();
-  return wanted.map((write) => write());
+  const came = wanted.map((write) => write());
+  if (!options.isCut) writer.complete();
+  return came;
 }
+
+const listOf = (root: string): string => `${root}.list`;
 
 function newRoot(): string {
   const root = join(scratch, `${count++}`);
@@ -126,17 +132,66 @@ const changes: readonly [name: string, to: readonly Written[], asked: readonly s
   ['the time of a folder', [file('a', 'one'), folder('d', { modified: later })], []],
   ['everything is gone', [], []],
 ];
-for (const [name, to, asked] of changes)
-  test(`only what changed comes again: ${name}`, () => {
-    const root = newRoot();
-    send(root, tree);
-    assert.deepEqual(send(root, to), asked);
-    const fresh = newRoot();
-    send(fresh, to);
-    assert.deepEqual(look(root), look(fresh));
-    for (const { path, content } of to)
-      if (content !== undefined && content !== '') assert.equal(readFileSync(join(root, path), 'utf8'), content);
-  });
+for (const hasList of [false, true])
+  for (const [name, to, asked] of changes)
+    test(`only what changed comes again, ${hasList ? 'by the list of the copy' : 'by its files'}: ${name}`, () => {
+      const root = newRoot();
+      send(root, tree, { hasList });
+      for (const again of [asked, []]) {
+        assert.deepEqual(send(root, to, { hasList }), again);
+        const fresh = newRoot();
+        send(fresh, to);
+        assert.deepEqual(look(root), look(fresh));
+      }
+      for (const { path, content } of to)
+        if (content !== undefined && content !== '') assert.equal(readFileSync(join(root, path), 'utf8'), content);
+    });
+
+test('files are not looked at when the list of the copy has them, and are when it was broken off', () => {
+  const root = newRoot();
+  send(root, tree, { hasList: true });
+  writeFileSync(join(root, 'd/b'), 'nobody else does so');
+  assert.deepEqual(send(root, tree, { hasList: true }), []);
+  const more = [...tree, file('z', 'new')];
+  assert.deepEqual(send(root, more, { hasList: true, isCut: true }), ['z']);
+  assert.ok(!existsSync(listOf(root)));
+  assert.deepEqual(send(root, more, { hasList: true }), ['d/b', 'z']);
+});
+
+test('lists of any two trees lead to the same copy as the second alone', () => {
+  const name = fc.constantFrom('a', 'b', 'c');
+  const leaf = fc.oneof(
+    fc.record({ type: fc.constant('file' as const), content: fc.constantFrom('', 'x', 'y'), late: fc.boolean() }),
+    fc.record({ type: fc.constant('symlink' as const), content: fc.constantFrom('a', '../b'), late: fc.boolean() }),
+  );
+  type Node = { type: 'file' | 'symlink'; content: string; late: boolean } | { inside: Record<string, Node> };
+  const { node } = fc.letrec<{ node: Node }>((tie) => ({
+    node: fc.oneof({ maxDepth: 3 }, leaf, fc.record({ inside: fc.dictionary(name, tie('node')) })),
+  }));
+  const entriesOf = (inside: Record<string, Node>, at = ''): Written[] =>
+    Object.keys(inside)
+      .sort()
+      .flatMap((key): Written[] => {
+        const one = inside[key];
+        if (!one) return [];
+        if ('inside' in one) return [folder(`${at}${key}`), ...entriesOf(one.inside, `${at}${key}/`)];
+        const made = one.type === 'file' ? file(`${at}${key}`, one.content) : symlink(`${at}${key}`, one.content);
+        return [{ ...made, ...(one.late ? { modified: later } : {}) }];
+      });
+  const trees = fc.array(fc.dictionary(name, node), { minLength: 2, maxLength: 4 });
+  fc.assert(
+    fc.property(trees, (all) => {
+      const root = newRoot();
+      for (const one of all) {
+        send(root, entriesOf(one), { hasList: true });
+        const fresh = newRoot();
+        send(fresh, entriesOf(one));
+        assert.deepEqual(look(root), look(fresh));
+      }
+    }),
+    { numRuns: 60 },
+  );
+});
 
 test('what was broken off comes again', () => {
   const root = newRoot();

@@ -26,6 +26,7 @@ import {
 import { findInside, openInside } from '../../../host/inside-root.ts';
 import { Failure } from '../../../lib/error.ts';
 import type { ClientEntry, ContentSink, FileSink } from './client-folder.ts';
+import { CopyList, CopyListMaker } from './copy-list.ts';
 
 const MOST_ENTRIES = 1 << 20;
 const MOST_LEVELS = 200;
@@ -41,18 +42,26 @@ export interface FolderWriterOptions {
   readonly hasXattrs: boolean;
   /** Hears that a file is about to have some. */
   readonly noteXattrs: () => void;
+  /** Where the list of what the folder holds is kept; undefined to keep none. */
+  readonly list: string | undefined;
 }
 
-/** A folder of the list that is not yet over. */
+/** A folder of the list that is not yet over. It is opened when something in it may be another than the copy has. */
 interface Level {
   readonly path: string;
-  readonly fd: number;
-  /** Names that are there and were not listed yet. */
-  readonly left: Set<string>;
   readonly modified: bigint | undefined;
+  /** Listed until now. */
+  readonly names: Set<string>;
+  open: OpenLevel | undefined;
   /** The name listed last. */
   last: string;
   isChanged: boolean;
+}
+
+interface OpenLevel {
+  readonly fd: number;
+  /** Names that are there and were not listed yet. */
+  readonly left: Set<string>;
 }
 
 /**
@@ -70,14 +79,16 @@ export class FolderWriter implements FileSink, Disposable {
   readonly #options: FolderWriterOptions;
   readonly #levels: Level[];
   readonly #open = new Set<FileWriter>();
+  readonly #before: CopyList;
+  readonly #now = new CopyListMaker();
   #entries = 0;
 
   /** `root` is nobody else's until this is disposed. */
   constructor(root: string, options: FolderWriterOptions) {
     this.#root = root;
     this.#options = options;
-    const fd = openFolder(root);
-    this.#levels = [level('', fd, new Set(readdirSync(root)), undefined)];
+    this.#before = CopyList.take(options.list);
+    this.#levels = [level('', undefined)];
   }
 
   add(entry: ClientEntry): ContentSink | undefined {
@@ -93,17 +104,47 @@ export class FolderWriter implements FileSink, Disposable {
     const { folder, name } = this.#placeOf(entry.path);
     folder.last = name;
     if (entry.type === 'socket' || entry.type === 'other') return undefined;
-    const before = folder.left.delete(name) ? quickStatIn(folder.fd, name) : undefined;
-    return this.#put(entry, { folder, name, path: `/proc/self/fd/${folder.fd}/${name}` }, before);
+    this.#now.add(entry);
+    if (this.#before.holds(entry)) {
+      this.#pass(entry, folder, name);
+      return undefined;
+    }
+    const { fd, left } = this.#opened(folder);
+    folder.names.add(name);
+    const before = left.delete(name) ? quickStatIn(fd, name) : undefined;
+    return this.#put(entry, { folder, name, path: `/proc/self/fd/${fd}/${name}` }, before);
   }
 
   listed(): void {
     while (this.#levels.length > 0) this.#leave();
   }
 
+  /** Notes that all has come: what the folder holds is known from now on. */
+  complete(): void {
+    if (this.#options.list !== undefined) this.#now.write(this.#options.list);
+  }
+
   [Symbol.dispose](): void {
-    for (const { fd } of this.#levels.splice(0)) closeSync(fd);
+    for (const { open } of this.#levels.splice(0)) if (open) closeSync(open.fd);
     for (const file of this.#open) file.close();
+  }
+
+  /** The entry is there as it is. */
+  #pass(entry: ClientEntry, folder: Level, name: string): void {
+    folder.names.add(name);
+    folder.open?.left.delete(name);
+    if (entry.type === 'directory') this.#levels.push(level(entry.path, entry.modified));
+    if (entry.type !== 'file') return;
+    this.files++;
+    this.size += entry.size;
+  }
+
+  #opened(folder: Level): OpenLevel {
+    if (folder.open) return folder.open;
+    const flags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
+    const fd = folder.path === '' ? openFolder(this.#root) : openInside(this.#root, folder.path, flags).fd;
+    folder.open = { fd, left: new Set(readdirSync(`/proc/self/fd/${fd}`).filter((name) => !folder.names.has(name))) };
+    return folder.open;
   }
 
   #put(entry: ClientEntry, place: Place, before: QuickStat | undefined): ContentSink | undefined {
@@ -193,7 +234,8 @@ export class FolderWriter implements FileSink, Disposable {
     }
     const fd = openFolder(place.path);
     const left = new Set(isThere ? readdirSync(`/proc/self/fd/${fd}`) : []);
-    const entered = level(entry.path, fd, left, entry.modified);
+    const entered = level(entry.path, entry.modified);
+    entered.open = { fd, left };
     this.#levels.push(entered);
     if (before?.mode !== entry.mode || !isThere) fchmodSync(fd, entry.mode);
     entered.isChanged = !isThere || !isTimed(before, entry);
@@ -201,14 +243,20 @@ export class FolderWriter implements FileSink, Disposable {
 
   /** The last folder is over: what was not listed in it goes, and it gets its time. */
   #leave(): void {
-    const over = this.#levels.pop();
+    const over = this.#levels.at(-1);
     if (!over) return;
+    if (!over.open && this.#before.countIn(over.path) === over.names.size) {
+      this.#levels.pop(); // nothing in it was touched, and nothing has gone
+      return;
+    }
+    const { fd, left } = this.#opened(over);
+    this.#levels.pop();
     try {
-      for (const name of over.left) this.#remove(`/proc/self/fd/${over.fd}/${name}`, quickStatIn(over.fd, name));
-      if (over.modified !== undefined && (over.isChanged || over.left.size > 0))
-        setOpenTimes(over.fd, ...timeOf({ modified: over.modified }));
+      for (const name of left) this.#remove(`/proc/self/fd/${fd}/${name}`, quickStatIn(fd, name));
+      if (over.modified !== undefined && (over.isChanged || left.size > 0))
+        setOpenTimes(fd, ...timeOf({ modified: over.modified }));
     } finally {
-      closeSync(over.fd);
+      closeSync(fd);
     }
   }
 
@@ -314,8 +362,8 @@ class FileWriter implements ContentSink {
   }
 }
 
-function level(path: string, fd: number, left: Set<string>, modified: bigint | undefined): Level {
-  return { path, fd, left, modified, last: '', isChanged: false };
+function level(path: string, modified: bigint | undefined): Level {
+  return { path, modified, names: new Set(), open: undefined, last: '', isChanged: false };
 }
 
 function openFolder(path: string): number {
