@@ -14,8 +14,10 @@ await reportFailure(async () => {
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     process.on(name, () => stop.abort(new Failure('cancelled', 'INTERRUPTED', `interrupted by ${name}`)));
   const policy = { lease: LEASE, grace: 0, ...limitsOf([], []) };
-  await using registry = await openRegistry(data, { policy, log: makeLog() });
-  for await (const line of importDistribution(registry, source, stop.signal)) {
+  await using opened = await openRegistry({ data }, { policy, log: makeLog() });
+  const { files } = opened;
+  if (!files) throw new Failure('unsupported', 'NO_FILES', 'blobs can be taken over where they stay files only');
+  for await (const line of importDistribution({ ...opened, files }, source, stop.signal)) {
     if ('problem' in line) {
       process.stderr.write(`${line.problem}\n`);
       process.exitCode = 1;

@@ -17,7 +17,6 @@ import { userAccess } from '../registry/auth/user-access.ts';
 import { usersOf } from '../registry/auth/users.ts';
 import { watchFile } from '../registry/auth/watched-file.ts';
 import { startCollector } from '../registry/collect.ts';
-import type { FileBlobs } from '../registry/file-blobs.ts';
 import { openHandoff } from '../registry/handoff.ts';
 import { serveMetrics } from '../registry/http/metrics-server.ts';
 import type { Observer } from '../registry/http/observer.ts';
@@ -25,7 +24,7 @@ import { RegistryServer } from '../registry/http/server.ts';
 import { limitsOf } from '../registry/limits.ts';
 import { makeMetrics } from '../registry/metrics.ts';
 import { Mirror } from '../registry/mirror.ts';
-import { openRegistry } from '../registry/open-registry.ts';
+import { type OpenRegistry, openRegistry } from '../registry/open-registry.ts';
 import type { Change, Registry } from '../registry/registry.ts';
 import { openWebhook } from '../registry/webhooks.ts';
 import type { RegistryOptions } from '../wire/registry-options.ts';
@@ -40,7 +39,7 @@ async function serve(options: RegistryOptions): Promise<void> {
   await using scope = new Scope();
   const { lease, grace, collectEvery } = options;
   const policy = { lease, grace, ...limitsOf(options.immutable, options.quotas) };
-  const opened = scope.use(await openRegistry(resolve(options.data), { policy, log }));
+  const opened = scope.use(await openRegistry({ data: resolve(options.data) }, { policy, log }));
   const told: Registry = { ...opened, ...shared(options, opened, scope), tell: tellerOf(options, scope, log) };
   const registry = options.proxy === undefined ? told : await asMirror(told, options.proxy, scope);
   if (collectEvery > 0) scope.use(startCollector(registry, collectEvery));
@@ -53,8 +52,8 @@ async function serve(options: RegistryOptions): Promise<void> {
   log.info('stopping', { reason: await stopped });
 }
 
-function shared({ share, data }: RegistryOptions, { blobs }: { readonly blobs: FileBlobs }, scope: Scope) {
-  return share === undefined ? {} : { handoff: scope.use(openHandoff(resolve(share), resolve(data), blobs)) };
+function shared({ share, data }: RegistryOptions, { files }: OpenRegistry, scope: Scope) {
+  return share === undefined || !files ? {} : { handoff: scope.use(openHandoff(resolve(share), resolve(data), files)) };
 }
 
 function tellerOf(options: RegistryOptions, scope: Scope, log: Log): (change: Change) => void {

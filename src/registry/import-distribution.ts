@@ -15,6 +15,11 @@ import type { Registry } from './registry.ts';
 const DIGEST_LIMIT = 200;
 const DEPTH = 64;
 
+/** One whose blobs are files. */
+interface FileRegistry extends Registry {
+  readonly files: FileBlobs;
+}
+
 export type ImportLine =
   | { readonly repository: string; readonly manifests: number; readonly tags: number }
   | { readonly problem: string };
@@ -25,7 +30,7 @@ export type ImportLine =
  * the blobs with their digests. https://distribution.github.io/distribution/storage-drivers/filesystem/
  */
 export async function* importDistribution(
-  registry: Registry & { readonly blobs: FileBlobs },
+  registry: FileRegistry,
   source: string,
   signal: AbortSignal,
 ): AsyncGenerator<ImportLine> {
@@ -45,7 +50,7 @@ export async function* importDistribution(
 }
 
 async function* importRepository(
-  registry: Registry & { readonly blobs: FileBlobs },
+  registry: FileRegistry,
   root: string,
   repository: RepositoryName,
 ): AsyncGenerator<ImportLine> {
@@ -83,7 +88,7 @@ async function* importRepository(
 
 /** Gives the bytes of a blob a name among ours, and the repository the blob. */
 async function adopt(
-  { metadata, blobs, policy }: Registry & { readonly blobs: FileBlobs },
+  { metadata, files, policy }: FileRegistry,
   root: string,
   repository: RepositoryName,
   digest: ContentDigest,
@@ -100,7 +105,7 @@ async function adopt(
   const id = randomUUID();
   const key = blobKey(id);
   await metadata.createUpload(repository, { id, key, algorithm: algorithmOf(digest), size, resume: '' }, leaseEnd);
-  await blobs.adopt(key, path);
+  await files.adopt(key, path);
   await metadata.commitUpload(id, { digest, size, damaged: undefined }, terms);
 }
 

@@ -49,7 +49,7 @@ export async function openTestRegistry(options: TestRegistryOptions = {}): Promi
   if (options.folder === undefined) scope.defer(() => rmSync(folder, { recursive: true, force: true }));
   const none = { isFixed: () => false, quotaOf: () => undefined };
   const policy = { lease: 3_600_000, grace: 0, ...none, ...options.policy };
-  const opened = scope.use(await openRegistry(folder, { policy, log: silentLog }));
+  const opened = scope.use(await openRegistry({ data: folder }, { policy, log: silentLog }));
   const { tell, handoff } = options;
   const told: Registry = { ...opened, ...(tell && { tell }), ...(handoff && { handoff }) };
   const registry: Registry = options.mirror ? { ...told, mirror: options.mirror(told) } : told;
