@@ -31,8 +31,8 @@ export interface BlobStorage {
   write(key: BlobKey, progress: UploadProgress): Promise<BlobWriter>;
   /** Makes the bytes durable and readable, all `progress.size` of them; before that nobody can count on either. Idempotent. */
   finish(key: BlobKey, progress: UploadProgress): Promise<void>;
-  /** Opens a finished blob; undefined when nothing is there. */
-  open(key: BlobKey): Promise<BlobReader | undefined>;
+  /** Opens a finished blob; undefined when nothing is there. `range`: what will be read, for a storage that is far away. */
+  open(key: BlobKey, range?: { readonly start: number; readonly end: number }): Promise<BlobReader | undefined>;
   /** Opens an upload's bytes so far, where a storage can. Reads at their end give 0, and more when more has come. */
   openUnfinished?(key: BlobKey): Promise<BlobReader | undefined>;
   /** Removes blob or upload. No error when nothing is there; readers that are open go on. */

@@ -65,7 +65,7 @@ async function blobProblem(
   { key, digest, size }: StoredContent,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  await using reader = await blobs.open(key);
+  await using reader = await blobs.open(key, { start: 0, end: size });
   if (!reader) return 'has no bytes';
   if (reader.size !== size) return `has ${reader.size} instead of ${size} bytes`;
   const digester = new ContentDigester(algorithmOf(digest));

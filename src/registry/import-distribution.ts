@@ -105,8 +105,10 @@ async function adopt(
   const id = randomUUID();
   const key = blobKey(id);
   await metadata.createUpload(repository, { id, key, algorithm: algorithmOf(digest), size, resume: '' }, leaseEnd);
+  const holder = randomUUID();
+  await metadata.claimUpload(repository, id, { holder, now: Date.now(), claimEnd: leaseEnd, leaseEnd });
   await files.adopt(key, path);
-  await metadata.commitUpload(id, { digest, size, damaged: undefined }, terms);
+  await metadata.commitUpload({ id, holder }, { digest, size, damaged: undefined }, terms);
 }
 
 async function readStored(root: string, digest: ContentDigest): Promise<ManifestDocument> {

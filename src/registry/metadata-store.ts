@@ -140,10 +140,11 @@ export interface Uploads {
   releaseUpload(id: string, holder: string, progress: UploadProgress): Promise<void>;
   /**
    * Makes a finished upload the blob `digest` of its repository until its lease ends. The same content that is stored already
-   * stays; the upload's own key is then returned for deletion. `damaged`: a key that does not count as stored.
+   * stays; the upload's own key is then returned for deletion. `damaged`: a key that does not count as stored. Throws
+   * BLOB_UPLOAD_UNKNOWN also when another holder has claimed it meanwhile: what that one writes is not what the digest is of.
    */
   commitUpload(
-    id: string,
+    upload: { readonly id: string; readonly holder: string },
     blob: { readonly digest: ContentDigest; readonly size: number; readonly damaged: BlobKey | undefined },
     terms: Terms,
   ): Promise<BlobKey | undefined>;

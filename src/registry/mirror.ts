@@ -32,6 +32,7 @@ export interface Upstream {
 
 /** A blob on its way: as many as like read it while it arrives. */
 interface Arrival {
+  readonly digest: ContentDigest;
   readonly key: BlobKey;
   readonly size: number;
   /** Resolves when more has arrived or it has ended. */
@@ -125,7 +126,7 @@ export class Mirror implements MirrorSource {
   async #begin(repository: RepositoryName, digest: ContentDigest, size: number): Promise<Arrival> {
     const upload = await startUpload(this.#registry, repository, algorithmOf(digest));
     const more = Promise.withResolvers<void>();
-    const arrival: Arrival = { key: upload.key, size, more, begun: false, ended: false, failure: undefined };
+    const arrival: Arrival = { digest, key: upload.key, size, more, begun: false, ended: false, failure: undefined };
     const tell = () => {
       arrival.begun = true;
       arrival.more.resolve();
@@ -154,13 +155,18 @@ export class Mirror implements MirrorSource {
 
   #follow(arrival: Arrival): BlobReader {
     let reader: BlobReader | undefined;
-    const { blobs } = this.#registry;
+    const { blobs, metadata } = this.#registry;
+    // Another node may have got it too, and been quicker: then its bytes count, and ours are gone.
+    const whole = async () => {
+      const content = await metadata.findContent(arrival.digest);
+      return content && (await blobs.open(content.key, { start: 0, end: arrival.size }));
+    };
     return {
       size: arrival.size,
       async read(buffer, offset, length) {
         for (;;) {
           const { more, ended } = arrival;
-          reader ??= await (ended ? blobs.open(arrival.key) : blobs.openUnfinished?.(arrival.key));
+          reader ??= await (ended ? whole() : blobs.openUnfinished?.(arrival.key));
           const read = (await reader?.read(buffer, offset, length)) ?? 0;
           if (read > 0) return read;
           if (arrival.failure !== undefined) throw arrival.failure;

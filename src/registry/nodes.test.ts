@@ -10,6 +10,7 @@ import { openAccess } from './access.ts';
 import { type BlobKey, type BlobStorage, blobKey } from './blob-storage.ts';
 import { check } from './check.ts';
 import { collect, sweep } from './collect.ts';
+import { parseContentDigest } from './content-digest.ts';
 import { RegistryServer } from './http/server.ts';
 import { limitsOf } from './limits.ts';
 import { openSqliteMetadata } from './metadata/open-sqlite.ts';
@@ -170,6 +171,20 @@ test('a node that died holds an upload for a while, then another goes on where t
   const digest = digestOf('before after');
   assert.equal((await on(0).send('PUT', `${place}?digest=${digest}`)).status, 201);
   assert.equal((await on(1).send('GET', `/v2/team/app/blobs/${digest}`)).body.toString(), 'before after');
+});
+
+test('who lost the claim does not make the blob', async () => {
+  const place = await begin(0);
+  const id = place.split('/').at(-1) ?? '';
+  const now = Date.now();
+  const claim = { now, claimEnd: now - 1, leaseEnd: now + 60_000 };
+  for (const holder of ['stalled', 'next']) await metadata.claimUpload(repository, id, { ...claim, holder });
+  const blob = { digest: parseContentDigest(digestOf('')), size: 0, damaged: undefined };
+  const terms = { leaseEnd: now + 60_000, quota: undefined };
+  const late = metadata.commitUpload({ id, holder: 'stalled' }, blob, terms);
+  await assert.rejects(late, { code: 'BLOB_UPLOAD_UNKNOWN' });
+  await metadata.releaseUpload(id, 'next', { size: 0, resume: '' });
+  assert.equal((await on(0).send('DELETE', place)).status, 204);
 });
 
 test('both collect and sweep at once, and the checks of both find everything whole', async () => {

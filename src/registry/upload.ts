@@ -92,7 +92,7 @@ export async function takeHanded(
 export async function abandonUpload(registry: Registry, repository: RepositoryName, id: string): Promise<boolean> {
   const key = await registry.metadata.deleteUpload(repository, id);
   if (key === undefined) return false;
-  registry.digests.take(id, -1);
+  registry.digests.forget(id);
   await discardKeys(registry, [key]);
   return true;
 }
@@ -143,12 +143,12 @@ async function receive(registry: Registry, claim: Claim, { chunks, range }: Inco
   const first = await source.next();
   if (first === undefined && source.failure === undefined && !range) return;
   const digester =
-    digests.take(upload.id, upload.size) ?? (upload.size === 0 ? new ContentDigester(upload.algorithm) : undefined);
+    digests.take(upload.id, upload) ?? (upload.size === 0 ? new ContentDigester(upload.algorithm) : undefined);
   try {
     const progress = await store(await blobs.write(upload.key, upload), first, source, digester);
     if (source.failure === undefined && range && progress.size - upload.size !== range.end - range.start + 1)
       throw new Refusal('SIZE_INVALID', { detail: { ...range, received: progress.size - upload.size } });
-    if (digester) digests.rest(upload.id, digester);
+    if (digester) digests.rest(upload.id, digester, progress);
     claim.progress = progress;
   } catch (error) {
     // What cannot be stored does not wait for somebody to go on with it: a full disk gets its room back.
@@ -209,7 +209,7 @@ function arriving(chunks: AsyncIterable<Buffer>): Arriving {
 /** Makes the bytes that are there the blob `digest`, or gives them up. */
 async function settle(registry: Registry, claim: Claim, digest: ContentDigest): Promise<void> {
   const { metadata, blobs } = registry;
-  const { repository, upload, progress } = claim;
+  const { repository, upload, progress, holder } = claim;
   const { size } = progress;
   const computed = await digestOfUpload(registry, claim, algorithmOf(digest));
   if (computed !== digest) {
@@ -227,7 +227,7 @@ async function settle(registry: Registry, claim: Claim, digest: ContentDigest): 
     }
     await blobs.finish(upload.key, progress);
     const damaged = isWhole ? undefined : known?.key;
-    const spare = await metadata.commitUpload(upload.id, { digest, size, damaged }, terms);
+    const spare = await metadata.commitUpload({ id: upload.id, holder }, { digest, size, damaged }, terms);
     if (spare !== undefined) await discardKeys(registry, [spare]);
   } catch (error) {
     if (isFailure(error, 'denied')) await abandonUpload(registry, repository, upload.id);
@@ -240,12 +240,12 @@ async function digestOfUpload(
   { upload, progress }: Claim,
   algorithm: Algorithm,
 ): Promise<ContentDigest> {
-  const known = digests.take(upload.id, progress.size);
+  const known = digests.take(upload.id, progress);
   if (known?.algorithm === algorithm) return known.digest();
   // Another node saw its bytes, or another process. Only now a storage need let them be read.
   await blobs.finish(upload.key, progress);
   const digester = new ContentDigester(algorithm);
-  await using reader = await blobs.open(upload.key);
+  await using reader = await blobs.open(upload.key, { start: 0, end: progress.size });
   const buffer = Buffer.allocUnsafe(READ_SIZE);
   while (reader && digester.size < progress.size) {
     const length = Math.min(buffer.length, progress.size - digester.size);

@@ -37,7 +37,9 @@ export async function getBlob(registry: Registry, exchange: RepositoryExchange):
       message: `range "${request.headers.range}" is outside of the ${size} bytes of the blob`,
       headers: { 'Content-Range': `bytes */${size}` },
     });
-  await using reader = await (blob ? registry.blobs.open(blob.key) : registry.mirror?.openBlob(repository, digest));
+  await using reader = await (blob
+    ? registry.blobs.open(blob.key, range ?? { start: 0, end: size })
+    : registry.mirror?.openBlob(repository, digest));
   if (!reader) throw new Refusal('BLOB_UNKNOWN', { detail: { digest } });
   if (reader.size !== size) throw new Refusal('UNKNOWN', { message: `blob ${digest} is damaged here` });
   const { start, end } = range ?? { start: 0, end: size };

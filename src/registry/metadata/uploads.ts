@@ -49,10 +49,10 @@ export function sqliteUploads(database: Database): Uploads {
       const sql = 'UPDATE uploads SET size = ?, resume = ?, holder = NULL WHERE id = ? AND holder = ?';
       database.run(sql, size, resume, id, holder);
     },
-    async commitUpload(id, { digest, size, damaged }, { leaseEnd, quota }) {
+    async commitUpload({ id, holder }, { digest, size, damaged }, { leaseEnd, quota }) {
       return database.transaction(() => {
-        const sql = 'DELETE FROM uploads WHERE id = ? RETURNING repository, key';
-        const upload = database.get<{ repository: number; key: BlobKey }>(sql, id);
+        const sql = 'DELETE FROM uploads WHERE id = ? AND holder = ? RETURNING repository, key';
+        const upload = database.get<{ repository: number; key: BlobKey }>(sql, id, holder);
         if (!upload) throw new Refusal('BLOB_UPLOAD_UNKNOWN');
         const { blob, spare } = keepContent(database, { digest, size, damaged, key: upload.key });
         if (spare !== undefined) database.run('INSERT INTO doomed (key) VALUES (?)', spare);
