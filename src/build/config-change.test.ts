@@ -32,7 +32,7 @@ const rows: readonly [string, change.ConfigChange, string][] = [
   [
     'HEALTHCHECK',
     change.setHealthcheck({}, { Test: ['CMD-SHELL', 'true'], Interval: 5e9 }),
-    ` HEALTHCHECK &{["CMD-SHELL" "true"] "5s" "0s" "0s" '\\x00'}`,
+    ` HEALTHCHECK &{["CMD-SHELL" "true"] "5s" "0s" "0s" "0s" '\\x00'}`,
   ],
 ];
 

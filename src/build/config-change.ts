@@ -72,7 +72,8 @@ export function addTrigger(config: RunConfig, trigger: string): ConfigChange {
 
 export function setHealthcheck(config: RunConfig, check: Healthcheck): ConfigChange {
   const test = `[${(check.Test ?? []).map(quote).join(' ')}]`;
-  const times = [check.Interval, check.Timeout, check.StartPeriod].map((value) => quote(formatDuration(value ?? 0)));
+  const { Interval, Timeout, StartPeriod, StartInterval } = check;
+  const times = [Interval, Timeout, StartPeriod, StartInterval].map((value) => quote(formatDuration(value ?? 0)));
   const retries = `'\\x${(check.Retries ?? 0).toString(16).padStart(2, '0')}'`;
   return {
     config: { ...config, Healthcheck: check },

@@ -1,19 +1,20 @@
 import { Failure } from '../lib/error.ts';
-import type { Healthcheck, RunConfig } from '../oci/image-config.ts';
+import type { Healthcheck } from '../oci/image-config.ts';
 import type { ContainerConfig } from '../wire/container.ts';
 
 /**
  * What a container is configured with: the image's config below what was asked for. Stating an entrypoint drops the
  * image's command; `[""]` as entrypoint means none. Throws `no command specified` when nothing is left to run.
  */
-export function mergeConfig(image: RunConfig, asked: ContainerConfig): ContainerConfig {
+export function mergeConfig(image: ContainerConfig, asked: ContainerConfig): ContainerConfig {
   const { Entrypoint, Cmd } = mergeCommand(image, asked);
   if ((Entrypoint?.length ?? 0) + (Cmd?.length ?? 0) === 0)
     throw new Failure('invalid', 'NO_COMMAND', 'no command specified', {
       hint: 'the image has no CMD and no ENTRYPOINT: say what to run',
     });
-  const env = asked.Env ?? [];
-  const names = new Set(env.map(nameOf));
+  const own = asked.Env ?? [];
+  const names = new Set(own.map(nameOf));
+  const env = [...own, ...(image.Env ?? []).filter((entry) => !names.has(nameOf(entry)))];
   const healthcheck = mergeHealthcheck(image.Healthcheck, asked.Healthcheck);
   const volumes = { ...image.Volumes, ...asked.Volumes };
   return {
@@ -21,7 +22,7 @@ export function mergeConfig(image: RunConfig, asked: ContainerConfig): Container
     ...asked,
     User: asked.User || image.User || '',
     ...optional('ExposedPorts', { ...image.ExposedPorts, ...asked.ExposedPorts }),
-    Env: [...env, ...(image.Env ?? []).filter((entry) => !names.has(nameOf(entry)))],
+    Env: env.length > 0 ? env : (asked.Env ?? null),
     Cmd,
     Entrypoint,
     Volumes: Object.keys(volumes).length > 0 ? volumes : null,
@@ -51,7 +52,10 @@ export function argumentsOf(config: ContainerConfig): string[] {
   return [...(config.Entrypoint ?? []), ...(config.Cmd ?? [])];
 }
 
-function mergeCommand(image: RunConfig, asked: ContainerConfig): { Entrypoint: string[] | null; Cmd: string[] | null } {
+function mergeCommand(
+  image: ContainerConfig,
+  asked: ContainerConfig,
+): { Entrypoint: string[] | null; Cmd: string[] | null } {
   const reset = asked.Entrypoint?.length === 1 && asked.Entrypoint[0] === '';
   if (reset) return { Entrypoint: null, Cmd: asked.Cmd ?? null };
   if (asked.Entrypoint && asked.Entrypoint.length > 0) return { Entrypoint: asked.Entrypoint, Cmd: asked.Cmd ?? null };

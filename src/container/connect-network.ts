@@ -18,6 +18,7 @@ export async function connectNetwork(
   refuseRemoved(container);
   const { Name, Id, Driver } = needs.networks.inspect(wanted.network);
   refuseShared(container);
+  needs.networks.checkEndpoint(Name, wanted.config);
   const others = Object.keys(container.record.endpoints).filter((name) => name !== Name);
   if (others.length > 0 && (Driver === 'host' || others.includes('host')))
     throw refusal('container cannot be disconnected from host network or connected to host network');

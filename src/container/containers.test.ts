@@ -275,7 +275,8 @@ describe('containers', { skip }, () => {
   });
 
   test('execs: output, exit code, user, missing program', async () => {
-    const { id } = await host.containers.create(host.request({ Cmd: ['sleep', '100'], Env: ['A=1'] }));
+    const request = host.request({ Cmd: ['sleep', '100'], Env: ['A=1'] }, { OomScoreAdj: 321 });
+    const { id } = await host.containers.create(request);
     await host.containers.start(id, { signal });
     const { execs } = host.containers;
     const container = host.containers.find(id);
@@ -293,6 +294,7 @@ describe('containers', { skip }, () => {
     assert.match(String(text), /exec: "nothing": executable file not found in \$PATH/);
     assert.equal(code, 127);
     assert.deepEqual(await run(['sh', '-c', 'sleep 100 & echo started']), ['started\n', 0]);
+    assert.deepEqual(await run(['cat', '/proc/self/oom_score_adj']), ['321\n', 0]);
     await remove(id);
     assert.throws(() => execs.create(container, { Cmd: ['true'] }), { message: /is not running$/ });
   });

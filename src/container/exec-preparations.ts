@@ -32,7 +32,8 @@ export class ExecPreparations implements AsyncDisposable {
   /** Begins to prepare the exec `id` in a running container, when the answer to the client has gone. */
   begin(id: string, container: Container, streams: { readonly tty: boolean; readonly stdin: boolean }): void {
     if (this.#waiting.size >= LIMIT || this.#closing.signal.aborted) return;
-    const options = { ...this.#needs, ...streams, id: container.id, signal: this.#closing.signal };
+    const oomScoreAdj = container.record.hostConfig.OomScoreAdj ?? 0;
+    const options = { ...this.#needs, ...streams, id: container.id, oomScoreAdj, signal: this.#closing.signal };
     const process = nextTurn()
       .then(() => prepareExec(options))
       .catch(() => undefined); // started without preparation it says why

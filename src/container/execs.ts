@@ -218,7 +218,8 @@ export class Execs implements AsyncDisposable {
     const { runtime, runFolder, keepers } = this.#needs;
     const program = body.Cmd?.[0] ?? '';
     const document = this.#processOf(exec);
-    const options = { id: container.id, ...streamsOf(body), runFolder, signal };
+    const oomScoreAdj = container.record.hostConfig.OomScoreAdj ?? 0;
+    const options = { id: container.id, ...streamsOf(body), oomScoreAdj, runFolder, signal };
     const keeper = exec.survives ? await keepers.ready({ signal }) : undefined;
     if (keeper) {
       const { Env: _, ...noted } = body; // may hold secrets, and is of no use any more

@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
+import { hostname as machineName } from 'node:os';
 import { join } from 'node:path';
-import { isFailure } from '../lib/error.ts';
+import { Failure, isFailure } from '../lib/error.ts';
 import type { DiffId, ImageId } from '../oci/digest.ts';
 import type { RunConfig } from '../oci/image-config.ts';
 import { newContainerId } from '../store/containers.ts';
@@ -53,7 +54,7 @@ export function makeContainer(
   const place = () => join(store.activeFolder(id), 'mounts', String(places++), 'root');
   const mounts = planMounts(config, hostConfig, { ...needs.sources, place });
   const endpoints = endpointsOf(hostConfig.NetworkMode ?? 'bridge', request.endpoints, needs.networks);
-  for (const [network, settings] of Object.entries(endpoints)) needs.networks.checkEndpoint(network, settings);
+  checkEndpoints(endpoints, needs.networks);
   const container = new Container({
     id,
     name,
@@ -82,8 +83,21 @@ export function makeContainer(
   return { container, warnings };
 }
 
+function checkEndpoints(
+  endpoints: Readonly<Record<string, EndpointConfig | null>>,
+  networks: ContainersNeeds['networks'],
+): void {
+  for (const [network, settings] of Object.entries(endpoints))
+    try {
+      networks.checkEndpoint(network, settings);
+    } catch (error) {
+      if (!isFailure(error, 'invalid')) throw error;
+      throw new Failure('invalid', error.code, `invalid config for network ${network}: ${error.message}`);
+    }
+}
+
 function defaultHostname(id: string, hostConfig: HostConfig): string {
-  return hostConfig.NetworkMode === 'host' ? '' : id.slice(0, 12);
+  return hostConfig.NetworkMode === 'host' ? machineName() : id.slice(0, 12);
 }
 
 /**

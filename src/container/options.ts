@@ -47,6 +47,7 @@ export function normaliseHostConfig(
     IpcMode: asked.IpcMode || 'private',
     PidMode: asked.PidMode ?? '',
     UTSMode: asked.UTSMode ?? '',
+    SecurityOpt: asked.SecurityOpt ?? (isUnlabelled(asked) ? ['label=disable'] : null),
     OomScoreAdj: asked.OomScoreAdj ?? 0,
     Privileged: asked.Privileged ?? false,
     PublishAllPorts: asked.PublishAllPorts ?? false,
@@ -78,6 +79,11 @@ export function normaliseHostConfig(
   if ((asked.Ulimits ?? []).some(({ Soft, Hard }) => Hard !== -1 && (Soft > Hard || Soft === -1)))
     throw invalid('ulimit soft limit must be less than or equal to hard limit');
   return { hostConfig, warnings };
+}
+
+/** Whose processes no SELinux label may separate from the machine's. */
+function isUnlabelled({ Privileged, IpcMode, PidMode }: HostConfig): boolean {
+  return Privileged === true || IpcMode === 'host' || PidMode === 'host';
 }
 
 /** What Docker shows for options that were not given. */

@@ -53,6 +53,7 @@ test('the config of an image lies below what was asked for', () => {
     { Env: ['A=own'], Labels: { a: '2' }, ExposedPorts: { '81/tcp': {} }, Healthcheck: { Timeout: 7 } },
   );
   assert.deepEqual(merged.Env, ['A=own', 'B=image']);
+  assert.equal(mergeConfig({}, { Cmd: ['x'] }).Env, null);
   assert.deepEqual(merged.Labels, { a: '2', b: '1' });
   assert.deepEqual(Object.keys(merged.ExposedPorts ?? {}), ['80/tcp', '81/tcp']);
   assert.deepEqual(merged.Healthcheck, { Test: ['CMD', 'x'], Interval: 5, Timeout: 7 });
@@ -104,6 +105,8 @@ const hostConfigs: [string, HostConfig, Partial<HostConfig> | string][] = [
     {},
     { NetworkMode: 'bridge', ShmSize: 67108864, IpcMode: 'private', Memory: 0, MemorySwap: 0, PidsLimit: null },
   ],
+  ['no label where it sees the machine', { PidMode: 'host' }, { SecurityOpt: ['label=disable'] }],
+  ['labels as asked for', { Privileged: true, SecurityOpt: ['label=user:x'] }, { SecurityOpt: ['label=user:x'] }],
   ['swap as much as memory', { Memory: 64 << 20 }, { Memory: 64 << 20, MemorySwap: 128 << 20 }],
   ['unlimited swap', { Memory: 64 << 20, MemorySwap: -1 }, { MemorySwap: -1 }],
   [

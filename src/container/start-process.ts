@@ -3,7 +3,8 @@ import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { DescriptorStream } from '../host/descriptor-stream.ts';
 import type { HeldProcess, Keeper } from '../host/keeper/keeper-client.ts';
-import type { Runtime, RuntimeCall, StartOptions } from '../host/runtime.ts';
+import type { Runtime, StartOptions } from '../host/runtime.ts';
+import type { RuntimeCall } from '../host/runtime-call.ts';
 import { Terminal } from '../host/terminal.ts';
 import { Failure } from '../lib/error.ts';
 import { Scope } from '../lib/scope.ts';
@@ -19,6 +20,8 @@ export interface ProcessStart {
   readonly program: string;
   readonly tty: boolean;
   readonly stdin: boolean;
+  /** Of an exec. */
+  readonly oomScoreAdj?: number | undefined;
   /** Bundles and sockets exist in it for the moment of the start. With a short path, in memory at best. */
   readonly runFolder: string;
   /** Starts it so that it survives this host; the next one finds it by `key`, with `note`. */
@@ -47,15 +50,17 @@ export interface PreparedProcess extends AsyncDisposable {
 
 /** Starts the runtime for one more process in a running container; see `Runtime.prepareExec`. */
 export async function prepareExec(
-  options: Pick<ProcessStart, 'id' | 'tty' | 'stdin' | 'runFolder' | 'signal'> & { readonly runtime: Runtime },
+  options: Pick<ProcessStart, 'id' | 'tty' | 'stdin' | 'oomScoreAdj' | 'runFolder' | 'signal'> & {
+    readonly runtime: Runtime;
+  },
 ): Promise<PreparedProcess> {
   await using scope = new Scope();
   const bundle = mkdtempSync(join(options.runFolder, 'b-'));
   scope.defer(() => rmSync(bundle, { recursive: true }));
   const streams = scope.use(openStreams(bundle, options));
-  const { id, runtime } = options;
+  const { id, runtime, oomScoreAdj } = options;
   const { stdio, consoleSocket } = streams;
-  const exec = scope.use(await runtime.prepareExec({ id, bundle, stdio, consoleSocket }));
+  const exec = scope.use(await runtime.prepareExec({ id, bundle, stdio, consoleSocket, oomScoreAdj }));
   const owned = scope.move();
   return {
     get hasEnded() {
@@ -103,7 +108,7 @@ async function startKept(
   { keeper, key, note }: NonNullable<ProcessStart['kept']>,
   bundle: string,
 ): Promise<StartedProcess> {
-  const { start, id, program, tty, stdin, signal } = options;
+  const { start, id, program, tty, stdin, oomScoreAdj, signal } = options;
   const consoleSocket = tty ? join(bundle, 'console') : undefined;
   let process: HeldProcess | undefined;
   const stdio = async (call: RuntimeCall) => {
@@ -111,7 +116,7 @@ async function startKept(
     process = started.process;
     return started.exitCode;
   };
-  await start({ id, program, bundle, stdio, consoleSocket, signal });
+  await start({ id, program, bundle, stdio, consoleSocket, oomScoreAdj, signal });
   if (!process) throw new Failure('internal', 'KEEPER_SILENT', 'the keeper started nothing');
   return heldProcess(process);
 }

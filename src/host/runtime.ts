@@ -4,10 +4,11 @@ import { cancelled, Failure, systemCode } from '../lib/error.ts';
 import { runProgram } from '../lib/run-program.ts';
 import { type Cgroups, removeCgroup } from './cgroup.ts';
 import { CgroupMoves } from './cgroup-moves.ts';
-import { holdOrphans, waitForExit } from './reaper.ts';
+import { holdOrphans } from './reaper.ts';
+import { callRuntime, type RuntimeCall } from './runtime-call.ts';
 import { readRuntimeLog, startFailure } from './runtime-log.ts';
-import { executableOf, type RuntimeProgram, startRuntime } from './runtime-program.ts';
-import { type ProgramStdio, spawnProgram } from './spawn-program.ts';
+import { type RuntimeProgram, startRuntime } from './runtime-program.ts';
+import type { ProgramStdio } from './spawn-program.ts';
 import { type Resources, resourceSpec } from './spec.ts';
 import { WAITING_DOCUMENT, WaitingRuntime } from './waiting-runtime.ts';
 
@@ -17,6 +18,8 @@ interface Start {
   readonly bundle: string;
   /** For a process with a terminal: where the runtime sends it (console-socket.ts). */
   readonly consoleSocket?: string | undefined;
+  /** For an exec, whose document's value crun does not heed: what it starts has this from the runtime itself. */
+  readonly oomScoreAdj?: number | undefined;
 }
 
 export interface StartOptions extends Start {
@@ -37,23 +40,6 @@ export interface PreparedExec extends AsyncDisposable {
   readonly hasEnded: boolean;
   /** As `exec`: the document is what its process.json would hold, `program` is named in messages. Call it once. */
   start(document: unknown, program: string): Promise<number>;
-}
-
-/** A run of the runtime that starts a process and leaves its ID in a file. */
-export interface RuntimeCall {
-  readonly program: Omit<RuntimeProgram, 'version'>;
-  readonly args: readonly string[];
-  readonly env: readonly string[];
-  readonly pidFile: string;
-}
-
-/**
- * Runs the runtime to its end and gives its exit code. Hold orphans meanwhile (reaper.ts). Not stopped by an abort: a
- * container that is half made is the runtime's to undo, and it is soon done.
- */
-export async function callRuntime({ program, args, env }: RuntimeCall, stdio: ProgramStdio): Promise<number> {
-  const pid = startRuntime(program, () => spawnProgram(executableOf(program), [program.path, ...args], env, stdio));
-  return (await waitForExit(pid)).exitCode;
 }
 
 /**
@@ -182,13 +168,18 @@ export class Runtime {
     return started(what, program, options, exitCode);
   }
 
-  #callOf(program: RuntimeProgram, { id, bundle, consoleSocket }: Start, command: readonly string[]): RuntimeCall {
+  #callOf(
+    program: RuntimeProgram,
+    { id, bundle, consoleSocket, oomScoreAdj }: Start,
+    command: readonly string[],
+  ): RuntimeCall {
     const { pidFile, log } = filesOf(bundle);
     const console = consoleSocket === undefined ? [] : ['--console-socket', consoleSocket];
     const global = ['--root', this.#stateRoot, '--log', log, '--log-format', 'json'];
     const args = [...global, ...command, '--pid-file', pidFile, ...console, id];
     // Not the host's whole environment: parts of it (NOTIFY_SOCKET, LISTEN_FDS) would go on to the container.
-    return { program, args, env: [`PATH=${process.env['PATH'] ?? ''}`], pidFile };
+    const env = [`PATH=${process.env['PATH'] ?? ''}`];
+    return { program, args, env, pidFile, ...(oomScoreAdj === undefined ? {} : { oomScoreAdj }) };
   }
 
   #explained(error: unknown, program: RuntimeProgram): unknown {

@@ -1,9 +1,8 @@
 import type { Writable } from 'node:stream';
-import { inputPipe, type ProgramPipe } from './pipes.ts';
+import { inputPipe } from './pipes.ts';
 import { type ExitStatus, holdOrphans, waitForExit } from './reaper.ts';
-import type { RuntimeCall } from './runtime.ts';
-import { executableOf, startRuntime } from './runtime-program.ts';
-import { type ProgramStdio, spawnProgram } from './spawn-program.ts';
+import { type RuntimeCall, spawnRuntime } from './runtime-call.ts';
+import type { ProgramStdio } from './spawn-program.ts';
 
 /** Where a runtime that is started so finds its document. A pipe and not a file: it ends with this process. */
 export const WAITING_DOCUMENT = '/proc/self/fd/3';
@@ -23,7 +22,7 @@ export class WaitingRuntime implements AsyncDisposable {
     using pipe = inputPipe();
     this.#document = pipe.stream.on('error', () => {}); // it has ended, and its log says why
     try {
-      this.#exited = waitForExit(spawnRuntime(call, stdio, pipe));
+      this.#exited = waitForExit(spawnRuntime(call, [...stdio, pipe.fd]));
     } catch (error) {
       pipe.stream.destroy();
       throw error;
@@ -51,16 +50,4 @@ export class WaitingRuntime implements AsyncDisposable {
     this.#document.destroy();
     await this.#exited.catch(() => {});
   }
-}
-
-function spawnRuntime(
-  { program, args, env }: RuntimeCall,
-  stdio: ProgramStdio,
-  document: ProgramPipe<Writable>,
-): number {
-  const [stdin, stdout, stderr] = stdio;
-  const argv = [program.path, ...args];
-  return startRuntime(program, () =>
-    spawnProgram(executableOf(program), argv, env, [stdin, stdout, stderr, document.fd]),
-  );
 }

@@ -21,6 +21,9 @@ export interface VolumeRecord extends NewVolume {
   readonly path: string;
 }
 
+/** Label of anonymous volumes, by which programs know them. */
+const ANONYMOUS = 'com.docker.volume.anonymous';
+
 interface VolumeRow {
   name: string;
   created: number;
@@ -59,13 +62,14 @@ export class VolumeRecords {
     const existing = this.get(volume.name);
     if (existing) return existing;
     const created = Date.now();
+    const labels = volume.anonymous ? { ...volume.labels, [ANONYMOUS]: '' } : volume.labels;
     // The record first: a kill between the two leaves a record without folder, which the next open completes.
     this.#database.run(
       'INSERT INTO volumes (name, created, anonymous, labels, options) VALUES (?, ?, ?, ?, ?)',
       volume.name,
       created,
       volume.anonymous ? 1 : 0,
-      JSON.stringify(volume.labels),
+      JSON.stringify(labels),
       JSON.stringify(volume.options),
     );
     try {
@@ -74,7 +78,7 @@ export class VolumeRecords {
       this.#database.run('DELETE FROM volumes WHERE name = ?', volume.name);
       throw error;
     }
-    return { ...volume, created, path: this.#data(volume.name) };
+    return { ...volume, labels, created, path: this.#data(volume.name) };
   }
 
   get(name: string): VolumeRecord | undefined {

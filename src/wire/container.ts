@@ -2,7 +2,8 @@
 import type { RunConfig } from '../oci/image-config.ts';
 
 /** `Config` of a container: the image's run config plus what only a container has. */
-export interface ContainerConfig extends RunConfig {
+export interface ContainerConfig extends Omit<RunConfig, 'Env'> {
+  Env?: string[] | null;
   Hostname?: string;
   Domainname?: string;
   AttachStdin?: boolean;
@@ -139,11 +140,13 @@ export interface HostConfig {
 }
 
 export interface EndpointConfig {
-  IPAMConfig?: { IPv4Address?: string; IPv6Address?: string } | null;
+  IPAMConfig?: { IPv4Address?: string; IPv6Address?: string; LinkLocalIPs?: string[] | null } | null;
   /** `container:alias` */
   Links?: string[] | null;
   Aliases?: string[] | null;
   MacAddress?: string;
+  /** Kept for programs that read them. */
+  DriverOpts?: Record<string, string> | null;
 }
 
 /** Body of POST /containers/create. */

@@ -200,10 +200,11 @@ export const updateBody: Check<HostConfig> = (value, at) => {
 
 /** Settings of a container in one network. */
 export const endpointConfig: Check<EndpointConfig> = object({
-  IPAMConfig: object({ IPv4Address: text, IPv6Address: text }),
+  IPAMConfig: object({ IPv4Address: text, IPv6Address: text, LinkLocalIPs: list(text) }),
   Links: list(text),
   Aliases: list(text),
   MacAddress: text,
+  DriverOpts: map(text),
 });
 
 /** Body of POST /containers/create. */

@@ -140,9 +140,10 @@ function runConfigOf(config: ContainerConfig): RunConfig {
     NetworkDisabled: _network,
     MacAddress: _mac,
     StopTimeout: _timeout,
+    Env,
     ...own
   } = config;
-  return own;
+  return { ...own, ...(Env ? { Env } : {}) };
 }
 
 function platformOf(config: ImageConfig): Pick<ImageConfig, 'architecture' | 'os' | 'variant'> {

@@ -1,4 +1,5 @@
 import type { Containers } from '../../container/containers.ts';
+import { findMountTargets } from '../../container/mount-targets.ts';
 import type { PlannedMount } from '../../container/mounts.ts';
 import { isAlive } from '../../container/record.ts';
 import { Failure, isFailure } from '../../lib/error.ts';
@@ -124,7 +125,10 @@ export class ContainerCases {
 
   #sizes(id: string): { SizeRw: number; SizeRootFs: number } {
     const container = this.#containers.find(id);
-    const SizeRw = treeSize(container.snapshot.upper);
+    const { upper } = container.snapshot;
+    const { phase } = container.record;
+    const notItsOwn = isAlive(phase) ? findMountTargets(upper, phase.targets) : new Set<string>();
+    const SizeRw = treeSize(upper, notItsOwn);
     const layers = this.#store.layers.chain(this.#store.containers.layersOf(container.id));
     return { SizeRw, SizeRootFs: layers.reduce((sum, layer) => sum + layer.size, SizeRw) };
   }

@@ -4,7 +4,7 @@ import { messageOf, systemCode } from '../../lib/error.ts';
 import { listenForTerminal } from '../console-socket.ts';
 import { makeOutputPipe, makePipe } from '../pipes.ts';
 import { becomeReaper, holdOrphans, waitForExit } from '../reaper.ts';
-import { callRuntime } from '../runtime.ts';
+import { callRuntime } from '../runtime-call.ts';
 import {
   type KeeperMessage,
   type KeeperRequest,

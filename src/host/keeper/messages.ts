@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline';
 import type { Duplex } from 'node:stream';
 import type { ExitStatus } from '../reaper.ts';
-import type { RuntimeCall } from '../runtime.ts';
+import type { RuntimeCall } from '../runtime-call.ts';
 
 /** Changes with what follows: a host may meet the keeper of another version. */
 export const PROTOCOL = 1;

@@ -4,6 +4,7 @@ import { bridgeOptions } from './bridge-options.ts';
 import { hasNames, namedResolver, namesOf } from './endpoint-names.ts';
 import type { Ip } from './ip.ts';
 import { formatIpv4 } from './ipv4.ts';
+import { linkLocalAddresses } from './join-rules.ts';
 import type { NamePorts } from './name-server.ts';
 import type { NetworkNamespace } from './namespaces.ts';
 import type { Network } from './network-registry.ts';
@@ -52,7 +53,7 @@ export function attachmentOf(member: Member): Attachment {
 
 /** The interface on a network; undefined where there is none. */
 export function planOf(member: Member, { endpoint, slot }: Joined): EndpointPlan | undefined {
-  const { place, id } = endpoint;
+  const { place, id, wanted } = endpoint;
   if (!place) return undefined;
   return {
     link: linkOf(id),
@@ -62,6 +63,7 @@ export function planOf(member: Member, { endpoint, slot }: Joined): EndpointPlan
     addresses: [
       { address: place.address, prefix: place.bridge.subnet.prefix },
       ...(place.v6 ? [{ address: place.v6.address, prefix: place.v6.subnet.prefix }] : []),
+      ...linkLocalAddresses(wanted.linkLocal),
     ],
     mac: place.mac,
     gateways: gatewaysOf(member, endpoint, place),

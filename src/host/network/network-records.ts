@@ -15,6 +15,8 @@ export interface NetworkRecord {
   readonly created: string;
   /** Chosen when the bridge is made first, if the user stated none. */
   readonly subnet?: string;
+  /** That it was not stated. */
+  readonly isChosen?: true;
   readonly gateway?: string;
   /** From where addresses are chosen, when that is not the whole subnet. */
   readonly range?: string;
@@ -23,7 +25,7 @@ export interface NetworkRecord {
   /** Whether its containers have IPv6 addresses too. */
   readonly ipv6?: boolean;
   /** What was stated or chosen of the same kind for IPv6. */
-  readonly pool6?: Pick<NetworkRecord, 'subnet' | 'gateway' | 'range' | 'reserved'>;
+  readonly pool6?: Pick<NetworkRecord, 'subnet' | 'isChosen' | 'gateway' | 'range' | 'reserved'>;
   readonly internal: boolean;
   readonly attachable: boolean;
   readonly options: Readonly<Record<string, string>>;

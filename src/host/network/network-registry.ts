@@ -186,9 +186,18 @@ function isPredefined(record: NetworkRecord): boolean {
 }
 
 /** The subnets that the bridge has, as they are kept. */
-function placeOf({ subnet, gateway, v6 }: Bridge, { pool6 }: NetworkRecord): Partial<NetworkRecord> {
-  const place6 = v6 && { ...pool6, subnet: formatSubnet6(v6.subnet), gateway: formatIpv6(v6.gateway) };
-  return { subnet: formatSubnet(subnet), gateway: formatIpv4(gateway), ...(place6 ? { pool6: place6 } : {}) };
+function placeOf({ subnet, gateway, v6 }: Bridge, { subnet: stated, pool6 }: NetworkRecord): Partial<NetworkRecord> {
+  const place6 = v6 && { subnet: formatSubnet6(v6.subnet), gateway: formatIpv6(v6.gateway), ...chosen(pool6?.subnet) };
+  return {
+    subnet: formatSubnet(subnet),
+    gateway: formatIpv4(gateway),
+    ...chosen(stated),
+    ...(place6 ? { pool6: { ...pool6, ...place6 } } : {}),
+  };
+}
+
+function chosen(stated: string | undefined): Pick<NetworkRecord, 'isChosen'> {
+  return stated === undefined ? { isChosen: true } : {};
 }
 
 function plan6Of({ subnet, gateway, range, reserved = {} }: NonNullable<NetworkRecord['pool6']>): BridgePlan6 {

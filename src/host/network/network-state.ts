@@ -1,5 +1,6 @@
 import type { AttachRequest } from './attachment.ts';
 import { stateOfBridge } from './bridge.ts';
+import { formatIp } from './ip.ts';
 import { formatIpv4 } from './ipv4.ts';
 import { formatIpv6 } from './ipv6.ts';
 import { linkOf, type Member } from './member.ts';
@@ -24,7 +25,8 @@ interface JoinedState {
   readonly aliases: readonly string[];
   readonly links: readonly string[];
   /** Addresses that the user asked for. */
-  readonly wanted: { readonly ipv4?: string; readonly ipv6?: string };
+  readonly wanted: { readonly ipv4?: string; readonly ipv6?: string; readonly linkLocal?: readonly string[] };
+  readonly driverOptions?: Readonly<Record<string, string>>;
   /** On bridges only. */
   readonly place?: {
     readonly bridge: BridgeState;
@@ -63,6 +65,7 @@ export function stateOf(member: Member): NetworkState {
       aliases: endpoint.aliases,
       links: endpoint.links,
       wanted: addressTexts(endpoint.wanted),
+      ...(endpoint.driverOptions ? { driverOptions: endpoint.driverOptions } : {}),
       ...(endpoint.place ? { place: placeState(endpoint.place) } : {}),
     })),
     ...(names ? { names: names.ports } : {}),
@@ -75,10 +78,11 @@ function placeState({ bridge, address, v6, mac }: Place): NonNullable<JoinedStat
   return { bridge: stateOfBridge(bridge), address: formatIpv4(address), ...(address6 ? { address6 } : {}), mac };
 }
 
-function addressTexts({ ipv4, ipv6 }: WantedAddresses): JoinedState['wanted'] {
+function addressTexts({ ipv4, ipv6, linkLocal }: WantedAddresses): JoinedState['wanted'] {
   return {
     ...(ipv4 === undefined ? {} : { ipv4: formatIpv4(ipv4) }),
     ...(ipv6 === undefined ? {} : { ipv6: formatIpv6(ipv6) }),
+    ...(linkLocal.length === 0 ? {} : { linkLocal: linkLocal.map(formatIp) }),
   };
 }
 

@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import { isFailure } from '../../lib/error.ts';
+import { isFailure, systemCode } from '../../lib/error.ts';
 import { type Ip, type IpWithPrefix, ipBytes } from './ip.ts';
 import { parseIpv4, type Subnet, subnetOf } from './ipv4.ts';
 import { ipv6Of, type Subnet6, subnet6Of } from './ipv6.ts';
@@ -74,7 +74,7 @@ export const networkTasks = {
     netlink.change([addBridge({ ...plan, mac: macBytes(plan.mac) })]);
     try {
       const index = indexOf(netlink, plan.name);
-      if (plan.addresses.some(({ address }) => typeof address === 'bigint')) turnOnIpv6(plan.name);
+      if (hasIpv6(plan)) turnOnIpv6(plan.name);
       netlink.change(plan.addresses.map((address) => addAddress(index, address)));
       return { index, others: survey(netlink, index) };
     } catch (error) {
@@ -222,6 +222,7 @@ function plug(outside: Netlink, inside: Netlink, namespace: number, group: numbe
   outside.change([addVeth({ name: endpoint.link, group, bridge: endpoint.bridge, mtu: endpoint.mtu, peer })]);
   if (endpoint.isolated) outside.change([isolatePort(endpoint.link)]);
   const index = indexOf(inside, peer.name); // the kernel's choice
+  if (!hasIpv6(endpoint)) inNamespace(namespace, () => turnOffIpv6(peer.name));
   inside.change([
     setUp(index),
     ...endpoint.addresses.map((address) => addAddress(index, address)),
@@ -237,6 +238,19 @@ function isLocal(bytes: Buffer): boolean {
 /** Where the machine's default is that interfaces have no IPv6. */
 function turnOnIpv6(link: string): void {
   writeFileSync(`/proc/sys/net/ipv6/conf/${link}/disable_ipv6`, '0');
+}
+
+/** Else the kernel gives it an address by which its network's containers reach it, past all that is said of IPv4. */
+function turnOffIpv6(link: string): void {
+  try {
+    writeFileSync(`/proc/sys/net/ipv6/conf/${link}/disable_ipv6`, '1');
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT') throw error; // a kernel without IPv6
+  }
+}
+
+function hasIpv6({ addresses }: { readonly addresses: readonly IpWithPrefix[] }): boolean {
+  return addresses.some(({ address }) => typeof address === 'bigint');
 }
 
 function nameInside({ slot }: Pick<EndpointPlan, 'slot'>): string {

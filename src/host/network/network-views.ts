@@ -1,6 +1,7 @@
 import type { EndpointConfig, EndpointSettings, NetworkSettings, PortBinding } from '../../wire/container.ts';
 import type { IpamPool, NetworkInspect } from '../../wire/network.ts';
 import type { Bridge } from './bridge.ts';
+import { formatIp, type Ip } from './ip.ts';
 import { formatIpv4, formatSubnet, type Ipv4 } from './ipv4.ts';
 import { formatIpv6, type Ipv6, type Subnet6 } from './ipv6.ts';
 import type { NetworkRecord } from './network-records.ts';
@@ -16,6 +17,7 @@ export interface Endpoint {
   readonly links: readonly string[];
   /** The addresses that the user asked for. */
   readonly wanted: WantedAddresses;
+  readonly driverOptions: Readonly<Record<string, string>> | null;
   /** On bridges only. */
   readonly place: Place | undefined;
 }
@@ -23,6 +25,7 @@ export interface Endpoint {
 export interface WantedAddresses {
   readonly ipv4: Ipv4 | undefined;
   readonly ipv6: Ipv6 | undefined;
+  readonly linkLocal: readonly Ip[];
 }
 
 /** What an interface has on a bridge. */
@@ -49,7 +52,7 @@ export function restingEndpoint(config: EndpointConfig | null): EndpointSettings
     IPv6Gateway: '',
     GlobalIPv6Address: '',
     GlobalIPv6PrefixLen: 0,
-    DriverOpts: null,
+    DriverOpts: config?.DriverOpts ?? null,
     DNSNames: null,
   };
 }
@@ -137,6 +140,7 @@ export function endpointSettings(endpoint: Endpoint, names: readonly string[]): 
       IPAMConfig: wishesOf(wanted),
       Links: endpoint.links.length > 0 ? [...endpoint.links] : null,
       Aliases: endpoint.aliases.length > 0 ? [...endpoint.aliases] : null,
+      DriverOpts: endpoint.driverOptions,
     }),
     NetworkID: endpoint.network.id,
     EndpointID: endpoint.id,
@@ -171,10 +175,11 @@ function wirePool(pool: NonNullable<NetworkRecord['pool6']>): IpamPool | undefin
   };
 }
 
-function wishesOf({ ipv4, ipv6 }: WantedAddresses): NonNullable<EndpointConfig['IPAMConfig']> | null {
-  if (ipv4 === undefined && ipv6 === undefined) return null;
+function wishesOf({ ipv4, ipv6, linkLocal }: WantedAddresses): NonNullable<EndpointConfig['IPAMConfig']> | null {
+  if (ipv4 === undefined && ipv6 === undefined && linkLocal.length === 0) return null;
   return {
     ...(ipv4 === undefined ? {} : { IPv4Address: formatIpv4(ipv4) }),
     ...(ipv6 === undefined ? {} : { IPv6Address: formatIpv6(ipv6) }),
+    ...(linkLocal.length === 0 ? {} : { LinkLocalIPs: linkLocal.map(formatIp) }),
   };
 }

@@ -256,6 +256,31 @@ test('host, none and the namespace of another container', { skip }, async () => 
   assert.deepEqual(networks.inspect('bridge').Containers, {});
 });
 
+test('an interface has IPv6 where its network has, and the link-local addresses asked for', { skip }, async () => {
+  const IPAM = { Config: [{ Subnet: 'fd00:5ca1::/64' }] };
+  const ids = [
+    await networks.create({ Name: 'v4' }, { signal }),
+    await networks.create({ Name: 'v6', EnableIPv6: true, IPAM }, { signal }),
+  ];
+  const config = { IPAMConfig: { LinkLocalIPs: ['169.254.7.7'] }, DriverOpts: { x: 'y' } };
+  const attachment = await networks.attach('c6', request('v4', { endpoints: { v4: config, v6: null } }), { signal });
+  const script = `
+    const off = (link) => require('fs').readFileSync('/proc/sys/net/ipv6/conf/' + link + '/disable_ipv6', 'utf8').trim();
+    const addresses = require('os').networkInterfaces()['eth0'].map(({ cidr }) => cidr);
+    console.log([off('eth0'), off('eth1'), ...addresses.slice(1)].join(' '));`;
+  try {
+    assert.equal(await inside(attachment, script).ended, '1 0 169.254.7.7/16');
+    assert.partialDeepStrictEqual(attachment.settings.Networks['v4'], config);
+    const local = { v4: { IPAMConfig: { LinkLocalIPs: ['10.0.0.1'] } } };
+    await assert.rejects(networks.attach('other', request('v4', { endpoints: local }), { signal }), {
+      message: 'invalid link local IP address: 10.0.0.1',
+    });
+  } finally {
+    await networks.release('c6');
+    for (const id of ids) await networks.remove(id);
+  }
+});
+
 test('networks of the user', { skip }, async () => {
   const id = await networks.create({ Name: 'back', IPAM: { Config: [{ Subnet: '10.222.7.0/24' }] } }, { signal });
   await assert.rejects(networks.create({ Name: 'back' }, { signal }), {

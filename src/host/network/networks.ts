@@ -10,7 +10,7 @@ import type { Attachment, AttachRequest } from './attachment.ts';
 import { hasNames, namesOf, type RestingMember } from './endpoint-names.ts';
 import { Firewall } from './firewall.ts';
 import { formatIpv4 } from './ipv4.ts';
-import { checkedMac, checkJoin, wantedAddresses } from './join-rules.ts';
+import { checkedMac, checkJoin, linkLocalAddresses, wantedAddresses } from './join-rules.ts';
 import { attachmentOf, defaultBridgeOf, type Joined, linkOf, type Member, onHost, planOf } from './member.ts';
 import { MemberServices } from './member-services.ts';
 import { Namespaces } from './namespaces.ts';
@@ -313,6 +313,7 @@ export class Networks implements AsyncDisposable {
     const slot = [...taken, taken.size].sort((a, b) => a - b).findIndex((used, index) => used !== index);
     const mac = config?.MacAddress || (member.joined.length === 0 ? member.request.mac : undefined);
     const checked = mac ? checkedMac(mac) : undefined;
+    linkLocalAddresses(wanted.linkLocal);
     let place: Endpoint['place'];
     if (network.record.driver === 'bridge') {
       this.#markUse();
@@ -329,6 +330,7 @@ export class Networks implements AsyncDisposable {
       aliases: config?.Aliases ?? [],
       links: config?.Links ?? [],
       wanted,
+      driverOptions: config?.DriverOpts ?? null,
       place,
     };
     const joined = { network, endpoint, slot: slot < 0 ? taken.size : slot };

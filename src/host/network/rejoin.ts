@@ -72,6 +72,7 @@ function rejoinNetwork(
     aliases,
     links: state.links,
     wanted: addressesOf(state.wanted),
+    driverOptions: state.driverOptions ?? null,
     place: isThere
       ? takePlace(bridge, addressesOf({ ipv4: place.address, ipv6: place.address6 }), place.mac)
       : undefined,
@@ -81,8 +82,13 @@ function rejoinNetwork(
   return rules;
 }
 
-function addressesOf(texts: { ipv4?: string | undefined; ipv6?: string | undefined }): WantedAddresses {
+function addressesOf(texts: {
+  ipv4?: string | undefined;
+  ipv6?: string | undefined;
+  linkLocal?: readonly string[];
+}): WantedAddresses {
   return {
+    linkLocal: (texts.linkLocal ?? []).flatMap((text) => parseIpv4(text) ?? parseIpv6(text) ?? []),
     ipv4: texts.ipv4 === undefined ? undefined : parseIpv4(texts.ipv4),
     ipv6: texts.ipv6 === undefined ? undefined : parseIpv6(texts.ipv6),
   };

@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { EndpointConfig } from '../../wire/container.ts';
+import { formatIp } from './ip.ts';
+import { linkLocalAddresses, wantedAddresses } from './join-rules.ts';
+import { type NetworkRecord, newRecord, predefinedNetworks } from './network-records.ts';
+
+const stated = newRecord({
+  Name: 'stated',
+  EnableIPv6: true,
+  IPAM: { Config: [{ Subnet: '10.9.0.0/24' }, { Subnet: 'fd00:9::/64' }] },
+});
+const chosen: NetworkRecord = { ...newRecord({ Name: 'chosen' }), subnet: '172.30.0.0/16', isChosen: true };
+const [bridge = chosen] = predefinedNetworks('test');
+
+const wanted = (record: NetworkRecord, config: EndpointConfig | null) =>
+  wantedAddresses({ record, bridge: undefined, opening: undefined, endpoints: new Map() }, config);
+
+const NOT_STATED =
+  'user specified IP address is supported only when connecting to networks with user configured subnets';
+const refusals: [string, NetworkRecord, EndpointConfig, string[]][] = [
+  ['outside', stated, { IPAMConfig: { IPv4Address: '10.8.0.1' } }, [notIn('10.8.0.1')]],
+  ['outside, IPv6', stated, { IPAMConfig: { IPv6Address: 'fd00:8::1' } }, [notIn('fd00:8::1')]],
+  ['in a subnet that nobody has stated', chosen, { IPAMConfig: { IPv4Address: '172.30.0.9' } }, [NOT_STATED]],
+  ['without IPv6', chosen, { IPAMConfig: { IPv6Address: 'fd00:9::1' } }, [NOT_STATED]],
+  ['no link-local address', stated, { IPAMConfig: { LinkLocalIPs: ['x'] } }, ['invalid link-local IP address: x']],
+  [
+    'all that is wrong',
+    bridge,
+    { Aliases: ['a'], IPAMConfig: { IPv4Address: 'x', LinkLocalIPs: ['169.254.1.1', 'y'] } },
+    [
+      'user specified IP address is supported on user defined networks only',
+      'network-scoped alias is supported only for containers in user defined networks',
+      'invalid IPv4 address: x',
+      'invalid link-local IP address: y',
+      NOT_STATED,
+    ],
+  ],
+];
+for (const [name, record, config, problems] of refusals)
+  test(`an address that is refused: ${name}`, () => {
+    const list = problems.length === 1 ? problems : problems.map((problem) => `* ${problem}`);
+    const message = `invalid endpoint settings:\n${list.join('\n')}`;
+    assert.throws(() => wanted(record, config), { kind: 'invalid', message });
+  });
+
+test('addresses that are granted', () => {
+  const IPAMConfig = { IPv4Address: '10.9.0.7', IPv6Address: 'fd00:9::7', LinkLocalIPs: ['169.254.1.1', 'fe80::1'] };
+  const { ipv4, ipv6, linkLocal } = wanted(stated, { IPAMConfig });
+  assert.deepEqual([ipv4 ?? 0, ipv6 ?? 0].map(formatIp), ['10.9.0.7', 'fd00:9::7']);
+  assert.deepEqual(
+    linkLocalAddresses(linkLocal).map(({ address, prefix }) => `${formatIp(address)}/${prefix}`),
+    ['169.254.1.1/16', 'fe80::1/64'],
+  );
+  assert.deepEqual(wanted(bridge, null), { ipv4: undefined, ipv6: undefined, linkLocal: [] });
+  assert.throws(() => linkLocalAddresses([0x0a000001]), { message: 'invalid link local IP address: 10.0.0.1' });
+});
+
+function notIn(address: string): string {
+  return `no configured subnet or ip-range contain the IP address ${address}`;
+}
