@@ -6,7 +6,13 @@
  * status of its kind, its message goes to the client word for word. `signal` aborts when the client has gone or the
  * host closes; what was begun is then undone or left whole.
  */
-import type { BuildBackend, BuildHistoryBackend, CacheMountBackend, CacheTransferBackend } from './backend/build.ts';
+import type {
+  BuildBackend,
+  BuildHistoryBackend,
+  CacheMountBackend,
+  CacheTransferBackend,
+  ClientCacheBackend,
+} from './backend/build.ts';
 import type {
   ExecBackend,
   ExportBackend,
@@ -30,6 +36,7 @@ export interface Backends {
   readonly registry?: RegistryBackend;
   readonly archives?: ImageArchiveBackend;
   readonly cacheTransfer?: CacheTransferBackend;
+  readonly clientCaches?: ClientCacheBackend;
   readonly build?: BuildBackend;
   readonly buildHistory?: BuildHistoryBackend;
   readonly cacheMounts?: CacheMountBackend;

@@ -64,8 +64,9 @@ export function allRoutes(backends: Backends): BoundRoute[] {
   ];
 }
 
-function solverOf({ build, archives, registry, cacheTransfer }: Backends): Solver | undefined {
-  return build && archives && registry && cacheTransfer && hostSolver({ build, archives, registry, cacheTransfer });
+function solverOf({ build, archives, registry, cacheTransfer, clientCaches }: Backends): Solver | undefined {
+  if (!build || !archives || !registry || !cacheTransfer || !clientCaches) return undefined;
+  return hostSolver({ build, archives, registry, cacheTransfer, clientCaches });
 }
 
 function servicesOf(parts: Parameters<typeof hostServices>[0] & Parameters<typeof buildServices>[0]) {

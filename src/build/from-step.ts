@@ -2,7 +2,7 @@ import { StageScope } from '../dockerfile/stage-scope.ts';
 import type { Stage } from '../dockerfile/stages.ts';
 import { chainIds } from '../oci/digest.ts';
 import type { RunConfig } from '../oci/image-config.ts';
-import { parsePlatform } from '../oci/platform.ts';
+import { type Platform, parsePlatform } from '../oci/platform.ts';
 import type { BuildContext } from './context/build-context.ts';
 import type { BaseImage } from './needs.ts';
 import type { BuildSession } from './session.ts';
@@ -40,7 +40,7 @@ export async function fromStep(
       };
     }
     case 'context': {
-      const opened = await session.contexts.open(base.name);
+      const opened = await session.contexts.open(base.name, platformOf(session, stage.platform));
       if (opened.kind === 'image') return fromImage(session, opened.name, stage, step);
       return { ...fromScratch(session, stage, step), content: await opened.context.at(['.']) };
     }
@@ -50,7 +50,7 @@ export async function fromStep(
 }
 
 function fromScratch(session: BuildSession, stage: Stage, step: number): StartedStage {
-  const image = emptyImage(stage.platform === undefined ? session.platform : parsePlatform(stage.platform));
+  const image = emptyImage(platformOf(session, stage.platform));
   session.trace.based(step, { name: 'scratch', image: '', result: 'scratch' });
   const state = {
     config: withPath({}),
@@ -94,11 +94,15 @@ export function resolveImage(
 ): Promise<BaseImage> {
   return session.images.resolve(name, {
     pull: session.options.pull,
-    platform: platform === undefined ? session.platform : parsePlatform(platform),
+    platform: platformOf(session, platform),
     signal: session.signal,
     report: (text) => void session.emit({ type: 'step-output', step, stream: 'stdout', text }),
   });
 }
+
+/** What `FROM --platform` says, else what the build is for. */
+const platformOf = ({ platform }: BuildSession, stated: string | undefined): Platform =>
+  stated === undefined ? platform : parsePlatform(stated);
 
 /** Identity of an image's file system: equal content, equal keys, whatever the image is called. */
 export function chainOf(image: BaseImage): string {

@@ -86,7 +86,8 @@ export type OpenedNamedContext =
 /** The contexts beside the build's own. They stand before stages and images of their names. */
 export interface NamedContexts {
   readonly names: readonly string[];
-  open(name: string): Promise<OpenedNamedContext>;
+  /** `platform`: which of an image's. */
+  open(name: string, platform: Platform): Promise<OpenedNamedContext>;
 }
 
 /** An SSH agent of the client. */

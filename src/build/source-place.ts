@@ -41,7 +41,7 @@ export async function placeOf(
         throw withStageMeant(error, place.name, session);
       });
     case 'context': {
-      const opened = await session.contexts.open(place.name);
+      const opened = await session.contexts.open(place.name, session.platform);
       return opened.kind === 'image'
         ? imagePlace(session, opened.name, step)
         : { kind: 'context', context: await opened.context.at(paths) };

@@ -53,6 +53,7 @@ import { settleLayers } from './settle-layers.ts';
 import { type CheckRequest, checkHostStore } from './system/check-host-store.ts';
 import { diskUsage } from './system/disk-usage.ts';
 import { systemCases } from './system-cases.ts';
+import { takeImage } from './transfer/take-image.ts';
 import { Transfers } from './transfer/transfers.ts';
 import { Volumes } from './volumes/volumes.ts';
 
@@ -175,6 +176,7 @@ export async function openEngine(options: EngineOptions) {
     vertices: new Vertices(steps),
     steps,
     takeCache: (request) => cacheTransfer.take(request),
+    takeImage: (request) => takeImage(transferNeeds, request),
     memory: parts.runFolder,
     insecureBuilds: options.insecureBuilds,
     images: (auth) => imageSource(store, transfers, auth),
@@ -206,6 +208,7 @@ export async function openEngine(options: EngineOptions) {
       buildHistory: past.backend,
       cacheMounts: new CacheMountCases({ store, workers, receivers: options.receivers, cache }),
       cacheTransfer,
+      clientCaches: cacheTransfer,
       containers: containerBackend(containers, containerCases),
       exports: {
         export: (ref: string, call: { readonly signal: AbortSignal }) =>

@@ -1,14 +1,14 @@
 import { Failure } from '../lib/error.ts';
 import { chooseEntry, type ImageIndex, type ImageManifest, isImageConfig, MANIFEST_LIMIT } from '../oci/manifest.ts';
 import { formatPlatform, type Platform } from '../oci/platform.ts';
-import type { Repository } from './repository.ts';
+import type { BlobSource } from './blob-source.ts';
 
 /** Indexes inside indexes are allowed, without end they are not. */
 export const INDEX_DEPTH = 4;
 
 /** The image manifest for a platform, from an index where there is one. */
 export async function manifestFor(
-  repository: Repository,
+  source: Pick<BlobSource, 'manifest'>,
   top: ImageManifest | ImageIndex,
   platform: Platform,
   signal: AbortSignal,
@@ -24,7 +24,7 @@ export async function manifestFor(
       );
     if (depth >= INDEX_DEPTH || entry.size > MANIFEST_LIMIT)
       throw new Failure('invalid', 'MANIFEST_INVALID', 'the index leads to no image manifest');
-    document = await repository.manifest(entry.digest, signal);
+    document = await source.manifest(entry.digest, signal);
   }
   if (!isImageConfig(document.config.mediaType))
     throw new Failure(

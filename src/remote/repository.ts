@@ -5,6 +5,7 @@ import { decodeManifest, type ImageIndex, type ImageManifest, MANIFEST_LIMIT } f
 import { MediaType } from '../oci/media-type.ts';
 import { isTag } from '../oci/reference.ts';
 import { HANDOFF_HEADER } from '../wire/handoff.ts';
+import { type BlobSource, readWhole } from './blob-source.ts';
 import type { RegistryConnection, RegistryRequest } from './connection.ts';
 import { discard, type HttpAnswer, readAll } from './http.ts';
 import { listNames } from './list-names.ts';
@@ -25,7 +26,7 @@ export interface UploadRequest {
 }
 
 /** One repository at one endpoint. https://github.com/opencontainers/distribution-spec/blob/main/spec.md */
-export class Repository {
+export class Repository implements BlobSource {
   readonly path: string;
   readonly #connection: RegistryConnection;
   readonly #scopes: readonly string[];
@@ -67,20 +68,8 @@ export class Repository {
   }
 
   /** A whole blob of at most `limit` bytes, verified. */
-  async readBlob(descriptor: Descriptor, limit: number, signal: AbortSignal): Promise<Buffer> {
-    if (descriptor.size > limit)
-      throw new Failure(
-        'invalid',
-        'BLOB_TOO_LARGE',
-        `blob ${descriptor.digest} of ${descriptor.size} bytes is over the limit of ${limit}`,
-      );
-    const bytes = Buffer.allocUnsafe(descriptor.size);
-    let length = 0;
-    for await (const chunk of this.blob(descriptor, { signal })) {
-      bytes.set(chunk, length);
-      length += chunk.length;
-    }
-    return bytes;
+  readBlob(descriptor: Descriptor, limit: number, signal: AbortSignal): Promise<Buffer> {
+    return readWhole(descriptor, limit, () => this.blob(descriptor, { signal }));
   }
 
   /**

@@ -1,4 +1,6 @@
 import type { Duplex, Readable } from 'node:stream';
+import type { Descriptor } from '../../oci/descriptor.ts';
+import type { Digest } from '../../oci/digest.ts';
 import type { Reference } from '../../oci/reference.ts';
 import type { RegistryAuth } from '../../wire/auth.ts';
 import type { BuildEvent, BuildOptions, BuildTarget, ContextOffer } from '../../wire/build.ts';
@@ -28,6 +30,32 @@ export interface CacheTransferBackend {
   /** Those of these layers that the host has not got. */
   missing(diffIds: readonly string[]): Promise<string[]>;
   import(body: Readable, options: CallOptions): Promise<CacheImported>;
+}
+
+/** The build cache on its way to clients that have a place for blobs of their own, and from them. */
+export interface ClientCacheBackend {
+  /** The cache of a build. */
+  blobs(build: string, options: { readonly mode: 'min' | 'max' }): CacheBlobs;
+  /** Takes over the cache whose manifest has this digest; `invalid` CACHE_INVALID for one that is not sound. */
+  takeFrom(content: ClientContent, manifest: Digest, options: CallOptions): Promise<void>;
+}
+
+/** A build cache as an OCI manifest, its config and its layers. The layers are kept from collection until it is disposed. */
+export interface CacheBlobs extends Disposable {
+  readonly layers: readonly CacheBlob[];
+  readonly config: CacheBlob;
+  readonly manifest: CacheBlob;
+}
+
+export interface CacheBlob extends Descriptor {
+  open(options: CallOptions): AsyncIterable<Uint8Array>;
+}
+
+/** Blobs that a client has, by digest. Nothing that comes from there was checked. */
+export interface ClientContent {
+  /** Bytes of a blob; undefined when the client has none of that digest. */
+  size(digest: Digest, options: CallOptions): Promise<number | undefined>;
+  read(blob: Pick<Descriptor, 'digest' | 'size'>, options: CallOptions): AsyncIterable<Buffer>;
 }
 
 export interface BuildBackend {
@@ -74,7 +102,7 @@ export interface BuildRequest extends CallOptions {
   /** The folder with the Dockerfile, when it is not the context. */
   readonly dockerfileFolder?: ClientFolder | undefined;
   /** `--build-context`, by name. */
-  readonly named: ReadonlyMap<string, NamedContext | { readonly kind: 'client'; readonly folder: ClientFolder }>;
+  readonly named: ReadonlyMap<string, NamedContext | ClientContext>;
   /** A tar whose folders are contexts of kind `packed`. */
   readonly packed: Readable | undefined;
   readonly lent: LentToBuild;
@@ -83,6 +111,12 @@ export interface BuildRequest extends CallOptions {
   /** Is given the Dockerfile before it is parsed. */
   readonly sawDockerfile?: (content: Uint8Array) => void;
 }
+
+/** A context that the client gives out piece by piece. */
+export type ClientContext =
+  | { readonly kind: 'client'; readonly folder: ClientFolder }
+  /** An image; `manifest` is the digest of its manifest or index. */
+  | { readonly kind: 'layout'; readonly content: ClientContent; readonly manifest: Digest };
 
 /** What RUN steps may ask of the client, by ID. It stays in memory and is never told. */
 export interface LentToBuild {

@@ -25,6 +25,7 @@ import type { Lease } from '../../store/leases.ts';
 import type { Store } from '../../store/open-store.ts';
 import type { BuildEvent, BuildOptions, BuildTarget } from '../../wire/build.ts';
 import { type CacheSourceParts, takeCaches, withInlineCache } from '../cache-transfer/inline-cache.ts';
+import type { TakeImageRequest } from '../transfer/take-image.ts';
 import type { BuildCache } from './build-cache.ts';
 import { type ContextSource, openContext, unpack } from './build-context.ts';
 import type { ClientFolder } from './client/client-folder.ts';
@@ -57,6 +58,7 @@ export interface BuildParts {
   readonly cache: BuildCache;
   readonly steps: StepCache;
   readonly takeCache: CacheSourceParts['takeCache'];
+  readonly takeImage: (request: TakeImageRequest) => Promise<ImageId>;
   /** Folder for what must not get to a disk. */
   readonly memory: string;
   /** RUN steps may be privileged, when the client of a build allows it too. */

@@ -4,7 +4,11 @@ import type { NamedContexts, OpenedNamedContext } from '../../build/needs.ts';
 import { Failure } from '../../lib/error.ts';
 import type { Scope } from '../../lib/scope.ts';
 import { makeScratchFolder } from '../../lib/scratch.ts';
+import type { Digest, ImageId } from '../../oci/digest.ts';
+import { formatPlatform, type Platform } from '../../oci/platform.ts';
 import type { NamedContext } from '../../wire/build-input.ts';
+import type { ClientContent } from '../transfer/content-source.ts';
+import type { TakeImageRequest } from '../transfer/take-image.ts';
 import {
   type ContextOptions,
   type ContextPlace,
@@ -18,11 +22,16 @@ import { openNamedFolder } from './client/client-context.ts';
 import type { ClientFolder } from './client/client-folder.ts';
 import { fetchRemoteContext } from './remote-context.ts';
 
-export type NamedSource = NamedContext | { readonly kind: 'client'; readonly folder: ClientFolder };
+export type NamedSource =
+  | NamedContext
+  | { readonly kind: 'client'; readonly folder: ClientFolder }
+  | { readonly kind: 'layout'; readonly content: ClientContent; readonly manifest: Digest };
 
 interface NamedOptions extends Omit<ContextOptions, 'dockerfile' | 'dockerfileFolder'> {
   /** What the build takes of a context; asked when it is opened. */
   readonly needed: (name: string) => ContextPaths;
+  /** Brings an image that the client has; the caller keeps it. */
+  readonly takeImage: (request: TakeImageRequest) => Promise<ImageId>;
 }
 
 /**
@@ -38,11 +47,12 @@ export function namedContexts(
   const opened = new Map<string, Promise<OpenedNamedContext>>();
   return {
     names: [...named.keys()],
-    open(name) {
+    open(name, platform) {
       const open = openers.get(name);
       if (!open) throw new Failure('internal', 'CONTEXT_UNKNOWN', `there is no context "${name}"`);
-      const result = opened.get(name) ?? open();
-      opened.set(name, result);
+      const key = named.get(name)?.kind === 'layout' ? `${name} ${formatPlatform(platform)}` : name;
+      const result = opened.get(key) ?? open(platform);
+      opened.set(key, result);
       return result;
     },
   };
@@ -53,7 +63,7 @@ function opener(
   source: NamedSource,
   scope: Scope,
   options: NamedOptions,
-): () => Promise<OpenedNamedContext> {
+): (platform: Platform) => Promise<OpenedNamedContext> {
   const folder = (place: ContextPlace): OpenedNamedContext => ({
     kind: 'folder',
     context: presentFiles(contextAt(place)),
@@ -72,6 +82,15 @@ function opener(
         kind: 'folder',
         context: await openNamedFolder(source.folder, options.needed(name), scope, options),
       });
+    case 'layout':
+      return async (platform) => {
+        const kept = scope.use(options.store.leases.begin());
+        const { content, manifest } = source;
+        return {
+          kind: 'image',
+          name: await options.takeImage({ name, content, manifest, platform, kept, ...options }),
+        };
+      };
     case 'remote':
       return async () => folder(await fetched(name, source.url, scope, options));
   }

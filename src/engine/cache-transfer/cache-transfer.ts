@@ -1,13 +1,16 @@
 import type { Readable } from 'node:stream';
 import type { BuildRecord } from '../../build/explain/build-record.ts';
 import type { StepCache } from '../../build/needs.ts';
+import { Failure } from '../../lib/error.ts';
 import { type DiffId, type Digest, parseDiffId } from '../../oci/digest.ts';
 import type { CacheImported } from '../../wire/cache-transfer.ts';
+import { type ClientContent, contentSource } from '../transfer/content-source.ts';
 import type { TransferNeeds } from '../transfer/transfer-needs.ts';
 import { type CacheMode, documentOf } from './cache-document.ts';
-import { type ExportNeeds, exportCache } from './export-cache.ts';
+import { type CacheBlobs, cacheBlobs, type ExportNeeds, exportCache } from './export-cache.ts';
 import { type ImportNeeds, importCache } from './import-cache.ts';
 import { pushCache, type RegistryCacheRequest, takeRegistryCache } from './registry-cache.ts';
+import { takeCache } from './take-cache.ts';
 
 export interface CacheTransferParts extends ExportNeeds, ImportNeeds, TransferNeeds {
   readonly steps: StepCache;
@@ -27,8 +30,18 @@ export class CacheTransfer {
     build: string,
     request: { readonly mode: CacheMode; readonly have: readonly string[]; readonly signal: AbortSignal },
   ): Promise<Readable> {
-    const document = documentOf(this.#parts.findBuild(build), this.#parts.steps, request.mode);
-    return exportCache(this.#parts, document, { have: new Set(request.have), signal: request.signal });
+    return exportCache(this.blobs(build, request), { have: new Set(request.have), signal: request.signal });
+  }
+
+  /** The same as blobs, for a client with a place for them. */
+  blobs(build: string, { mode }: { readonly mode: CacheMode }): CacheBlobs {
+    return cacheBlobs(this.#parts, documentOf(this.#parts.findBuild(build), this.#parts.steps, mode));
+  }
+
+  /** Takes over the cache that a client has, by the digest of its manifest. */
+  async takeFrom(content: ClientContent, manifest: Digest, options: { readonly signal: AbortSignal }): Promise<void> {
+    if (await takeCache(this.#parts, contentSource(content), manifest, options)) return;
+    throw new Failure('invalid', 'CACHE_INVALID', `build cache: ${manifest} is none that a Strake host has written`);
   }
 
   /** Gives the cache of a build to a registry, under a name of its own; returns the digest of its manifest. */

@@ -1,16 +1,14 @@
-import type { StepCache } from '../../build/needs.ts';
 import { Failure } from '../../lib/error.ts';
-import { type Digest, digestOf, parseDiffId } from '../../oci/digest.ts';
+import { type Digest, digestOf } from '../../oci/digest.ts';
 import { type ImageManifest, type LayerDescriptor, MANIFEST_LIMIT } from '../../oci/manifest.ts';
 import { MediaType } from '../../oci/media-type.ts';
 import type { Reference } from '../../oci/reference.ts';
-import { collect } from '../../store/collect.ts';
 import type { RegistryAuth } from '../../wire/auth.ts';
 import { CACHE_CONFIG_TYPE, type CacheDocument, DIFF_ID_ANNOTATION } from '../../wire/cache-transfer.ts';
 import { beginLayer, pushLayer } from '../transfer/push-layer.ts';
 import type { TransferNeeds } from '../transfer/transfer-needs.ts';
-import { DOCUMENT_LIMIT, layersOf, parseDocument } from './cache-document.ts';
-import { putRecords } from './put-records.ts';
+import { layersOf } from './cache-document.ts';
+import { type TakeNeeds, takeCache } from './take-cache.ts';
 
 export interface RegistryCacheRequest {
   /** With a tag. */
@@ -59,35 +57,11 @@ export async function pushCache(
 }
 
 /** Takes over the build cache of that name; false when the name means something else, such as an image. */
-export async function takeRegistryCache(
-  needs: TransferNeeds & { readonly steps: StepCache },
-  request: RegistryCacheRequest,
-): Promise<boolean> {
-  const { reference, signal } = request;
-  const { store } = needs;
-  try {
-    using _kept = store.leases.begin();
-    return await needs.registries.readFrom(reference, request, async (repository) => {
-      const manifest = await repository.manifest(reference.digest ?? reference.tag ?? 'latest', signal);
-      if (manifest.kind !== 'manifest' || manifest.config.mediaType !== CACHE_CONFIG_TYPE) return false;
-      const document = parseDocument(
-        await repository.readBlob(manifest.config, DOCUMENT_LIMIT, signal),
-        'the registry',
-      );
-      const diffIds = layersOf(document);
-      if (diffIds.length !== manifest.layers.length)
-        throw new Failure('invalid', 'CACHE_INVALID', 'build cache: its manifest has other layers than its records');
-      for (const [index, layer] of manifest.layers.entries()) {
-        const expect = parseDiffId(diffIds[index] ?? '');
-        if (!store.layers.byDiffId(expect))
-          await needs.receiveLayer(repository.blob(layer, { signal }), { signal, expect });
-      }
-      putRecords(store, needs.steps, document);
-      return true;
-    });
-  } finally {
-    collect(store); // layers without a record
-  }
+export async function takeRegistryCache(needs: TakeNeeds, request: RegistryCacheRequest): Promise<boolean> {
+  const { reference } = request;
+  return await needs.registries.readFrom(reference, request, (repository) =>
+    takeCache(needs, repository, reference.digest ?? reference.tag ?? 'latest', request),
+  );
 }
 
 function manifestOf(config: ImageManifest['config'], layers: readonly LayerDescriptor[]): ImageManifest {

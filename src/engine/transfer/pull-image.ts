@@ -1,15 +1,13 @@
 import { Failure } from '../../lib/error.ts';
-import { type ImageId, parseImageId } from '../../oci/digest.ts';
-import { CONFIG_LIMIT, decodeConfig, type StoredConfig } from '../../oci/image-config.ts';
-import { type ImageManifest, MANIFEST_LIMIT } from '../../oci/manifest.ts';
-import { formatPlatform, hostPlatform, type Platform } from '../../oci/platform.ts';
+import type { ImageId } from '../../oci/digest.ts';
+import { hostPlatform, type Platform } from '../../oci/platform.ts';
 import { familiarName, familiarReference, type Reference, repositoryName } from '../../oci/reference.ts';
 import { manifestFor } from '../../remote/choose-manifest.ts';
 import { readFailure } from '../../remote/read-failure.ts';
 import type { Repository } from '../../remote/repository.ts';
 import { collect } from '../../store/collect.ts';
 import { eventAttributes } from '../images/references.ts';
-import { pullLayers } from './pull-layers.ts';
+import { bringImage } from './bring-image.ts';
 import type { Transfer, TransferNeeds, TransferRequest } from './transfer-needs.ts';
 
 /**
@@ -66,7 +64,11 @@ async function pullOne(needs: TransferNeeds, repository: Repository, pull: Trans
     const manifest = await manifestFor(repository, top, platform, signal);
     await emit(greeting);
     digest = top.digest;
-    id = await bringImage(needs, repository, manifest, pull);
+    id = await bringImage(needs, repository, manifest, {
+      ...pull,
+      name: familiarReference(reference),
+      origin: reference,
+    });
   }
   if (!digest) throw new Failure('internal', 'PULL_DIGEST', 'a pulled image has no digest');
 
@@ -93,56 +95,4 @@ function nameImage(needs: TransferNeeds, asked: Reference, pinned: Reference, id
     if (asked.digest === undefined && before !== id) names.tag(asked, id);
     return before !== id;
   });
-}
-
-/** Config and layers, when the store has not got them, and the record of the manifest. */
-async function bringImage(
-  needs: TransferNeeds,
-  repository: Repository,
-  manifest: ImageManifest,
-  pull: Transfer,
-): Promise<ImageId> {
-  const { store } = needs;
-  const { signal } = pull;
-  const id = parseImageId(manifest.config.digest);
-  pull.kept.keep({ images: [id] });
-  let config: StoredConfig | undefined = store.images.get(id);
-  if (!config) {
-    config = decodeConfig(await repository.readBlob(manifest.config, CONFIG_LIMIT, signal));
-    checkConfig(config, manifest, pull);
-    await pullLayers(needs, repository, { manifest, config, pull });
-  } else checkConfig(config, manifest, pull);
-  await store.content.write(manifest.bytes, { expected: manifest.digest, limit: MANIFEST_LIMIT, signal });
-  const image = config;
-  store.transaction(() => {
-    store.images.put({ config: image });
-    store.shipped.addManifest(id, manifest.digest);
-  });
-  return id;
-}
-
-function checkConfig({ config }: StoredConfig, { layers }: ImageManifest, pull: Transfer): void {
-  const name = familiarReference(pull.reference);
-  const { os, architecture } = config;
-  if (config.rootfs.diff_ids.length !== layers.length)
-    throw new Failure(
-      'invalid',
-      'MANIFEST_INVALID',
-      `the manifest of ${name} has ${layers.length} layers, its config ${config.rootfs.diff_ids.length}`,
-    );
-  if (os !== '' && os !== 'linux')
-    throw new Failure(
-      'unsupported',
-      'OS_UNSUPPORTED',
-      `image operating system "${os}" cannot be used on this platform`,
-    );
-  const { platform } = pull;
-  const actual = { os, architecture };
-  if (platform && (platform.os !== os || platform.architecture !== architecture))
-    throw new Failure(
-      'not-found',
-      'PLATFORM_NOT_FOUND',
-      `image with reference ${name} was found but does not match the specified platform: ` +
-        `wanted ${formatPlatform(platform)}, actual: ${formatPlatform(actual)}`,
-    );
 }

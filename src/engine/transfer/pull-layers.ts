@@ -4,9 +4,9 @@ import { limiter } from '../../lib/limiter.ts';
 import { type DiffId, shortId } from '../../oci/digest.ts';
 import type { StoredConfig } from '../../oci/image-config.ts';
 import type { ImageManifest, LayerDescriptor } from '../../oci/manifest.ts';
+import type { BlobSource } from '../../remote/blob-source.ts';
 import { type LayerProgress, layerProgress } from '../../remote/layer-progress.ts';
-import type { Repository } from '../../remote/repository.ts';
-import type { Transfer, TransferNeeds } from './transfer-needs.ts';
+import type { Bringing, TransferNeeds } from './transfer-needs.ts';
 
 /** Docker's number of downloads at a time. */
 const DOWNLOADS = 3;
@@ -14,14 +14,14 @@ const DOWNLOADS = 3;
 interface PullLayers {
   readonly manifest: ImageManifest;
   readonly config: StoredConfig;
-  readonly pull: Transfer;
+  readonly pull: Bringing;
 }
 
 /**
  * Brings the layers that the store has not got, a few at a time; each is verified and unpacked while it arrives. The first
  * failure stops the others.
  */
-export async function pullLayers(needs: TransferNeeds, repository: Repository, image: PullLayers): Promise<void> {
+export async function pullLayers(needs: TransferNeeds, source: BlobSource, image: PullLayers): Promise<void> {
   const { manifest, config, pull } = image;
   const limit = limiter(DOWNLOADS);
   const stop = new AbortController();
@@ -39,7 +39,7 @@ export async function pullLayers(needs: TransferNeeds, repository: Repository, i
     progress.say('Pulling fs layer');
     if (downloads.has(diffId)) continue;
     if (downloads.size >= DOWNLOADS) progress.say('Waiting');
-    const work = limit(() => pullLayer(needs, repository, { layer, diffId, progress, pull: { ...pull, signal } }));
+    const work = limit(() => pullLayer(needs, source, { layer, diffId, progress, pull: { ...pull, signal } }));
     work.catch((error: unknown) => stop.abort(error));
     downloads.set(diffId, work);
   }
@@ -52,17 +52,17 @@ interface PullLayer {
   readonly layer: LayerDescriptor;
   readonly diffId: DiffId;
   readonly progress: LayerProgress;
-  readonly pull: Transfer;
+  readonly pull: Bringing;
 }
 
-async function pullLayer(needs: TransferNeeds, repository: Repository, part: PullLayer): Promise<void> {
+async function pullLayer(needs: TransferNeeds, source: BlobSource, part: PullLayer): Promise<void> {
   const { store } = needs;
   const { layer, diffId, progress, pull } = part;
-  const { signal, reference } = pull;
+  const { signal, origin } = pull;
   let isWhole = false;
   async function* download(): AsyncGenerator<Buffer> {
     let current = 0;
-    for await (const chunk of lendBytes(repository.blob(layer, { signal, onPause: progress.paused }))) {
+    for await (const chunk of lendBytes(source.blob(layer, { signal, onPause: progress.paused }))) {
       current += chunk.length;
       progress.moved('Downloading', current, layer.size);
       yield chunk;
@@ -71,13 +71,13 @@ async function pullLayer(needs: TransferNeeds, repository: Repository, part: Pul
     for (const status of ['Verifying Checksum', 'Download complete']) progress.say(status);
     progress.moved('Extracting', layer.size, layer.size);
   }
-  let source: AsyncIterable<Uint8Array> = download();
-  if (reference.digest !== undefined) {
-    await store.content.write(source, { expected: layer.digest, size: layer.size, limit: layer.size, signal });
-    source = store.content.open(layer.digest);
+  let bytes: AsyncIterable<Uint8Array> = download();
+  if (origin?.digest !== undefined) {
+    await store.content.write(bytes, { expected: layer.digest, size: layer.size, limit: layer.size, signal });
+    bytes = store.content.open(layer.digest);
   }
-  await needs.receiveLayer(source, { signal, expect: diffId });
+  await needs.receiveLayer(bytes, { signal, expect: diffId });
   // What was not read to its end, behind the end of the tar, was not verified.
-  if (isWhole) store.shipped.addBlob(diffId, layer, reference);
+  if (isWhole) store.shipped.addBlob(diffId, layer, origin);
   progress.say('Pull complete');
 }

@@ -33,6 +33,18 @@ export interface TransferRequest {
   readonly signal: AbortSignal;
 }
 
+/** An image on its way into the store. */
+export interface Bringing extends Pick<TransferRequest, 'platform' | 'emit' | 'signal'> {
+  /** What people call it. */
+  readonly name: string;
+  /** The repository that it comes from, with the digest that was asked for; undefined when it is from none. */
+  readonly origin: Reference | undefined;
+  /** The image is to be the build cache's, unless it is there already. */
+  readonly isCache?: boolean;
+  /** Keeps what has come until it has a record. */
+  readonly kept: Lease;
+}
+
 /** A pull or push under way. */
 export interface Transfer extends TransferRequest {
   /** Keeps what it has brought and what it needs until it ends. */

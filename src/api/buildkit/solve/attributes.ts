@@ -3,6 +3,7 @@
  * https://github.com/moby/buildkit/blob/master/frontend/dockerui/config.go
  */
 import { Failure } from '../../../lib/error.ts';
+import { type Digest, parseDigest } from '../../../oci/digest.ts';
 import type { BuildOptions, BuildResources } from '../../../wire/build.ts';
 import type { Ulimit } from '../../../wire/container.ts';
 
@@ -31,7 +32,9 @@ export interface FrontendOptions {
 export type NamedSource =
   | { readonly kind: 'image'; readonly reference: string }
   | { readonly kind: 'remote'; readonly url: string }
-  | { readonly kind: 'local'; readonly name: string; readonly sharedKey: string };
+  | { readonly kind: 'local'; readonly name: string; readonly sharedKey: string }
+  /** An OCI layout that the client has: the name of its store, the digest of a manifest or index in it. */
+  | { readonly kind: 'layout'; readonly store: string; readonly manifest: Digest };
 
 /** Attributes that are read, and those that change nothing here: names or beginnings of names. */
 const KNOWN = new Set(
@@ -66,9 +69,7 @@ export function readAttributes({ attrs, cacheFrom, inlineCache, entitlements }: 
     quiet: false,
     noCache: noCache === '',
     noCacheFilter: commas(noCache),
-    cacheFrom: [
-      ...new Set([...cacheFrom, ...commas(attrs.get('cache-from')), ...importsOf(attrs.get('cache-imports'))]),
-    ],
+    cacheFrom: [...new Set([...cacheFrom, ...commas(attrs.get('cache-from'))])],
     inlineCache: inlineCache || isTrue(buildArgs['BUILDKIT_INLINE_CACHE']),
     keepImage: false,
     verify: false,
@@ -119,20 +120,6 @@ function remoteOf(context: string | undefined, subfolder: string | undefined): s
     {
       hint: `name the folder in the URL: ${context}#:${subfolder}`,
     },
-  );
-}
-
-function importsOf(text: string | undefined): string[] {
-  if (!text) return [];
-  let entries: unknown;
-  try {
-    entries = JSON.parse(text);
-  } catch {
-    throw invalid('cache-imports', text);
-  }
-  if (!Array.isArray(entries)) throw invalid('cache-imports', text);
-  return entries.flatMap((entry: { Type?: unknown; Attrs?: Record<string, unknown> | null } | null) =>
-    entry?.Type === 'registry' && typeof entry.Attrs?.['ref'] === 'string' ? entry.Attrs['ref'] : [],
   );
 }
 
@@ -221,8 +208,8 @@ function namedSource(name: string, value: string, sharedKey: string): NamedSourc
   if (scheme === 'local') return { kind: 'local', name: rest, sharedKey };
   if (['http', 'https', 'git', 'ssh'].includes(scheme) || value.startsWith('git@'))
     return { kind: 'remote', url: value };
+  if (scheme === 'oci-layout') return layoutSource(rest.replace(/^\/\//, ''));
   const hints: Readonly<Record<string, string>> = {
-    'oci-layout': 'load the image, and name it as docker-image://NAME',
     input: 'build the other target first, and name its image as docker-image://NAME',
   };
   const hint = hints[scheme];
@@ -232,6 +219,14 @@ function namedSource(name: string, value: string, sharedKey: string): NamedSourc
     `unsupported context source ${scheme} for ${name}`,
     hint === undefined ? {} : { hint },
   );
+}
+
+/** `STORE[:TAG]@DIGEST` */
+function layoutSource(text: string): NamedSource {
+  const [, store, digest] = /^([^:@]+)(?::[^@]*)?@(.+)$/.exec(text) ?? [];
+  if (store === undefined || digest === undefined)
+    throw new Failure('invalid', 'CONTEXT_SOURCE', `oci-layout reference "${text.slice(0, 200)}" has no digest`);
+  return { kind: 'layout', store, manifest: parseDigest(digest) };
 }
 
 /** Like Docker with its own image store, which has no place for attestations. */

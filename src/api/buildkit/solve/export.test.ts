@@ -29,6 +29,11 @@ function host(refused?: Failure) {
         return 'sha256:2';
       },
     },
+    clientCaches: {
+      blobs() {
+        throw new Error('no client has a place for them');
+      },
+    },
   };
   return { backend, done };
 }

@@ -1,16 +1,17 @@
 import type { Readable } from 'node:stream';
 import { Failure } from '../../../lib/error.ts';
 import { completeReference, parseReference, type Reference, withDefaultTag } from '../../../oci/reference.ts';
-import type { AskRegistryAuth, BuildBackend, CacheTransferBackend } from '../../backend/build.ts';
+import type { AskRegistryAuth, BuildBackend } from '../../backend/build.ts';
 import type { CallOptions } from '../../backend/call.ts';
 import type { ImageArchiveBackend } from '../../backend/images.ts';
 import type { RegistryBackend } from '../../backend/registry.ts';
 import { credentialsOf } from '../session/credentials.ts';
 import { sendArchive, sendTree } from '../session/file-send.ts';
 import type { ClientSession } from '../session/sessions.ts';
-import { buildFailure } from '../trace/build-failure.ts';
+import { during, inVertex } from '../trace/in-vertex.ts';
 import { type OpenVertex, type Show, Vertexes } from '../trace/vertexes.ts';
-import { type CacheOption, registryCache } from './cache-options.ts';
+import type { CacheOption } from './cache-options.ts';
+import { type CacheExportBackend, exportCache } from './export-cache.ts';
 import type { FrontendResult } from './frontend.ts';
 
 /** What happens with a result: `type` and attributes as after `--output`. */
@@ -19,11 +20,10 @@ export interface Exporter {
   readonly attrs: ReadonlyMap<string, string>;
 }
 
-export interface ExportBackend {
+export interface ExportBackend extends CacheExportBackend {
   readonly build: Pick<BuildBackend, 'keep'>;
   readonly archives: Pick<ImageArchiveBackend, 'output'>;
   readonly registry: Pick<RegistryBackend, 'push'>;
-  readonly cacheTransfer: Pick<CacheTransferBackend, 'push'>;
 }
 
 export interface ExportRequest extends CallOptions {
@@ -95,15 +95,9 @@ export async function exportResult(
     );
     for (const [name, value] of Object.entries(told)) response.set(name, value);
   }
-  for (const cache of cacheExports.filter(({ type }) => type === 'registry')) {
-    const { ref: name, mode } = registryCache(cache);
-    const reference = withDefaultTag(parseReference(name));
-    await inVertex(vertexes, 'exporting cache to registry', signal, (vertex) =>
-      during(vertex, `writing cache manifest to ${completeReference(reference)}`, async () => {
-        const login = await auth(reference.registry, { signal });
-        await backend.cacheTransfer.push(build, { mode, reference, auth: login, signal });
-      }),
-    );
+  for (const cache of cacheExports) {
+    const told = await exportCache(backend, cache, { build, vertexes, session, auth, signal });
+    for (const [name, value] of Object.entries(told)) response.set(name, value);
   }
   return response;
 }
@@ -195,34 +189,4 @@ function workOf(type: string): Work {
 function namesOf(attrs: ReadonlyMap<string, string>): Reference[] {
   const names = (attrs.get('name') ?? '').split(',').filter((name) => name !== '');
   return names.map((name) => withDefaultTag(parseReference(name)));
-}
-
-async function inVertex<T>(
-  vertexes: Vertexes,
-  name: string,
-  signal: AbortSignal,
-  work: (vertex: OpenVertex) => Promise<T>,
-): Promise<T> {
-  const vertex = vertexes.make(name);
-  await vertex.begin();
-  try {
-    const result = await work(vertex);
-    await vertex.end();
-    return result;
-  } catch (error) {
-    const failure = buildFailure(error);
-    await vertex.end(signal.aborted ? 'cancelled' : { error: failure.message });
-    throw failure;
-  }
-}
-
-/** Work with a line of progress, which says how many bytes it is at if the work tells. */
-async function during(
-  vertex: OpenVertex,
-  status: string,
-  work: (progress: (bytes: number) => void) => Promise<unknown>,
-): Promise<void> {
-  await vertex.progress(status, 0);
-  await work((bytes) => void vertex.progress(status, bytes));
-  await vertex.progressed(status);
 }

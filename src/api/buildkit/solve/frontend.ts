@@ -1,8 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { cancelled } from '../../../lib/error.ts';
-import type { BuildBackend, BuildContextSource, BuildRequest, ClientFolder } from '../../backend/build.ts';
+import type { NamedContext } from '../../../wire/build-input.ts';
+import type {
+  BuildBackend,
+  BuildContextSource,
+  BuildRequest,
+  ClientCacheBackend,
+  ClientContext,
+  ClientFolder,
+} from '../../backend/build.ts';
 import type { CallOptions } from '../../backend/call.ts';
+import { SessionContent } from '../session/client-content.ts';
 import { credentialsOf } from '../session/credentials.ts';
 import { clientFiles } from '../session/file-sync.ts';
 import { lentBy } from '../session/lent.ts';
@@ -12,8 +21,9 @@ import { buildFailure } from '../trace/build-failure.ts';
 import type { ReadDockerfile } from '../trace/place.ts';
 import { StatusTrace } from '../trace/status-trace.ts';
 import { type OpenVertex, type Show, Vertexes } from '../trace/vertexes.ts';
-import { type FrontendOptions, readAttributes } from './attributes.ts';
-import { type CacheOption, importedCaches, refuseCacheExports } from './cache-options.ts';
+import { type FrontendOptions, type NamedSource, readAttributes } from './attributes.ts';
+import { type CacheOption, parseCacheImports, readCacheImports, refuseCacheExports } from './cache-options.ts';
+import { importCaches } from './import-caches.ts';
 import { answerRequest } from './subrequest.ts';
 import { type FolderUse, tracedFolder } from './traced-folder.ts';
 
@@ -30,6 +40,11 @@ export interface FrontendRequest extends CallOptions {
   readonly show: Show;
 }
 
+export interface FrontendBackend {
+  readonly build: BuildBackend;
+  readonly clientCaches: Pick<ClientCacheBackend, 'takeFrom'>;
+}
+
 export interface FrontendResult {
   readonly ref: string;
   /** The ID under which the host remembers the build. */
@@ -44,7 +59,7 @@ export interface FrontendResult {
  * The frontend `dockerfile.v0`: builds what its attributes say with the client's folders. The image has no name yet and is
  * the build cache's until `exportResult`. What it throws carries the place in the Dockerfile.
  */
-export async function runFrontend(backend: BuildBackend, request: FrontendRequest): Promise<FrontendResult> {
+export async function runFrontend(backend: FrontendBackend, request: FrontendRequest): Promise<FrontendResult> {
   const { ref, attrs, cacheExports, entitlements, session, show } = request;
   const vertexes = new Vertexes({ show, ref });
   const signal = AbortSignal.any([request.signal, session.closed]);
@@ -53,9 +68,13 @@ export async function runFrontend(backend: BuildBackend, request: FrontendReques
   const trace = new StatusTrace({ vertexes, dockerfile: () => dockerfile, signal });
   try {
     refuseCacheExports(cacheExports);
+    const imports = readCacheImports([
+      ...request.cacheImports,
+      ...parseCacheImports(attrs.get('cache-imports') ?? '[]'),
+    ]);
     const frontend = readAttributes({
       attrs,
-      cacheFrom: importedCaches(request.cacheImports),
+      cacheFrom: imports.flatMap((cache) => (cache.kind === 'registry' ? cache.ref : [])),
       inlineCache: cacheExports.some(({ type }) => type === 'inline'),
       entitlements,
     });
@@ -82,10 +101,11 @@ export async function runFrontend(backend: BuildBackend, request: FrontendReques
     };
     for (const warning of frontend.warnings) await vertexes.warn({ short: Buffer.from(warning) });
     if (frontend.request !== undefined) {
-      const metadata = await answerRequest(backend, frontend.request, build, () => dockerfile);
+      const metadata = await answerRequest(backend.build, frontend.request, build, () => dockerfile);
       return { ref, build: id, image: undefined, metadata };
     }
-    const { image } = await backend.build(build);
+    if (!options.noCache) await importCaches(backend.clientCaches, imports, { session, vertexes, signal });
+    const { image } = await backend.build.build(build);
     return { ref, build: id, image, metadata: new Map() };
   } catch (error) {
     await trace.cancel();
@@ -107,6 +127,12 @@ function foldersOf(
   const files = clientFiles(session);
   const folder = (name: string, sharedKey: string, use: FolderUse): ClientFolder =>
     tracedFolder({ files, name, sharedKey }, use, vertexes);
+  const contextOf = (name: string, from: NamedSource): NamedContext | ClientContext => {
+    if (from.kind === 'local')
+      return { kind: 'client', folder: folder(from.name, from.sharedKey, { kind: 'named', name }) };
+    if (from.kind !== 'layout') return from;
+    return { ...from, content: new SessionContent(session, `oci:${from.store}`) };
+  };
   const { remote } = options;
   const source = (): BuildContextSource => {
     if (context) return { kind: 'tar', body: context };
@@ -120,13 +146,6 @@ function foldersOf(
   return {
     context: source(),
     dockerfileFolder: hasFolder ? folder(dockerfileFolder.name, session.sharedKey, use) : undefined,
-    named: new Map(
-      [...named].map(([name, from]) => [
-        name,
-        from.kind === 'local'
-          ? { kind: 'client', folder: folder(from.name, from.sharedKey, { kind: 'named', name }) }
-          : from,
-      ]),
-    ),
+    named: new Map([...named].map(([name, from]) => [name, contextOf(name, from)])),
   };
 }

@@ -1,6 +1,5 @@
-import type { BuildBackend } from '../../backend/build.ts';
 import { type ExportBackend, type ExportRequest, exportResult } from './export.ts';
-import { type FrontendRequest, type FrontendResult, runFrontend } from './frontend.ts';
+import { type FrontendBackend, type FrontendRequest, type FrontendResult, runFrontend } from './frontend.ts';
 
 /** Who builds, and who does something with the result. */
 export interface Solver {
@@ -9,9 +8,9 @@ export interface Solver {
 }
 
 /** The solver of this host. */
-export function hostSolver(backend: ExportBackend & { readonly build: BuildBackend }): Solver {
+export function hostSolver(backend: ExportBackend & FrontendBackend): Solver {
   return {
-    run: (request) => runFrontend(backend.build, request),
+    run: (request) => runFrontend(backend, request),
     export: (result, request) => exportResult(backend, result, request),
   };
 }
