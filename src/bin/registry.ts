@@ -24,7 +24,7 @@ import { RegistryServer } from '../registry/http/server.ts';
 import { limitsOf } from '../registry/limits.ts';
 import { makeMetrics } from '../registry/metrics.ts';
 import { Mirror } from '../registry/mirror.ts';
-import { type OpenRegistry, openRegistry } from '../registry/open-registry.ts';
+import { type OpenRegistry, openRegistry, type Places } from '../registry/open-registry.ts';
 import type { Change, Registry } from '../registry/registry.ts';
 import { openWebhook } from '../registry/webhooks.ts';
 import type { RegistryOptions } from '../wire/registry-options.ts';
@@ -39,7 +39,7 @@ async function serve(options: RegistryOptions): Promise<void> {
   await using scope = new Scope();
   const { lease, grace, collectEvery } = options;
   const policy = { lease, grace, ...limitsOf(options.immutable, options.quotas) };
-  const opened = scope.use(await openRegistry({ data: resolve(options.data) }, { policy, log }));
+  const opened = scope.use(await openRegistry(placesOf(options), { policy, log }));
   const told: Registry = { ...opened, ...shared(options, opened, scope), tell: tellerOf(options, scope, log) };
   const registry = options.proxy === undefined ? told : await asMirror(told, options.proxy, scope);
   if (collectEvery > 0) scope.use(startCollector(registry, collectEvery));
@@ -50,6 +50,10 @@ async function serve(options: RegistryOptions): Promise<void> {
     log.warn('everybody who reaches this address may do everything: --htpasswd names users');
   log.info('listening', { address: await server.listen(options.host, options.port) });
   log.info('stopping', { reason: await stopped });
+}
+
+function placesOf({ data, bucket }: RegistryOptions): Places {
+  return { data: resolve(data), bucket };
 }
 
 function shared({ share, data }: RegistryOptions, { files }: OpenRegistry, scope: Scope) {

@@ -22,6 +22,7 @@ const CODES = {
   DENIED: ['denied', 403, 'requested access to the resource is denied'],
   UNSUPPORTED: ['unsupported', 405, 'The operation is unsupported.'],
   TOOMANYREQUESTS: ['exhausted', 429, 'too many requests'],
+  UNAVAILABLE: ['unavailable', 503, 'service unavailable'],
   UNKNOWN: ['internal', 500, 'unknown error'],
 } as const satisfies Readonly<Record<string, readonly [ErrorKind, number, string]>>;
 

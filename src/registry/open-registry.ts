@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import type { Log } from '../lib/log.ts';
 import { Scope } from '../lib/scope.ts';
+import type { BucketPlace } from '../wire/registry-options.ts';
+import type { BlobStorage } from './blob-storage.ts';
 import { type FileBlobs, openFileBlobs } from './file-blobs.ts';
 import { openSqliteMetadata } from './metadata/open-sqlite.ts';
 import type { MetadataStore } from './metadata-store.ts';
@@ -11,6 +13,8 @@ import { UploadDigests } from './upload-digests.ts';
 export interface Places {
   /** Folder of this node: all that is not elsewhere. */
   readonly data: string;
+  /** Where the blobs are; undefined: in `data`. */
+  readonly bucket?: BucketPlace | undefined;
 }
 
 export interface OpenRegistry extends Registry, AsyncDisposable {
@@ -25,11 +29,11 @@ export async function openRegistry(
 ): Promise<OpenRegistry> {
   await using scope = new Scope();
   const metadata = scope.use(await openMetadata(places));
-  const files = openFileBlobs(join(places.data, 'blobs'));
+  const { files, blobs } = await openBlobs(places, options.log, scope);
   const owned = scope.move();
   return {
     metadata,
-    blobs: files,
+    blobs,
     files,
     digests: new UploadDigests(),
     ...options,
@@ -39,4 +43,18 @@ export async function openRegistry(
 
 function openMetadata({ data }: Places): Promise<MetadataStore> {
   return openSqliteMetadata(data);
+}
+
+/** What speaks to object stores is loaded only where there is one. */
+async function openBlobs(
+  { data, bucket }: Places,
+  log: Log,
+  scope: Scope,
+): Promise<{ readonly files: FileBlobs | undefined; readonly blobs: BlobStorage }> {
+  if (bucket) {
+    const { openS3Blobs } = await import('./s3/s3-blobs.ts');
+    return { files: undefined, blobs: scope.use(await openS3Blobs(bucket, log)) };
+  }
+  const files = openFileBlobs(join(data, 'blobs'));
+  return { files, blobs: files };
 }

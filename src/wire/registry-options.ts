@@ -1,9 +1,22 @@
+/** A bucket of an S3-compatible object store, and where in it. */
+export interface BucketPlace {
+  readonly bucket: string;
+  /** Of the names of all objects, without a slash at its end; may be empty. */
+  readonly prefix: string;
+  /** URL; undefined: what the environment says, else Amazon's of the region. */
+  readonly endpoint: string | undefined;
+  /** Undefined: what the environment says. */
+  readonly region: string | undefined;
+}
+
 /** How a registry is to be served: what `strake registry serve` tells the process that becomes it. */
 export interface RegistryOptions {
   readonly host: string;
   readonly port: number;
   /** Folder of its data. */
   readonly data: string;
+  /** Where the blobs are; undefined: in `data`. */
+  readonly bucket: BucketPlace | undefined;
   /** PEM files. */
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
   /** File of users, `name:bcrypt` lines; undefined: everybody may do everything. */

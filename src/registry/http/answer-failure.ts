@@ -21,6 +21,8 @@ export function answerFailure(response: ServerResponse, error: unknown, log: Log
 
 function unexpected(error: unknown): Refusal {
   if (isFailure(error, 'exhausted')) return new Refusal('UNKNOWN', { message: error.message, status: 507 });
+  // Which store does not answer is for the operator to know, who finds it in the log.
+  if (isFailure(error, 'unavailable')) return new Refusal('UNAVAILABLE', { headers: { 'Retry-After': '5' } });
   if (isFailure(error)) return new Refusal('UNKNOWN', { message: error.message });
   return new Refusal('UNKNOWN');
 }

@@ -1,5 +1,5 @@
 import { Failure } from '../../../lib/error.ts';
-import type { RegistryOptions } from '../../../wire/registry-options.ts';
+import type { BucketPlace, RegistryOptions } from '../../../wire/registry-options.ts';
 import { becomeProgram } from '../../client/become-program.ts';
 import { defineCommand } from '../../command.ts';
 import { parseBytes } from '../../flags/bytes.ts';
@@ -17,6 +17,9 @@ export const serve = defineCommand({
   flags: {
     listen: text('Address to listen on, HOST:PORT', { initial: '127.0.0.1:5000', shown: '127.0.0.1:5000' }),
     data: dataFlag,
+    blobs: text('Bucket that has the blobs, which other nodes may share: s3://BUCKET[/PREFIX]'),
+    s3Endpoint: text('URL of the object store, when it is not that of Amazon'),
+    s3Region: text('Region of the bucket'),
     tlsCert: text('File of the TLS certificate, with those of its authorities'),
     tlsKey: text('File of the TLS key'),
     htpasswd: text('File of users and their bcrypt passwords (htpasswd -B); without it everybody may do everything'),
@@ -53,9 +56,14 @@ export const serve = defineCommand({
       throw new Failure('invalid', 'FLAG_VALUE', `invalid registry "${flags.proxy}": expected HOST[:PORT]`);
     if (flags.proxy !== '' && flags.share !== '')
       throw new Failure('invalid', 'FLAG_VALUE', '--share is for pushes, which a mirror (--proxy) takes none of');
+    if (flags.blobs === '' && (flags.s3Endpoint !== '' || flags.s3Region !== ''))
+      throw new Failure('invalid', 'FLAG_VALUE', '--s3-endpoint and --s3-region need --blobs');
+    if (flags.blobs !== '' && flags.share !== '')
+      throw new Failure('invalid', 'FLAG_VALUE', '--share is for blobs that are files: not with --blobs');
     const options: RegistryOptions = {
       ...parseAddress(flags.listen),
       data: flags.data,
+      bucket: flags.blobs === '' ? undefined : parseBucket(flags.blobs, flags.s3Endpoint, flags.s3Region),
       tls: tlsCert === '' ? undefined : { cert: tlsCert, key: tlsKey },
       htpasswd: flags.htpasswd || undefined,
       anonymousRead: flags.anonymousRead,
@@ -105,6 +113,16 @@ function parseQuota(rule: string): { repositories: string; bytes: number } {
   if (match?.[1] !== undefined && match[2] !== undefined)
     return { repositories: match[1], bytes: parseBytes(match[2]) };
   throw new Failure('invalid', 'FLAG_VALUE', `invalid --quota "${rule}": expected REPOSITORIES=SIZE`);
+}
+
+function parseBucket(place: string, endpoint: string, region: string): BucketPlace {
+  const match = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/([\w.-]+(?:\/[\w.-]+)*))?\/?$/.exec(place);
+  if (match?.[1] === undefined || match[2]?.split('/').some((name) => /^\.\.?$/.test(name)))
+    throw new Failure('invalid', 'FLAG_VALUE', `invalid --blobs "${place}": expected s3://BUCKET[/PREFIX]`);
+  if (endpoint !== '' && !(/^https?:\/\//.test(endpoint) && URL.canParse(endpoint)))
+    throw new Failure('invalid', 'FLAG_VALUE', `invalid --s3-endpoint "${endpoint}": expected https://HOST[:PORT]`);
+  if (!/^[\w-]*$/.test(region)) throw new Failure('invalid', 'FLAG_VALUE', `invalid --s3-region "${region}"`);
+  return { bucket: match[1], prefix: match[2] ?? '', endpoint: endpoint || undefined, region: region || undefined };
 }
 
 function parseAddress(address: string): { host: string; port: number } {
