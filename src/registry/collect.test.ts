@@ -10,6 +10,8 @@ import type { RegistryCheckLine } from '../wire/registry-admin.ts';
 import { blobKey } from './blob-storage.ts';
 import { check } from './check.ts';
 import { collect } from './collect.ts';
+import { parseContentDigest } from './content-digest.ts';
+import { openSqliteMetadata } from './metadata/open-sqlite.ts';
 import type { Registry } from './registry.ts';
 import { openTestRegistry, type TestRegistry } from './test-registry.ts';
 
@@ -152,7 +154,13 @@ test('what was pushed is there after a restart, and an upload goes on', async ()
   assert.equal(headers['range'], '0-5');
   await second.send('PATCH', upload, { body: 'second', headers: { 'content-range': '6-11' } });
   assert.equal((await second.send('PUT', `${upload}?digest=${digestOf('first second')}`)).status, 201);
-  await assert.rejects(openTestRegistry({ folder }), /is in use by another registry/);
+});
+
+test('a data folder is of one registry', async () => {
+  await using scratch = makeScratchFolder(tmpdir(), 'strake-registry');
+  await using metadata = await openSqliteMetadata(scratch.path);
+  await assert.rejects(openSqliteMetadata(scratch.path), /is in use by another registry/);
+  assert.equal(await metadata.findContent(parseContentDigest(digestOf(''))), undefined);
 });
 
 test('check finds what is damaged, repair makes room for the next push of it', async () => {

@@ -13,11 +13,10 @@ import { collect, sweep } from './collect.ts';
 import { parseContentDigest } from './content-digest.ts';
 import { RegistryServer } from './http/server.ts';
 import { limitsOf } from './limits.ts';
-import { openSqliteMetadata } from './metadata/open-sqlite.ts';
 import type { MetadataStore } from './metadata-store.ts';
 import { parseRepositoryName } from './names.ts';
 import type { Registry } from './registry.ts';
-import { sendTo, type TestAnswer, type TestRequest } from './test-registry.ts';
+import { openTestMetadata, sendTo, type TestAnswer, type TestRequest } from './test-registry.ts';
 import { UploadDigests } from './upload-digests.ts';
 
 const MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
@@ -38,7 +37,7 @@ interface Node {
 }
 
 before(async () => {
-  metadata = scope.use(await openSqliteMetadata(scope.use(makeScratchFolder(tmpdir(), 'strake-nodes')).path));
+  metadata = scope.use(await openTestMetadata(scope.use(makeScratchFolder(tmpdir(), 'strake-nodes')).path));
   nodes = [await startNode(), await startNode()];
 });
 

@@ -4,6 +4,7 @@ import { Scope } from '../lib/scope.ts';
 import type { BucketPlace } from '../wire/registry-options.ts';
 import type { BlobStorage } from './blob-storage.ts';
 import { type FileBlobs, openFileBlobs } from './file-blobs.ts';
+import { openPostgresMetadata } from './metadata/open-postgres.ts';
 import { openSqliteMetadata } from './metadata/open-sqlite.ts';
 import type { MetadataStore } from './metadata-store.ts';
 import type { Registry, RegistryPolicy } from './registry.ts';
@@ -15,6 +16,8 @@ export interface Places {
   readonly data: string;
   /** Where the blobs are; undefined: in `data`. */
   readonly bucket?: BucketPlace | undefined;
+  /** URL of a database for the metadata, `postgres://...`, that nodes share; undefined: a file of this node. */
+  readonly metadata?: string | undefined;
 }
 
 export interface OpenRegistry extends Registry, AsyncDisposable {
@@ -41,8 +44,8 @@ export async function openRegistry(
   };
 }
 
-function openMetadata({ data }: Places): Promise<MetadataStore> {
-  return openSqliteMetadata(data);
+function openMetadata({ data, metadata }: Places): Promise<MetadataStore> {
+  return metadata === undefined ? openSqliteMetadata(data) : openPostgresMetadata(metadata);
 }
 
 /** What speaks to object stores is loaded only where there is one. */

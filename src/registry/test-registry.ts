@@ -7,7 +7,10 @@ import { Scope } from '../lib/scope.ts';
 import { type Access, openAccess } from './access.ts';
 import type { Observer } from './http/observer.ts';
 import { RegistryServer } from './http/server.ts';
-import { openRegistry } from './open-registry.ts';
+import { openPostgresMetadata } from './metadata/open-postgres.ts';
+import { openSqliteMetadata } from './metadata/open-sqlite.ts';
+import type { MetadataStore } from './metadata-store.ts';
+import { openRegistry, type Places } from './open-registry.ts';
 import type { Change, Handoff, MirrorSource, Registry, RegistryPolicy } from './registry.ts';
 
 export interface TestAnswer {
@@ -42,6 +45,28 @@ export interface TestRegistryOptions {
   readonly handoff?: Handoff;
 }
 
+let makeDatabase: (() => Promise<string>) | undefined;
+/** By folder: a registry that is opened again finds what it had. */
+const databases = new Map<string, string>();
+
+/** From now on the metadata of registries is in databases that `make` makes, one for each folder, and not in the folder. */
+export function useDatabases(make: () => Promise<string>): void {
+  makeDatabase = make;
+}
+
+/** Opens metadata as `openTestRegistry` does. */
+export async function openTestMetadata(folder: string): Promise<MetadataStore> {
+  const { metadata } = await placesOf(folder);
+  return metadata === undefined ? openSqliteMetadata(folder) : openPostgresMetadata(metadata);
+}
+
+async function placesOf(data: string): Promise<Places> {
+  if (!makeDatabase) return { data };
+  const metadata = databases.get(data) ?? (await makeDatabase());
+  databases.set(data, metadata);
+  return { data, metadata };
+}
+
 /** A registry on a folder and a port of its own. */
 export async function openTestRegistry(options: TestRegistryOptions = {}): Promise<TestRegistry> {
   await using scope = new Scope();
@@ -49,7 +74,7 @@ export async function openTestRegistry(options: TestRegistryOptions = {}): Promi
   if (options.folder === undefined) scope.defer(() => rmSync(folder, { recursive: true, force: true }));
   const none = { isFixed: () => false, quotaOf: () => undefined };
   const policy = { lease: 3_600_000, grace: 0, ...none, ...options.policy };
-  const opened = scope.use(await openRegistry({ data: folder }, { policy, log: silentLog }));
+  const opened = scope.use(await openRegistry(await placesOf(folder), { policy, log: silentLog }));
   const { tell, handoff } = options;
   const told: Registry = { ...opened, ...(tell && { tell }), ...(handoff && { handoff }) };
   const registry: Registry = options.mirror ? { ...told, mirror: options.mirror(told) } : told;

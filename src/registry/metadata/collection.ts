@@ -1,69 +1,69 @@
-import type { Database } from '../../lib/database.ts';
 import type { BlobKey } from '../blob-storage.ts';
 import type { Collection } from '../metadata-store.ts';
-import { forgetUnlinked } from './blobs.ts';
+import { doom, forgetUnlinked } from './blobs.ts';
+import { change, type MetadataDatabase, query, rows, together, type Work } from './work.ts';
 
-/** What nobody holds, in SQLite. */
-export function sqliteCollection(database: Database): Collection {
+interface Times {
+  readonly now: number;
+  readonly leaseTime: number;
+}
+
+/** What nobody holds. */
+export function collection(database: MetadataDatabase): Collection {
   return {
-    async collect({ now, leaseTime }, limit) {
-      return database.transaction(() => {
-        const uploads = dropUploads(database, { now, leaseTime }, limit);
+    collect({ now, leaseTime }, limit) {
+      return database.transaction(function* () {
+        const uploads = yield* dropUploads({ now, leaseTime }, limit);
         for (const table of ['deleted_manifests', 'deleted_tags'])
-          database.run(`DELETE FROM ${table} WHERE lease_end <= ?`, leaseTime);
-        const { links, blobs, bytes } = dropLinks(database, leaseTime, limit);
-        return { uploads, links, blobs, bytes, repositories: links + uploads > 0 ? 0 : dropRepositories(database) };
+          yield* change(`DELETE FROM ${table} WHERE lease_end <= ?`, leaseTime);
+        const { links, blobs, bytes } = yield* dropLinks(leaseTime, limit);
+        return { uploads, links, blobs, bytes, repositories: links + uploads > 0 ? 0 : yield* dropRepositories() };
       });
     },
     async doomedKeys(limit) {
-      return database.all<{ key: BlobKey }>('SELECT key FROM doomed LIMIT ?', limit).map(({ key }) => key);
+      const doomed = await database.rows(query<{ key: BlobKey }>('SELECT key FROM doomed LIMIT ?', limit));
+      return doomed.map(({ key }) => key);
     },
-    async forgetKeys(keys) {
-      database.transaction(() => {
-        for (const key of keys) database.run('DELETE FROM doomed WHERE key = ?', key);
+    forgetKeys(keys) {
+      return database.transaction(function* () {
+        for (const key of keys) yield* change('DELETE FROM doomed WHERE key = ?', key);
       });
     },
-    async unknownKeys(keys) {
+    unknownKeys(keys) {
       const known = `SELECT 1 AS known WHERE EXISTS (SELECT 1 FROM blobs WHERE key = ?1)
         OR EXISTS (SELECT 1 FROM uploads WHERE key = ?1)`;
-      return keys.filter((key) => database.get(known, key) === undefined);
+      return database.transaction(function* () {
+        const found = yield* together(keys.map((key) => query(known, key)));
+        return keys.filter((_, index) => found[index]?.length === 0);
+      });
     },
   };
 }
 
-function dropUploads(
-  database: Database,
-  { now, leaseTime }: { readonly now: number; readonly leaseTime: number },
-  limit: number,
-): number {
+function* dropUploads({ now, leaseTime }: Times, limit: number): Work<number> {
   const sql = 'SELECT id, key FROM uploads WHERE lease_end <= ? AND (holder IS NULL OR claim_end <= ?) LIMIT ?';
-  const uploads = database.all<{ id: string; key: BlobKey }>(sql, leaseTime, now, limit);
+  const uploads = yield* rows<{ id: string; key: BlobKey }>(sql, leaseTime, now, limit);
   for (const { id, key } of uploads) {
-    database.run('DELETE FROM uploads WHERE id = ?', id);
-    database.run('INSERT INTO doomed (key) VALUES (?)', key);
+    yield* change('DELETE FROM uploads WHERE id = ?', id);
+    yield* doom(key);
   }
   return uploads.length;
 }
 
-function dropLinks(database: Database, now: number, limit: number): { links: number; blobs: number; bytes: number } {
+function* dropLinks(leaseTime: number, limit: number): Work<{ links: number; blobs: number; bytes: number }> {
   const sql = 'SELECT repository, blob FROM repository_blobs WHERE lease_end <= ? ORDER BY lease_end LIMIT ?';
-  const links = database.all<{ repository: number; blob: number }>(sql, now, limit);
-  let blobs = 0;
-  let bytes = 0;
-  for (const { repository, blob } of links) {
-    database.run('DELETE FROM repository_blobs WHERE repository = ? AND blob = ?', repository, blob);
-    const size = forgetUnlinked(database, blob);
-    if (size === undefined) continue;
-    blobs++;
-    bytes += size;
-  }
-  return { links: links.length, blobs, bytes };
+  const links = yield* rows<{ repository: number; blob: number }>(sql, leaseTime, limit);
+  for (const { repository, blob } of links)
+    yield* change('DELETE FROM repository_blobs WHERE repository = ? AND blob = ?', repository, blob);
+  const sizes = yield* forgetUnlinked([...new Set(links.map(({ blob }) => blob))]);
+  return { links: links.length, blobs: sizes.length, bytes: sizes.reduce((sum, size) => sum + size, 0) };
 }
 
 /** Repositories that hold nothing any more. */
-function dropRepositories(database: Database): number {
-  return database.run(`DELETE FROM repositories AS r
+function* dropRepositories(): Work<number> {
+  const dropped = yield* rows(`DELETE FROM repositories AS r
     WHERE NOT EXISTS (SELECT 1 FROM manifests WHERE repository = r.id)
     AND NOT EXISTS (SELECT 1 FROM repository_blobs WHERE repository = r.id)
-    AND NOT EXISTS (SELECT 1 FROM uploads WHERE repository = r.id)`);
+    AND NOT EXISTS (SELECT 1 FROM uploads WHERE repository = r.id) RETURNING id`);
+  return dropped.length;
 }

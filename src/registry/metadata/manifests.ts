@@ -1,15 +1,25 @@
-import type { Database } from '../../lib/database.ts';
 import { fixedTag, Refusal } from '../codes.ts';
 import type { ContentDigest } from '../content-digest.ts';
 import type { ManifestDocument } from '../manifest-document.ts';
 import type { Manifests, Referrer, StoredManifest } from '../metadata-store.ts';
 import type { RepositoryName, Tag } from '../names.ts';
 import { ensureRepository, repositoryId } from './repositories.ts';
+import {
+  change,
+  first,
+  type MetadataDatabase,
+  type Query,
+  query,
+  rows,
+  together,
+  type Value,
+  type Work,
+} from './work.ts';
 
-const BY_TAG = `SELECT m.digest AS digest, m.media_type AS mediaType, m.bytes AS bytes
+const BY_TAG = `SELECT m.digest AS digest, m.media_type AS "mediaType", m.bytes AS bytes
   FROM repositories r JOIN tags t ON t.repository = r.id JOIN manifests m ON m.id = t.manifest
   WHERE r.name = ? AND t.name = ?`;
-const BY_DIGEST = `SELECT m.digest AS digest, m.media_type AS mediaType, m.bytes AS bytes
+const BY_DIGEST = `SELECT m.digest AS digest, m.media_type AS "mediaType", m.bytes AS bytes
   FROM repositories r JOIN manifests m ON m.repository = r.id WHERE r.name = ? AND m.digest = ?`;
 
 interface ReferrerRow {
@@ -20,66 +30,65 @@ interface ReferrerRow {
   readonly annotations: string | null;
 }
 
-/** Manifests, tags and edges in SQLite. `durable` resolves when what was committed before it was called is on disk. */
-export function sqliteManifests(database: Database, durable: () => Promise<void>): Manifests {
+/** Manifests, tags and edges. */
+export function manifests(database: MetadataDatabase): Manifests {
   return {
-    async findManifest(repository, reference) {
-      return database.get<StoredManifest>(reference.includes(':') ? BY_DIGEST : BY_TAG, repository, reference);
+    findManifest(repository, reference) {
+      return database.first(query<StoredManifest>(reference.includes(':') ? BY_DIGEST : BY_TAG, repository, reference));
     },
-    async putManifest(repository, manifest, tags, { isMirror = false, isFixed = () => false } = {}) {
-      database.transaction(() => {
-        const id = ensureRepository(database, repository);
-        if (isMirror) expectBlobs(database, id, manifest);
-        else requireEntries(database, id, manifest);
-        const row = insertManifest(database, id, manifest, isMirror);
-        refuseFixed(database, id, row, tags.filter(isFixed));
+    putManifest(repository, manifest, tags, { isMirror = false, isFixed = () => false } = {}) {
+      return database.durable(function* () {
+        const id = yield* ensureRepository(repository);
+        if (isMirror) yield* expectBlobs(id, manifest);
+        else yield* requireEntries(id, manifest);
+        const row = yield* insertManifest(id, manifest, isMirror);
+        yield* refuseFixed(id, row, tags.filter(isFixed));
         const now = Date.now();
         for (const tag of tags)
-          database.run(
+          yield* change(
             `INSERT INTO tags (repository, name, manifest, updated) VALUES (?, ?, ?, ?)
-             ON CONFLICT DO UPDATE SET manifest = excluded.manifest, updated = excluded.updated`,
+             ON CONFLICT (repository, name) DO UPDATE SET manifest = excluded.manifest, updated = excluded.updated`,
             id,
             tag,
             row,
             now,
           );
       });
-      await durable();
     },
-    async deleteTag(repository, tag, leaseEnd) {
-      const deleted = database.transaction(() => {
-        const id = repositoryId(database, repository);
+    deleteTag(repository, tag, leaseEnd) {
+      return database.durable(function* () {
+        const id = yield* repositoryId(repository);
         if (id === undefined) return false;
-        recordTags(database, 't.repository = ? AND t.name = ?', [id, tag], leaseEnd);
-        return database.run('DELETE FROM tags WHERE repository = ? AND name = ?', id, tag) > 0;
+        yield* recordTags('t.repository = ? AND t.name = ?', [id, tag], leaseEnd);
+        const sql = 'DELETE FROM tags WHERE repository = ? AND name = ? RETURNING name';
+        return (yield* first(sql, id, tag)) !== undefined;
       });
-      await durable();
-      return deleted;
     },
-    async deleteManifest(repository, digest, leaseEnd, isFixed = () => false) {
-      const deleted = database.transaction(() => removeManifest(database, repository, digest, leaseEnd, isFixed));
-      await durable();
-      return deleted;
+    deleteManifest(repository, digest, leaseEnd, isFixed = () => false) {
+      return database.durable(() => removeManifest(repository, digest, leaseEnd, isFixed));
     },
-    async listTags(repository, { last, limit }) {
-      const id = repositoryId(database, repository);
-      if (id === undefined) return undefined;
-      const sql = 'SELECT name FROM tags WHERE repository = ? AND name > ? ORDER BY name LIMIT ?';
-      return database.all<{ name: string }>(sql, id, last, limit).map(({ name }) => name);
+    listTags(repository, { last, limit }) {
+      return database.transaction(function* () {
+        const id = yield* repositoryId(repository);
+        if (id === undefined) return undefined;
+        const sql = 'SELECT name FROM tags WHERE repository = ? AND name > ? ORDER BY name LIMIT ?';
+        return (yield* rows<{ name: string }>(sql, id, last, limit)).map(({ name }) => name);
+      });
     },
     async listRepositories({ last, limit }, term = '') {
-      const sql = `SELECT name FROM repositories r WHERE name > ? AND instr(name, ?) > 0
-        AND EXISTS (SELECT 1 FROM manifests WHERE repository = r.id) ORDER BY name LIMIT ?`;
-      return database.all<{ name: string }>(sql, last, term, limit).map(({ name }) => name);
+      const sql = `SELECT name FROM repositories r WHERE name > ?1 AND (?2 = '' OR replace(name, ?2, '') <> name)
+        AND EXISTS (SELECT 1 FROM manifests WHERE repository = r.id) ORDER BY name LIMIT ?3`;
+      return (await database.rows(query<{ name: string }>(sql, last, term, limit))).map(({ name }) => name);
     },
     async listReferrers(repository, digest, artifactType, { last, limit }) {
-      const sql = `SELECT m.media_type AS mediaType, m.digest AS digest, length(m.bytes) AS size,
-          m.artifact_type AS artifactType, m.annotations AS annotations
+      const sql = `SELECT m.media_type AS "mediaType", m.digest AS digest, length(m.bytes) AS size,
+          m.artifact_type AS "artifactType", m.annotations AS annotations
         FROM repositories r JOIN manifests m ON m.repository = r.id
-        WHERE r.name = ? AND m.subject = ? AND m.digest > ? AND (?4 IS NULL OR m.artifact_type = ?4)
-        ORDER BY m.digest LIMIT ?5`;
-      const rows = database.all<ReferrerRow>(sql, repository, digest, last, artifactType ?? null, limit);
-      return rows.map(referrer);
+        WHERE r.name = ?1 AND m.subject = ?2 AND m.digest > ?3${artifactType === undefined ? '' : ' AND m.artifact_type = ?5'}
+        ORDER BY m.digest LIMIT ?4`;
+      const wanted = artifactType === undefined ? [] : [artifactType];
+      const found = query<ReferrerRow>(sql, repository, digest, last, limit, ...wanted);
+      return (await database.rows(found)).map(referrer);
     },
   };
 }
@@ -96,10 +105,30 @@ function referrer({ mediaType, digest, size, artifactType, annotations }: Referr
 }
 
 /** Row number of the manifest, new or known; holds what it names. */
-function insertManifest(database: Database, repository: number, manifest: ManifestDocument, isMirror: boolean): number {
-  const { digest } = manifest;
-  const blobs = manifest.blobs.flatMap((blob) => {
-    const row = findBlob(database, repository, blob.digest, isMirror);
+function* insertManifest(repository: number, manifest: ManifestDocument, isMirror: boolean): Work<number> {
+  const blobs = yield* findBlobs(repository, manifest, isMirror);
+  const row = (yield* insertRow(repository, manifest)) ?? (yield* findRow(repository, manifest.digest)) ?? 0;
+  for (const blob of blobs) {
+    const name = `INSERT INTO manifest_blobs (repository, blob, manifest) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`;
+    yield* change(name, repository, blob, row);
+    const hold = `UPDATE repository_blobs SET lease_end = NULL
+      WHERE repository = ? AND blob = ? AND lease_end IS NOT NULL`;
+    yield* change(hold, repository, blob);
+  }
+  const enter = 'INSERT INTO index_entries (manifest, entry) VALUES (?, ?) ON CONFLICT DO NOTHING';
+  for (const entry of manifest.manifests) yield* change(enter, row, entry);
+  return row;
+}
+
+/** Row numbers of the blobs that a manifest names. Throws when one of them is not here or has another size. */
+function* findBlobs(repository: number, { blobs }: ManifestDocument, isMirror: boolean): Work<number[]> {
+  const sql = `SELECT b.id AS id, b.size AS size FROM blobs b JOIN repository_blobs rb ON rb.blob = b.id
+    WHERE b.digest = ? AND rb.repository = ?${isMirror ? '' : ' AND b.key IS NOT NULL'}`;
+  const found = yield* together(
+    blobs.map(({ digest }) => query<{ id: number; size: number }>(sql, digest, repository)),
+  );
+  return blobs.flatMap((blob, index) => {
+    const row = found[index]?.[0];
     if (row === undefined) {
       if (blob.isElsewhere) return [];
       throw new Refusal('MANIFEST_BLOB_UNKNOWN', { detail: { digest: blob.digest } });
@@ -110,46 +139,34 @@ function insertManifest(database: Database, repository: number, manifest: Manife
       });
     return [row.id];
   });
-  const row = findManifestRow(database, repository, digest) ?? insertRow(database, repository, manifest);
-  for (const blob of blobs) {
-    database.run(
-      'INSERT OR IGNORE INTO manifest_blobs (repository, blob, manifest) VALUES (?, ?, ?)',
-      repository,
-      blob,
-      row,
-    );
-    const hold = `UPDATE repository_blobs SET lease_end = NULL
-      WHERE repository = ? AND blob = ? AND lease_end IS NOT NULL`;
-    database.run(hold, repository, blob);
-  }
-  for (const entry of manifest.manifests)
-    database.run('INSERT OR IGNORE INTO index_entries (manifest, entry) VALUES (?, ?)', row, entry);
-  return row;
 }
 
 /** The blobs that a mirror will get when somebody asks for them. */
-function expectBlobs(database: Database, repository: number, { blobs }: ManifestDocument): void {
+function* expectBlobs(repository: number, { blobs }: ManifestDocument): Work<void> {
+  const link = `INSERT INTO repository_blobs (repository, blob)
+    SELECT CAST(? AS BIGINT), id FROM blobs WHERE digest = ? ON CONFLICT DO NOTHING`;
   for (const { digest, size } of blobs) {
-    database.run('INSERT OR IGNORE INTO blobs (digest, size) VALUES (?, ?)', digest, size);
-    const sql = 'INSERT OR IGNORE INTO repository_blobs (repository, blob) SELECT ?, id FROM blobs WHERE digest = ?';
-    database.run(sql, repository, digest);
+    yield* change('INSERT INTO blobs (digest, size) VALUES (?, ?) ON CONFLICT DO NOTHING', digest, size);
+    yield* change(link, repository, digest);
   }
 }
 
-function requireEntries(database: Database, repository: number, manifest: ManifestDocument): void {
-  for (const entry of manifest.manifests)
-    if (findManifestRow(database, repository, entry) === undefined)
-      throw new Refusal('MANIFEST_BLOB_UNKNOWN', {
-        message: 'manifest unknown to registry: the entries of an index are pushed before it',
-        detail: { digest: entry },
-      });
+function* requireEntries(repository: number, { manifests }: ManifestDocument): Work<void> {
+  const found = yield* together(manifests.map((entry) => rowQuery(repository, entry)));
+  const missing = manifests.find((_, index) => found[index]?.length === 0);
+  if (missing === undefined) return;
+  throw new Refusal('MANIFEST_BLOB_UNKNOWN', {
+    message: 'manifest unknown to registry: the entries of an index are pushed before it',
+    detail: { digest: missing },
+  });
 }
 
-function insertRow(database: Database, repository: number, manifest: ManifestDocument): number {
+/** Undefined when it is known. */
+function* insertRow(repository: number, manifest: ManifestDocument): Work<number | undefined> {
   const { digest, mediaType, bytes, subject, artifactType, annotations } = manifest;
-  database.run(
+  const made = yield* first<{ id: number }>(
     `INSERT INTO manifests (repository, digest, media_type, subject, artifact_type, annotations, pushed, bytes)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (repository, digest) DO NOTHING RETURNING id`,
     repository,
     digest,
     mediaType,
@@ -159,64 +176,55 @@ function insertRow(database: Database, repository: number, manifest: ManifestDoc
     Date.now(),
     bytes,
   );
-  return findManifestRow(database, repository, digest) ?? 0;
+  return made?.id;
 }
 
-function removeManifest(
-  database: Database,
+function* removeManifest(
   repository: RepositoryName,
   digest: ContentDigest,
   leaseEnd: number,
   isFixed: (tag: string) => boolean,
-): boolean {
-  const id = repositoryId(database, repository);
-  const row = id === undefined ? undefined : findManifestRow(database, id, digest);
+): Work<boolean> {
+  const id = yield* repositoryId(repository);
+  const row = id === undefined ? undefined : yield* findRow(id, digest);
   if (id === undefined || row === undefined) return false;
-  const blobs = database.all<{ blob: number }>('SELECT blob FROM manifest_blobs WHERE manifest = ?', row);
-  const tags = database.all<{ name: string }>('SELECT name FROM tags WHERE manifest = ?', row);
+  const blobs = yield* rows<{ blob: number }>('SELECT blob FROM manifest_blobs WHERE manifest = ?', row);
+  const tags = yield* rows<{ name: string }>('SELECT name FROM tags WHERE manifest = ?', row);
   const fixed = tags.find(({ name }) => isFixed(name));
   if (fixed) throw fixedTag(fixed.name);
-  recordTags(database, 't.manifest = ?', [row], leaseEnd);
-  const record = `INSERT OR REPLACE INTO deleted_manifests (repository, digest, media_type, bytes, lease_end)
-    SELECT repository, digest, media_type, bytes, ? FROM manifests WHERE id = ?`;
-  database.run(record, leaseEnd, row);
-  database.run('DELETE FROM tags WHERE manifest = ?', row);
-  database.run('DELETE FROM manifests WHERE id = ?', row);
-  for (const { blob } of blobs)
-    database.run(
-      `UPDATE repository_blobs SET lease_end = ?3 WHERE repository = ?1 AND blob = ?2
-       AND NOT EXISTS (SELECT 1 FROM manifest_blobs WHERE repository = ?1 AND blob = ?2)`,
-      id,
-      blob,
-      leaseEnd,
-    );
+  yield* recordTags('t.manifest = ?', [row], leaseEnd);
+  const record = `INSERT INTO deleted_manifests (repository, digest, media_type, bytes, lease_end)
+    SELECT repository, digest, media_type, bytes, CAST(? AS BIGINT) FROM manifests WHERE id = ?
+    ON CONFLICT (repository, digest) DO UPDATE SET media_type = excluded.media_type, lease_end = excluded.lease_end`;
+  yield* change(record, leaseEnd, row);
+  yield* change('DELETE FROM tags WHERE manifest = ?', row);
+  yield* change('DELETE FROM manifests WHERE id = ?', row);
+  const lease = `UPDATE repository_blobs SET lease_end = ?3 WHERE repository = ?1 AND blob = ?2
+    AND NOT EXISTS (SELECT 1 FROM manifest_blobs WHERE repository = ?1 AND blob = ?2)`;
+  for (const { blob } of blobs) yield* change(lease, id, blob, leaseEnd);
   return true;
 }
 
 /** Keeps in mind what the tags named that are about to be deleted. */
-function recordTags(database: Database, which: string, values: readonly (number | string)[], leaseEnd: number): void {
-  const sql = `INSERT OR REPLACE INTO deleted_tags (repository, name, digest, lease_end)
-    SELECT t.repository, t.name, m.digest, ? FROM tags t JOIN manifests m ON m.id = t.manifest WHERE ${which}`;
-  database.run(sql, leaseEnd, ...values);
+function* recordTags(which: string, values: readonly Value[], leaseEnd: number): Work<void> {
+  const sql = `INSERT INTO deleted_tags (repository, name, digest, lease_end)
+    SELECT t.repository, t.name, m.digest, CAST(? AS BIGINT) FROM tags t JOIN manifests m ON m.id = t.manifest WHERE ${which}
+    ON CONFLICT (repository, name) DO UPDATE SET digest = excluded.digest, lease_end = excluded.lease_end`;
+  yield* change(sql, leaseEnd, ...values);
 }
 
-function refuseFixed(database: Database, repository: number, manifest: number, tags: readonly Tag[]): void {
-  const sql = 'SELECT 1 FROM tags WHERE repository = ? AND name = ? AND manifest <> ?';
-  for (const tag of tags) if (database.get(sql, repository, tag, manifest)) throw fixedTag(tag);
+function* refuseFixed(repository: number, manifest: number, tags: readonly Tag[]): Work<void> {
+  const sql = 'SELECT name FROM tags WHERE repository = ? AND name = ? AND manifest <> ?';
+  const others = yield* together(tags.map((tag) => query<{ name: string }>(sql, repository, tag, manifest)));
+  const [other] = others.flat();
+  if (other) throw fixedTag(other.name);
 }
 
-function findBlob(
-  database: Database,
-  repository: number,
-  digest: ContentDigest,
-  isMirror: boolean,
-): { readonly id: number; readonly size: number } | undefined {
-  const sql = `SELECT b.id AS id, b.size AS size FROM blobs b JOIN repository_blobs rb ON rb.blob = b.id
-    WHERE b.digest = ? AND rb.repository = ? AND (b.key IS NOT NULL OR ?)`;
-  return database.get(sql, digest, repository, isMirror ? 1 : 0);
+function* findRow(repository: number, digest: ContentDigest): Work<number | undefined> {
+  const [found = []] = yield* together([rowQuery(repository, digest)]);
+  return found[0]?.id;
 }
 
-function findManifestRow(database: Database, repository: number, digest: ContentDigest): number | undefined {
-  const sql = 'SELECT id FROM manifests WHERE repository = ? AND digest = ?';
-  return database.get<{ id: number }>(sql, repository, digest)?.id;
+function rowQuery(repository: number, digest: ContentDigest): Query<{ id: number }> {
+  return query('SELECT id FROM manifests WHERE repository = ? AND digest = ?', repository, digest);
 }

@@ -3,13 +3,9 @@ import { Database } from '../../lib/database.ts';
 import { Failure, isFailure } from '../../lib/error.ts';
 import { makeFolder } from '../../lib/make-folder.ts';
 import type { MetadataStore } from '../metadata-store.ts';
-import { sqliteBlobs } from './blobs.ts';
-import { sqliteCollection } from './collection.ts';
-import { walSync } from './durable.ts';
-import { sqliteInspection } from './inspection.ts';
-import { sqliteManifests } from './manifests.ts';
 import { STEPS } from './schema.ts';
-import { sqliteUploads } from './uploads.ts';
+import { sqliteDatabase } from './sqlite-database.ts';
+import { metadataStore } from './store.ts';
 
 /** Opens the metadata of one node: a SQLite file in `root`, for one process. Throws `conflict` REGISTRY_LOCKED. */
 export async function openSqliteMetadata(root: string): Promise<MetadataStore> {
@@ -18,18 +14,7 @@ export async function openSqliteMetadata(root: string): Promise<MetadataStore> {
   database.migrate(STEPS);
   // No other node can hold a claim: the lock is ours.
   database.run('UPDATE uploads SET holder = NULL WHERE holder IS NOT NULL');
-  const sync = await walSync(database.path);
-  return {
-    ...sqliteManifests(database, sync.durable),
-    ...sqliteBlobs(database),
-    ...sqliteUploads(database),
-    ...sqliteCollection(database),
-    ...sqliteInspection(database),
-    async [Symbol.asyncDispose]() {
-      await sync[Symbol.asyncDispose]();
-      database[Symbol.dispose]();
-    },
-  };
+  return metadataStore(await sqliteDatabase(database));
 }
 
 function lockedDatabase(root: string): Database {

@@ -1,14 +1,14 @@
-import type { Database } from '../../lib/database.ts';
 import type { RepositoryName } from '../names.ts';
+import { first, type Work } from './work.ts';
 
-/** Row number of a repository, which is made when it is not known. Call it in a transaction. */
-export function ensureRepository(database: Database, name: RepositoryName): number {
-  const known = repositoryId(database, name);
+/** Row number of a repository, which is made when it is not known. */
+export function* ensureRepository(name: RepositoryName): Work<number> {
+  const known = yield* repositoryId(name);
   if (known !== undefined) return known;
-  database.run('INSERT INTO repositories (name) VALUES (?)', name);
-  return repositoryId(database, name) ?? 0;
+  const made = yield* first<{ id: number }>('INSERT INTO repositories (name) VALUES (?) RETURNING id', name);
+  return made?.id ?? 0;
 }
 
-export function repositoryId(database: Database, name: RepositoryName): number | undefined {
-  return database.get<{ id: number }>('SELECT id FROM repositories WHERE name = ?', name)?.id;
+export function* repositoryId(name: RepositoryName): Work<number | undefined> {
+  return (yield* first<{ id: number }>('SELECT id FROM repositories WHERE name = ?', name))?.id;
 }

@@ -1,11 +1,10 @@
-import type { Database } from '../../lib/database.ts';
 import type { BlobKey } from '../blob-storage.ts';
 import { Refusal } from '../codes.ts';
 import type { Algorithm } from '../content-digest.ts';
 import type { Upload, Uploads } from '../metadata-store.ts';
-import type { RepositoryName } from '../names.ts';
-import { linkBlob, requireRoom } from './blobs.ts';
+import { doom, linkBlob, requireRoom } from './blobs.ts';
 import { ensureRepository } from './repositories.ts';
+import { change, first, type MetadataDatabase, query, type Work } from './work.ts';
 
 interface UploadRow {
   readonly id: string;
@@ -18,55 +17,55 @@ interface UploadRow {
 }
 
 const FIND = `SELECT u.id AS id, u.key AS key, u.algorithm AS algorithm, u.size AS size, u.resume AS resume,
-    u.holder AS holder, u.claim_end AS claimEnd
+    u.holder AS holder, u.claim_end AS "claimEnd"
   FROM uploads u JOIN repositories r ON r.id = u.repository WHERE u.id = ? AND r.name = ?`;
 
-/** Uploads and their claims, in SQLite. */
-export function sqliteUploads(database: Database): Uploads {
-  const find = (repository: RepositoryName, id: string) => database.get<UploadRow>(FIND, id, repository);
+/** Uploads and their claims. */
+export function uploads(database: MetadataDatabase): Uploads {
   return {
-    async createUpload(repository, { id, key, algorithm, size, resume }, leaseEnd) {
-      database.transaction(() => {
+    createUpload(repository, { id, key, algorithm, size, resume }, leaseEnd) {
+      return database.transaction(function* () {
         const sql = `INSERT INTO uploads (id, repository, key, algorithm, size, resume, claim_end, lease_end)
           VALUES (?, ?, ?, ?, ?, ?, 0, ?)`;
-        database.run(sql, id, ensureRepository(database, repository), key, algorithm, size, resume, leaseEnd);
+        yield* change(sql, id, yield* ensureRepository(repository), key, algorithm, size, resume, leaseEnd);
       });
     },
     async findUpload(repository, id) {
-      return uploadOf(find(repository, id));
+      return uploadOf(await database.first(query<UploadRow>(FIND, id, repository)));
     },
-    async claimUpload(repository, id, { holder, now, claimEnd, leaseEnd }) {
-      return database.transaction(() => {
-        const row = find(repository, id);
+    claimUpload(repository, id, { holder, now, claimEnd, leaseEnd }) {
+      return database.transaction(function* () {
+        const row = yield* first<UploadRow>(FIND, id, repository);
         if (!row) return 'unknown';
         if (row.holder !== null && row.holder !== holder && row.claimEnd > now) return 'taken';
         const sql = 'UPDATE uploads SET holder = ?, claim_end = ?, lease_end = ? WHERE id = ?';
-        database.run(sql, holder, claimEnd, leaseEnd, id);
+        yield* change(sql, holder, claimEnd, leaseEnd, id);
         return uploadOf(row) ?? 'unknown';
       });
     },
     async releaseUpload(id, holder, { size, resume }) {
       const sql = 'UPDATE uploads SET size = ?, resume = ?, holder = NULL WHERE id = ? AND holder = ?';
-      database.run(sql, size, resume, id, holder);
+      await database.rows(query(sql, size, resume, id, holder));
     },
-    async commitUpload({ id, holder }, { digest, size, damaged }, { leaseEnd, quota }) {
-      return database.transaction(() => {
-        const sql = 'DELETE FROM uploads WHERE id = ? AND holder = ? RETURNING repository, key';
-        const upload = database.get<{ repository: number; key: BlobKey }>(sql, id, holder);
+    commitUpload({ id, holder }, { digest, size, damaged }, { leaseEnd, quota }) {
+      return database.transaction(function* () {
+        const find = 'SELECT repository, key FROM uploads WHERE id = ? AND holder = ?';
+        const upload = yield* first<{ repository: number; key: BlobKey }>(find, id, holder);
         if (!upload) throw new Refusal('BLOB_UPLOAD_UNKNOWN');
-        const { blob, spare } = keepContent(database, { digest, size, damaged, key: upload.key });
-        if (spare !== undefined) database.run('INSERT INTO doomed (key) VALUES (?)', spare);
-        requireRoom(database, upload.repository, { blob, size }, quota);
-        linkBlob(database, upload.repository, blob, leaseEnd);
+        yield* change('DELETE FROM uploads WHERE id = ?', id);
+        const { blob, spare } = yield* keepContent({ digest, size, damaged, key: upload.key });
+        if (spare !== undefined) yield* doom(spare);
+        yield* requireRoom(upload.repository, { blob, size }, quota);
+        yield* linkBlob(upload.repository, blob, leaseEnd);
         return spare;
       });
     },
-    async deleteUpload(repository, id) {
-      return database.transaction(() => {
-        const row = find(repository, id);
+    deleteUpload(repository, id) {
+      return database.transaction(function* () {
+        const row = yield* first<UploadRow>(FIND, id, repository);
         if (!row) return undefined;
-        database.run('DELETE FROM uploads WHERE id = ?', id);
-        database.run('INSERT INTO doomed (key) VALUES (?)', row.key);
+        yield* change('DELETE FROM uploads WHERE id = ?', id);
+        yield* doom(row.key);
         return row.key;
       });
     },
@@ -74,25 +73,23 @@ export function sqliteUploads(database: Database): Uploads {
 }
 
 /** The row of the blob, and the key that it does not need. */
-function keepContent(
-  database: Database,
-  content: {
-    readonly digest: string;
-    readonly size: number;
-    readonly damaged: BlobKey | undefined;
-    readonly key: BlobKey;
-  },
-): { readonly blob: number; readonly spare: BlobKey | undefined } {
+function* keepContent(content: {
+  readonly digest: string;
+  readonly size: number;
+  readonly damaged: BlobKey | undefined;
+  readonly key: BlobKey;
+}): Work<{ readonly blob: number; readonly spare: BlobKey | undefined }> {
   const { digest, size, damaged, key } = content;
   const sql = 'SELECT id, key FROM blobs WHERE digest = ?';
-  const known = database.get<{ id: number; key: BlobKey | null }>(sql, digest);
+  const known = yield* first<{ id: number; key: BlobKey | null }>(sql, digest);
   if (known && known.key !== null && known.key !== damaged) return { blob: known.id, spare: key };
   if (known) {
-    database.run('UPDATE blobs SET key = ?, size = ? WHERE id = ?', key, size, known.id);
+    yield* change('UPDATE blobs SET key = ?, size = ? WHERE id = ?', key, size, known.id);
     return { blob: known.id, spare: known.key ?? undefined };
   }
-  database.run('INSERT INTO blobs (digest, size, key) VALUES (?, ?, ?)', digest, size, key);
-  return { blob: database.get<{ id: number }>(sql, digest)?.id ?? 0, spare: undefined };
+  const insert = 'INSERT INTO blobs (digest, size, key) VALUES (?, ?, ?) RETURNING id';
+  const made = yield* first<{ id: number }>(insert, digest, size, key);
+  return { blob: made?.id ?? 0, spare: undefined };
 }
 
 function uploadOf(row: UploadRow | undefined): Upload | undefined {

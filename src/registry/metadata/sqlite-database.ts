@@ -1,0 +1,35 @@
+import type { Database } from '../../lib/database.ts';
+import { walSync } from './durable.ts';
+import type { MetadataDatabase, Query, Work } from './work.ts';
+
+/** Does the store's work in a SQLite file of this process: statement by statement, without waiting for anything but the disk. */
+export async function sqliteDatabase(database: Database): Promise<MetadataDatabase & AsyncDisposable> {
+  const sync = await walSync(database.path);
+  return {
+    async rows<Row>({ sql, values }: Query<Row>) {
+      return database.all<Row>(sql, ...values);
+    },
+    async first<Row>({ sql, values }: Query<Row>) {
+      return database.get<Row>(sql, ...values);
+    },
+    async transaction(work) {
+      return database.transaction(() => drive(database, work()));
+    },
+    async durable(work) {
+      const result = database.transaction(() => drive(database, work()));
+      await sync.durable();
+      return result;
+    },
+    async [Symbol.asyncDispose]() {
+      await sync[Symbol.asyncDispose]();
+      database[Symbol.dispose]();
+    },
+  };
+}
+
+function drive<T>(database: Database, work: Work<T>): T {
+  let step = work.next([]);
+  while (step.done !== true)
+    step = work.next(step.value.queries.map(({ sql, values }) => database.all(sql, ...values)));
+  return step.value;
+}
