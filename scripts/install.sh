@@ -19,6 +19,14 @@ done
 if [ "${1:-}" = --tests ] && ldd "$(command -v busybox)" >/dev/null 2>&1; then missing="$missing busybox-static"; fi
 # The tests that are written in Python run in Debian's own.
 if [ "${1:-}" = --tests ] && ! /usr/bin/python3 -c 'import docker' >/dev/null 2>&1; then missing="$missing python3-docker"; fi
+# A server's programs, which tests start by themselves: no database of the machine's own is made, and no service runs.
+if [ "${1:-}" = --tests ] && ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then
+  missing="$missing postgresql"
+  if [ "$(id -u)" = 0 ] && [ ! -e /etc/postgresql-common/createcluster.conf ]; then
+    mkdir -p /etc/postgresql-common
+    echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
+  fi
+fi
 if [ -n "$missing" ]; then
   if [ "$(id -u)" != 0 ]; then
     echo "missing packages:$missing; run as root, or: sudo apt-get install$missing" >&2

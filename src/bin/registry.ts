@@ -52,8 +52,8 @@ async function serve(options: RegistryOptions): Promise<void> {
   log.info('stopping', { reason: await stopped });
 }
 
-function placesOf({ data, bucket }: RegistryOptions): Places {
-  return { data: resolve(data), bucket };
+function placesOf({ data, bucket, metadata }: RegistryOptions): Places {
+  return { data: resolve(data), bucket, metadata };
 }
 
 function shared({ share, data }: RegistryOptions, { files }: OpenRegistry, scope: Scope) {

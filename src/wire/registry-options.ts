@@ -17,6 +17,8 @@ export interface RegistryOptions {
   readonly data: string;
   /** Where the blobs are; undefined: in `data`. */
   readonly bucket: BucketPlace | undefined;
+  /** URL, without a password, of the database that has the metadata; undefined: a file in `data`. */
+  readonly metadata: string | undefined;
   /** PEM files. */
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
   /** File of users, `name:bcrypt` lines; undefined: everybody may do everything. */

@@ -1,4 +1,5 @@
 import { Failure } from '../../../lib/error.ts';
+import { withoutPassword } from '../../../lib/url-password.ts';
 import type { BucketPlace, RegistryOptions } from '../../../wire/registry-options.ts';
 import { becomeProgram } from '../../client/become-program.ts';
 import { defineCommand } from '../../command.ts';
@@ -20,6 +21,9 @@ export const serve = defineCommand({
     blobs: text('Bucket that has the blobs, which other nodes may share: s3://BUCKET[/PREFIX]'),
     s3Endpoint: text('URL of the object store, when it is not that of Amazon'),
     s3Region: text('Region of the bucket'),
+    metadata: text(
+      'Database that has everything but the blobs, which other nodes may share: postgres://USER@HOST:PORT/DATABASE',
+    ),
     tlsCert: text('File of the TLS certificate, with those of its authorities'),
     tlsKey: text('File of the TLS key'),
     htpasswd: text('File of users and their bcrypt passwords (htpasswd -B); without it everybody may do everything'),
@@ -60,10 +64,12 @@ export const serve = defineCommand({
       throw new Failure('invalid', 'FLAG_VALUE', '--s3-endpoint and --s3-region need --blobs');
     if (flags.blobs !== '' && flags.share !== '')
       throw new Failure('invalid', 'FLAG_VALUE', '--share is for blobs that are files: not with --blobs');
+    const database = flags.metadata === '' ? undefined : parseDatabase(flags.metadata);
     const options: RegistryOptions = {
       ...parseAddress(flags.listen),
       data: flags.data,
       bucket: flags.blobs === '' ? undefined : parseBucket(flags.blobs, flags.s3Endpoint, flags.s3Region),
+      metadata: database?.url,
       tls: tlsCert === '' ? undefined : { cert: tlsCert, key: tlsKey },
       htpasswd: flags.htpasswd || undefined,
       anonymousRead: flags.anonymousRead,
@@ -83,7 +89,7 @@ export const serve = defineCommand({
     };
     const script = registryScript(session.hostScript);
     // Threads of Node for files: each sync of a blob takes one while the disk works, and disks take many syncs at once.
-    const env = { UV_THREADPOOL_SIZE: '16', ...session.env };
+    const env = { UV_THREADPOOL_SIZE: '16', ...session.env, ...database?.env };
     return becomeProgram({ script, args: [JSON.stringify(options)], env });
   },
 });
@@ -96,6 +102,16 @@ function notNegative(value: string): number {
   const nanoseconds = parseGoDuration(value);
   if (nanoseconds >= 0) return nanoseconds;
   throw new Failure('invalid', 'FLAG_VALUE', `invalid duration "${value}": must not be negative`);
+}
+
+/** Everybody on the machine sees what a program is started with; what its environment is only root and its own user do. */
+function parseDatabase(text: string): { url: string; env: NodeJS.ProcessEnv } {
+  const { url, password } = withoutPassword(text);
+  if (!/^postgres(ql)?:\/\/./.test(url) || !URL.canParse(url))
+    throw new Failure('invalid', 'FLAG_VALUE', 'invalid --metadata: expected postgres://USER@HOST:PORT/DATABASE', {
+      hint: 'the password may also be in PGPASSWORD or in the file PGPASSFILE; a socket is at postgres://USER@%2FFOLDER/DATABASE',
+    });
+  return { url, env: password === undefined ? {} : { PGPASSWORD: password } };
 }
 
 function parseWebhook(url: string): string {
