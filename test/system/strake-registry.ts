@@ -21,7 +21,12 @@ export interface StrakeRegistry extends AsyncDisposable {
 /** `name` is the one that clients use, when it is not the address. */
 export async function startStrakeRegistry(
   parent: string,
-  options: { readonly flags?: readonly string[]; readonly address?: string; readonly name?: string } = {},
+  options: {
+    readonly flags?: readonly string[];
+    readonly address?: string;
+    readonly name?: string;
+    readonly env?: Readonly<Record<string, string>>;
+  } = {},
 ): Promise<StrakeRegistry> {
   const folder = join(parent, `strake-registry-${started++}`);
   mkdirSync(folder);
@@ -33,15 +38,15 @@ export async function startStrakeRegistry(
   async function launch() {
     const log = openSync(logFile, 'w');
     const words = ['registry', 'serve', '--listen', `${address}:${port}`, '--data', data, ...(options.flags ?? [])];
-    const process = spawn(STRAKE, words, { stdio: ['ignore', log, log] });
+    const child = spawn(STRAKE, words, { stdio: ['ignore', log, log], env: { ...process.env, ...options.env } });
     closeSync(log);
     for (const deadline = Date.now() + 20_000; ; await sleep(10)) {
       const listening = / listening address="[^"]*:(\d+)"/.exec(readFileSync(logFile, 'utf8'))?.[1];
       if (listening !== undefined) {
         port = listening;
-        return process;
+        return child;
       }
-      assert.ok(process.exitCode === null && Date.now() < deadline, readFileSync(logFile, 'utf8'));
+      assert.ok(child.exitCode === null && Date.now() < deadline, readFileSync(logFile, 'utf8'));
     }
   }
 
