@@ -11,7 +11,7 @@ import { WorkerPool } from '../lib/worker-pool.ts';
 import { type Access, openAccess } from '../registry/access.ts';
 import { openAccessLog } from '../registry/access-log.ts';
 import { equalRights, parseRights } from '../registry/auth/rights.ts';
-import { tokenKey } from '../registry/auth/token-key.ts';
+import { sharedTokenKey, tokenKey } from '../registry/auth/token-key.ts';
 import { Tokens } from '../registry/auth/tokens.ts';
 import { userAccess } from '../registry/auth/user-access.ts';
 import { usersOf } from '../registry/auth/users.ts';
@@ -92,7 +92,7 @@ async function observersOf(options: RegistryOptions, scope: Scope, log: Log): Pr
 }
 
 function accessOf(options: RegistryOptions, scope: Scope, log: Log): Access {
-  const { htpasswd, rights, anonymousRead, data, tls, publicUrl } = options;
+  const { htpasswd, rights, anonymousRead, tls, publicUrl } = options;
   if (htpasswd === undefined) return openAccess;
   const checks = scope.use(new WorkerPool(siblingScript(import.meta.url, 'registry-worker'), 1));
   const equal = equalRights(anonymousRead);
@@ -101,9 +101,13 @@ function accessOf(options: RegistryOptions, scope: Scope, log: Log): Access {
   return userAccess({
     users: usersOf(htpasswd, checks, log),
     rights: () => rules?.().value ?? equal,
-    tokens: rules || anonymousRead ? new Tokens(tokenKey(join(data, 'token.key'))) : undefined,
+    tokens: rules || anonymousRead ? new Tokens(keyOf(options)) : undefined,
     baseUrl: (host) => publicUrl ?? `${scheme}://${isHost(host) ? host : `${options.host}:${options.port}`}`,
   });
+}
+
+function keyOf({ tokenKey: shared, data }: RegistryOptions): Buffer {
+  return shared === undefined ? tokenKey(join(data, 'token.key')) : sharedTokenKey(shared);
 }
 
 /** What a client calls us is repeated to it in a header. */

@@ -7,6 +7,8 @@ export interface BucketPlace {
   readonly endpoint: string | undefined;
   /** Undefined: what the environment says. */
   readonly region: string | undefined;
+  /** Whether those who pull are sent to the store itself. */
+  readonly redirect: boolean;
 }
 
 /** How a registry is to be served: what `strake registry serve` tells the process that becomes it. */
@@ -27,6 +29,8 @@ export interface RegistryOptions {
   readonly anonymousRead: boolean;
   /** File of rules that say who may do what; undefined: all users may do everything. */
   readonly rights: string | undefined;
+  /** File of the key that signs tokens, which nodes share; undefined: one of this node, in `data`. */
+  readonly tokenKey: string | undefined;
   /** Base URL under which clients reach it; undefined: the one that each of them uses. */
   readonly publicUrl: string | undefined;
   /** Milliseconds that an upload may rest, and a blob waits for the first manifest that names it. */

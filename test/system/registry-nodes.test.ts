@@ -29,7 +29,7 @@ before(async () => {
   host = scope.use(await startHost());
   proxy = scope.use(await startCuttingProxy(ceph.endpoint));
   const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = ceph.env;
-  const place = { bucket: 'blobs', prefix: 'of/nodes', endpoint: ceph.endpoint, region: undefined };
+  const place = { bucket: 'blobs', prefix: 'of/nodes', endpoint: ceph.endpoint, region: undefined, redirect: false };
   const credentials = () => ({ accessKeyId, secretAccessKey });
   bucket = scope.use(openBucket(bucketAddress(place, {}), { credentials, log: silentLog }));
   await bucket.ask({ method: 'PUT' });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { bucketAddress } from './bucket-address.ts';
 
-const place = { bucket: 'blobs', prefix: '', endpoint: undefined, region: undefined };
+const place = { bucket: 'blobs', prefix: '', endpoint: undefined, region: undefined, redirect: false };
 const rows = [
   ['Amazon', {}, {}, 'https://blobs.s3.us-east-1.amazonaws.com/', '/'],
   ['its region', { region: 'eu-west-1', prefix: 'a/b' }, {}, 'https://blobs.s3.eu-west-1.amazonaws.com/', '/a/b/'],

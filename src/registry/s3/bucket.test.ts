@@ -32,7 +32,7 @@ before(async () => {
     server.close();
   });
   const { port } = server.address() as AddressInfo; // it listens on a port
-  const place = { bucket: 'b', prefix: 'p', endpoint: `http://127.0.0.1:${port}`, region: undefined };
+  const place = { bucket: 'b', prefix: 'p', endpoint: `http://127.0.0.1:${port}`, region: undefined, redirect: false };
   bucket = scope.use(openBucket(bucketAddress(place, {}), { credentials, log: silentLog }));
 });
 

@@ -18,6 +18,7 @@ const PATIENCE = 30_000;
 /** Bytes of an answer that is no object: a list of 1000 names has some 300 KB. */
 const ANSWER_LIMIT = 8 << 20;
 const IDLE_SOCKETS = 64;
+const LINK_SECONDS = 1200;
 
 export interface BucketRequest {
   readonly method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE';
@@ -39,6 +40,8 @@ export interface BucketAnswer {
 /** A bucket of an S3-compatible object store. https://docs.aws.amazon.com/AmazonS3/latest/API/ */
 export interface Bucket extends AsyncDisposable {
   readonly address: BucketAddress;
+  /** A URL that gives an object, without credentials, for some minutes. */
+  link(name: string): string;
   /**
    * Sends a request, again while the store is busy or the connection breaks. Statuses of `expected` are answers like 2xx, all
    * others are Failures `unavailable` (`exhausted` when the store is full).
@@ -116,6 +119,11 @@ export function openBucket(
 
   return {
     address,
+    link(name) {
+      const path = `${address.path}${name}?X-Amz-Expires=${LINK_SECONDS}`;
+      const request = { service: 's3', region, method: 'GET', path, headers: { host: url.host }, signQuery: true };
+      return url.origin + aws4.sign(request, { ...credentials() }).path;
+    },
     ask: (request, expected = []) =>
       persist(request, async () => {
         const answer = await sendOnce(request);

@@ -1,7 +1,7 @@
 import { Failure } from '../../lib/error.ts';
 import type { Log } from '../../lib/log.ts';
 import type { BucketPlace } from '../../wire/registry-options.ts';
-import { type BlobStorage, blobKey, type UploadProgress } from '../blob-storage.ts';
+import { type BlobKey, type BlobStorage, blobKey, type UploadProgress } from '../blob-storage.ts';
 import { completion } from './answers.ts';
 import { type Bucket, openBucket } from './bucket.ts';
 import { bucketAddress } from './bucket-address.ts';
@@ -34,10 +34,11 @@ export async function openS3Blobs(place: BucketPlace, log: Log): Promise<BlobSto
     await bucket[Symbol.asyncDispose]();
     throw error;
   }
-  return { ...s3Blobs(bucket), [Symbol.asyncDispose]: () => bucket[Symbol.asyncDispose]() };
+  const link = place.redirect ? { link: (key: BlobKey) => bucket.link(key) } : {};
+  return { ...s3Blobs(bucket), ...link, [Symbol.asyncDispose]: () => bucket[Symbol.asyncDispose]() };
 }
 
-export function s3Blobs(bucket: Bucket): BlobStorage {
+function s3Blobs(bucket: Bucket): BlobStorage {
   return {
     write: (key, progress) => openPartWriter(bucket, key, progress),
     finish: (key, progress) => finish(bucket, key, progress),

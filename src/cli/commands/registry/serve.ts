@@ -21,6 +21,7 @@ export const serve = defineCommand({
     blobs: text('Bucket that has the blobs, which other nodes may share: s3://BUCKET[/PREFIX]'),
     s3Endpoint: text('URL of the object store, when it is not that of Amazon'),
     s3Region: text('Region of the bucket'),
+    s3Redirect: toggle('Send those who pull to the object store itself, where they must reach it'),
     metadata: text(
       'Database that has everything but the blobs, which other nodes may share: postgres://USER@HOST:PORT/DATABASE',
     ),
@@ -29,6 +30,7 @@ export const serve = defineCommand({
     htpasswd: text('File of users and their bcrypt passwords (htpasswd -B); without it everybody may do everything'),
     anonymousRead: toggle('Let those without a name pull'),
     rights: text('File of rules that say who may do what: lines USER REPOSITORIES ACTIONS'),
+    tokenKey: text('File of the key that signs tokens, 32 bytes or more, the same for all nodes'),
     publicUrl: text('URL under which clients reach it, when a proxy stands before it'),
     lease: time('How long an upload may rest, and a blob waits for its manifest', 24 * HOUR, '24h'),
     grace: time('How long what was deleted can be put back', HOUR, '1h'),
@@ -60,20 +62,21 @@ export const serve = defineCommand({
       throw new Failure('invalid', 'FLAG_VALUE', `invalid registry "${flags.proxy}": expected HOST[:PORT]`);
     if (flags.proxy !== '' && flags.share !== '')
       throw new Failure('invalid', 'FLAG_VALUE', '--share is for pushes, which a mirror (--proxy) takes none of');
-    if (flags.blobs === '' && (flags.s3Endpoint !== '' || flags.s3Region !== ''))
-      throw new Failure('invalid', 'FLAG_VALUE', '--s3-endpoint and --s3-region need --blobs');
+    if (flags.blobs === '' && (flags.s3Endpoint !== '' || flags.s3Region !== '' || flags.s3Redirect))
+      throw new Failure('invalid', 'FLAG_VALUE', '--s3-endpoint, --s3-region and --s3-redirect need --blobs');
     if (flags.blobs !== '' && flags.share !== '')
       throw new Failure('invalid', 'FLAG_VALUE', '--share is for blobs that are files: not with --blobs');
     const database = flags.metadata === '' ? undefined : parseDatabase(flags.metadata);
     const options: RegistryOptions = {
       ...parseAddress(flags.listen),
       data: flags.data,
-      bucket: flags.blobs === '' ? undefined : parseBucket(flags.blobs, flags.s3Endpoint, flags.s3Region),
+      bucket: bucketOf(flags),
       metadata: database?.url,
       tls: tlsCert === '' ? undefined : { cert: tlsCert, key: tlsKey },
       htpasswd: flags.htpasswd || undefined,
       anonymousRead: flags.anonymousRead,
       rights: flags.rights || undefined,
+      tokenKey: flags.tokenKey || undefined,
       publicUrl: flags.publicUrl || undefined,
       lease: flags.lease / 1e6,
       grace: flags.grace / 1e6,
@@ -131,14 +134,22 @@ function parseQuota(rule: string): { repositories: string; bytes: number } {
   throw new Failure('invalid', 'FLAG_VALUE', `invalid --quota "${rule}": expected REPOSITORIES=SIZE`);
 }
 
-function parseBucket(place: string, endpoint: string, region: string): BucketPlace {
-  const match = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/([\w.-]+(?:\/[\w.-]+)*))?\/?$/.exec(place);
+function bucketOf(flags: {
+  readonly blobs: string;
+  readonly s3Endpoint: string;
+  readonly s3Region: string;
+  readonly s3Redirect: boolean;
+}): BucketPlace | undefined {
+  const { blobs, s3Endpoint: endpoint, s3Region: region, s3Redirect: redirect } = flags;
+  if (blobs === '') return undefined;
+  const match = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/([\w.-]+(?:\/[\w.-]+)*))?\/?$/.exec(blobs);
   if (match?.[1] === undefined || match[2]?.split('/').some((name) => /^\.\.?$/.test(name)))
-    throw new Failure('invalid', 'FLAG_VALUE', `invalid --blobs "${place}": expected s3://BUCKET[/PREFIX]`);
+    throw new Failure('invalid', 'FLAG_VALUE', `invalid --blobs "${blobs}": expected s3://BUCKET[/PREFIX]`);
   if (endpoint !== '' && !(/^https?:\/\//.test(endpoint) && URL.canParse(endpoint)))
     throw new Failure('invalid', 'FLAG_VALUE', `invalid --s3-endpoint "${endpoint}": expected https://HOST[:PORT]`);
   if (!/^[\w-]*$/.test(region)) throw new Failure('invalid', 'FLAG_VALUE', `invalid --s3-region "${region}"`);
-  return { bucket: match[1], prefix: match[2] ?? '', endpoint: endpoint || undefined, region: region || undefined };
+  const [bucket, prefix] = [match[1], match[2] ?? ''];
+  return { bucket, prefix, endpoint: endpoint || undefined, region: region || undefined, redirect };
 }
 
 function parseAddress(address: string): { host: string; port: number } {
