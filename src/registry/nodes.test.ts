@@ -1,4 +1,4 @@
-/** Two nodes without a state of their own: one store of metadata, and blobs in an object storage that lets nothing be read before its end. */
+/** Nodes without a state of their own: one store of metadata, and blobs in an object storage that lets nothing be read before its end. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { tmpdir } from 'node:os';
@@ -28,7 +28,6 @@ const scope = new Scope();
 /** Objects and parts of unfinished ones, by key and number. */
 const objects = new Map<BlobKey, Buffer>();
 const parts = new Map<string, Buffer>();
-let metadata: MetadataStore;
 let nodes: readonly Node[];
 
 interface Node {
@@ -37,15 +36,15 @@ interface Node {
 }
 
 before(async () => {
-  metadata = scope.use(await openTestMetadata(scope.use(makeScratchFolder(tmpdir(), 'strake-nodes')).path));
-  nodes = [await startNode(), await startNode()];
+  const folder = scope.use(makeScratchFolder(tmpdir(), 'strake-nodes')).path;
+  nodes = await Promise.all((await openTestMetadata(folder, 3)).map((metadata) => startNode(scope.use(metadata))));
 });
 
 after(async () => {
   await scope[Symbol.asyncDispose]();
 });
 
-async function startNode(): Promise<Node> {
+async function startNode(metadata: MetadataStore): Promise<Node> {
   const policy = { lease: 3_600_000, grace: 0, ...limitsOf([], []) };
   const registry = { metadata, blobs: objectStorage(), digests: new UploadDigests(), policy, log: silentLog };
   const server = scope.use(new RegistryServer({ registry, access: openAccess, tls: undefined }));
@@ -154,6 +153,7 @@ test('a digest that is wrong is found by the node that saw none of the bytes', a
 });
 
 test('a node that died holds an upload for a while, then another goes on where the record ends', async () => {
+  const { metadata } = on(0).registry;
   const place = await begin(0);
   assert.equal((await on(0).send('PATCH', place, { body: 'before ' })).status, 202);
   const id = place.slice(place.lastIndexOf('/') + 1);
@@ -173,6 +173,7 @@ test('a node that died holds an upload for a while, then another goes on where t
 });
 
 test('who lost the claim does not make the blob', async () => {
+  const { metadata } = on(1).registry;
   const place = await begin(0);
   const id = place.split('/').at(-1) ?? '';
   const now = Date.now();
@@ -186,7 +187,7 @@ test('who lost the claim does not make the blob', async () => {
   assert.equal((await on(0).send('DELETE', place)).status, 204);
 });
 
-test('both collect and sweep at once, and the checks of both find everything whole', async () => {
+test('all collect and sweep at once, and the checks of all find everything whole', async () => {
   await begin(1);
   const all = { leaseTime: Number.MAX_SAFE_INTEGER, signal };
   await Promise.all(nodes.map(({ registry }) => collect(registry, all)));
@@ -197,3 +198,61 @@ test('both collect and sweep at once, and the checks of both find everything who
       assert.deepEqual(line, { blobs: 1, manifests: 1, problems: 0, repaired: 0 });
   }
 });
+
+test('whatever nodes do at once, no image lacks a blob, and nothing is left that nobody holds', async () => {
+  const contents = ['one', 'two', 'three', 'four', 'five'];
+  const repositories = ['storm/a', 'storm/b', 'storm/c'];
+  const put = new Set<string>();
+  const all = { leaseTime: Number.MAX_SAFE_INTEGER, signal };
+  const headers = { 'content-type': MANIFEST };
+  const worker = async (seed: number) => {
+    let state = seed;
+    // https://en.wikipedia.org/wiki/Linear_congruential_generator
+    const below = (limit: number) => {
+      state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fff_ffff;
+      return (state >> 8) % limit;
+    };
+    const one = <T>(values: readonly T[]) => values[below(values.length)] ?? assert.fail();
+    for (let step = 0; step < 40; step++) {
+      const { send, registry } = one(nodes);
+      const path = `/v2/${one(repositories)}`;
+      const body = one(contents);
+      const manifest = imageOf(...contents.slice(below(3), 3 + below(3)));
+      const action = below(12);
+      if (action === 0) await collect(registry, below(2) === 0 ? all : { signal });
+      else if (action === 1) await sweep(registry, signal);
+      else {
+        const request: [string, string, TestRequest?] =
+          action < 6
+            ? ['POST', `${path}/blobs/uploads/?digest=${digestOf(body)}`, { body }]
+            : action === 6
+              ? ['POST', `${path}/blobs/uploads/?mount=${digestOf(body)}&from=${one(repositories)}`]
+              : action < 10
+                ? ['PUT', `${path}/manifests/${one(['x', 'y'])}`, { headers, body: manifest }]
+                : action === 10
+                  ? ['DELETE', `${path}/manifests/${digestOf(manifest)}`]
+                  : ['DELETE', `${path}/blobs/${digestOf(body)}`];
+        const { status, body: answer } = await send(...request);
+        assert.ok(status < 500, `${request[0]} ${request[1]}: ${status} ${answer}`);
+        if (request[0] === 'PUT' && status === 201) put.add(manifest);
+      }
+    }
+  };
+  await Promise.all([1, 2, 3, 4, 5, 6].map(worker));
+  assert.ok(put.size > 1, 'no image was pushed');
+  for (const { registry, send } of nodes) {
+    await collect(registry, all);
+    for await (const line of check(registry, { repair: false, signal }))
+      assert.ok('problems' in line && line.problems === 0, JSON.stringify(line));
+    for (const { repository: name, bytes } of await registry.metadata.listManifests(0, 1_000))
+      for (const { digest } of JSON.parse(Buffer.from(bytes).toString()).layers)
+        assert.equal((await send('GET', `/v2/${name}/blobs/${digest}`)).status, 200, `${name} ${digest}`);
+    assert.deepEqual(await registry.metadata.unknownKeys([...objects.keys()]), []);
+  }
+  assert.equal(parts.size, 0);
+});
+
+function imageOf(...contents: string[]): string {
+  const layers = contents.map((content) => ({ mediaType: 'a/b', digest: digestOf(content), size: content.length }));
+  return JSON.stringify({ schemaVersion: 2, mediaType: MANIFEST, config: layers[0], layers });
+}

@@ -54,10 +54,14 @@ export function useDatabases(make: () => Promise<string>): void {
   makeDatabase = make;
 }
 
-/** Opens metadata as `openTestRegistry` does. */
-export async function openTestMetadata(folder: string): Promise<MetadataStore> {
+/** The metadata of several nodes: each has a connection of its own, or all have the one file. */
+export async function openTestMetadata(folder: string, nodes: number): Promise<MetadataStore[]> {
   const { metadata } = await placesOf(folder);
-  return metadata === undefined ? openSqliteMetadata(folder) : openPostgresMetadata(metadata);
+  if (metadata !== undefined)
+    return await Promise.all(Array.from({ length: nodes }, () => openPostgresMetadata(metadata)));
+  const shared = await openSqliteMetadata(folder);
+  const part = { ...shared, async [Symbol.asyncDispose]() {} };
+  return Array.from({ length: nodes }, (_, node) => (node === 0 ? shared : part));
 }
 
 async function placesOf(data: string): Promise<Places> {

@@ -35,7 +35,8 @@ export async function openPostgresMetadata(url: string): Promise<MetadataStore> 
   return metadataStore(postgresDatabase(pool, place));
 }
 
-async function openPool(url: string): Promise<Pool> {
+/** Connections that are made when they are needed. */
+export async function openPool(url: string): Promise<Pool> {
   const { Pool, types } = await import('pg');
   const pool = new Pool({
     connectionString: url,
