@@ -1,17 +1,23 @@
-/** `strake registry serve` with its blobs in a real object store (Ceph): nodes that come and go, a bad network, and nothing that stays. */
+/**
+ * Two nodes of `strake registry serve` with nothing of their own: blobs in a real object store (Ceph), all else in PostgreSQL. They
+ * are killed, the network is bad, they do the same at once; nothing that was acknowledged is lost, and no garbage stays.
+ */
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { Client } from 'pg';
 import { silentLog } from '../../src/lib/log.ts';
 import { Scope } from '../../src/lib/scope.ts';
+import { elements } from '../../src/registry/s3/answers.ts';
 import { type Bucket, openBucket } from '../../src/registry/s3/bucket.ts';
 import { bucketAddress } from '../../src/registry/s3/bucket-address.ts';
 import { beginUpload, listObjects, listUploads, putObject, putPart } from '../../src/registry/s3/objects.ts';
+import { startPostgres, type TestPostgres } from '../../src/registry/test-postgres.ts';
 import { type Ceph, startCeph } from './ceph.ts';
 import { type CuttingProxy, startCuttingProxy } from './cutting-proxy.ts';
-import { freePort, importBusybox, run, STRAKE, startHost, type TestHost } from './harness.ts';
+import { freePort, importBusybox, run, STRAKE, startHost, type TestHost, until } from './harness.ts';
 import { type StrakeRegistry, startStrakeRegistry } from './strake-registry.ts';
 
 const MiB = 1 << 20;
@@ -22,60 +28,65 @@ let ceph: Ceph;
 let host: TestHost;
 let proxy: CuttingProxy;
 let bucket: Bucket;
-let node: StrakeRegistry;
+let postgres: TestPostgres;
+let database: string;
+/** The first reaches the object store through the proxy; the second sends those who pull there. */
+let nodes: readonly [StrakeRegistry, StrakeRegistry];
 
 before(async () => {
-  ceph = scope.use(await startCeph());
+  const starting = startCeph();
+  postgres = scope.use(await startPostgres());
+  database = await postgres.makeDatabase();
   host = scope.use(await startHost());
+  await importBusybox(host);
+  ceph = scope.use(await starting);
   proxy = scope.use(await startCuttingProxy(ceph.endpoint));
   const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = ceph.env;
   const place = { bucket: 'blobs', prefix: 'of/nodes', endpoint: ceph.endpoint, region: undefined, redirect: false };
   const credentials = () => ({ accessKeyId, secretAccessKey });
   bucket = scope.use(openBucket(bucketAddress(place, {}), { credentials, log: silentLog }));
   await bucket.ask({ method: 'PUT' });
-  node = scope.use(await startNode());
-  await importBusybox(host);
+  nodes = [scope.use(await startNode(proxy.endpoint)), scope.use(await startNode(ceph.endpoint, '--s3-redirect'))];
 });
 
 after(async () => {
   await scope[Symbol.asyncDispose]();
 });
 
-function startNode(): Promise<StrakeRegistry> {
-  const store = ['--blobs', 's3://blobs/of/nodes', '--s3-endpoint', proxy.endpoint];
-  const flags = [...store, '--grace', '0', '--collect-every', '0'];
+function startNode(endpoint: string, ...more: readonly string[]): Promise<StrakeRegistry> {
+  const stores = ['--blobs', 's3://blobs/of/nodes', '--s3-endpoint', endpoint, '--metadata', database];
+  const flags = [...stores, '--grace', '0', '--collect-every', '0', ...more];
   return startStrakeRegistry(host.folder, { flags, env: ceph.env });
 }
 
 const digestOf = (bytes: string | Buffer) => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 
-async function send(method: string, path: string, body?: Buffer | string, headers = {}): Promise<Response> {
-  return await fetch(`http://${node.host}${path}`, { method, headers, ...(body !== undefined && { body }) });
+async function send(
+  node: 0 | 1,
+  method: string,
+  path: string,
+  body?: Buffer | string,
+  headers = {},
+): Promise<Response> {
+  return await fetch(`http://${nodes[node].host}${path}`, { method, headers, ...(body !== undefined && { body }) });
 }
 
 async function answered(wanted: number, ...request: Parameters<typeof send>): Promise<Response> {
   const answer = await send(...request);
-  assert.equal(
-    answer.status,
-    wanted,
-    `${request[0]} ${request[1]}: ${await answer.clone().text()}\n${node.log().slice(-2000)}`,
-  );
+  const [node, method, path] = request;
+  if (answer.status !== wanted)
+    assert.fail(`${method} ${path}: ${answer.status} ${await answer.text()}\n${nodes[node].log().slice(-2000)}`);
   return answer;
 }
 
-async function begin(): Promise<string> {
-  return (await answered(202, 'POST', '/v2/team/big/blobs/uploads/')).headers.get('location') ?? '';
+async function begin(node: 0 | 1): Promise<string> {
+  return (await answered(202, node, 'POST', '/v2/team/big/blobs/uploads/')).headers.get('location') ?? '';
 }
 
-async function bytesOf(digest: string, range?: string): Promise<Buffer> {
+async function bytesOf(node: 0 | 1, digest: string, range?: string): Promise<Buffer> {
   const headers = range === undefined ? {} : { range };
-  const answer = await answered(
-    range === undefined ? 200 : 206,
-    'GET',
-    `/v2/team/big/blobs/${digest}`,
-    undefined,
-    headers,
-  );
+  const path = `/v2/team/big/blobs/${digest}`;
+  const answer = await answered(range === undefined ? 200 : 206, node, 'GET', path, undefined, headers);
   return Buffer.from(await answer.arrayBuffer());
 }
 
@@ -115,86 +126,148 @@ test('a bucket that cannot be used is told at the start, with the way out', asyn
   }
 });
 
-test('docker and strake: push, remove, pull; a small blob is one object', async () => {
+test('docker and strake: what one node got the other gives; a small blob is one object', async () => {
   const env = { DOCKER_CONFIG: join(host.folder, 'config'), HOME: host.folder };
   mkdirSync(env.DOCKER_CONFIG);
-  writeFileSync(join(host.folder, 'big'), randomBytes(17 * MiB));
   await host.build('app', 'FROM busybox\nCOPY big /big\nCMD ["true"]', { big: randomBytes(17 * MiB) });
-  const name = `${node.host}/team/app:1`;
   const id = await host.inspect('app', '{{.Id}}');
-  for (const client of [host.strake, host.docker]) {
-    await client(['tag', 'app', name], { env });
+  for (const [client, from, to] of [
+    [host.strake, 0, 1],
+    [host.docker, 1, 0],
+  ] as const) {
+    const [pushed, pulled] = [from, to].map((node) => `${nodes[node === 0 ? 0 : 1].host}/team/app:1`);
     for (const args of [
-      ['push', name],
-      ['rmi', name],
-      ['pull', name],
+      ['tag', 'app', pushed ?? ''],
+      ['push', pushed ?? ''],
+      ['rmi', 'app', pushed ?? ''],
+      ['pull', pulled ?? ''],
+      ['tag', pulled ?? '', 'app'],
+      ['rmi', pulled ?? ''],
     ]) {
       const { code, stderr } = await client(args, { env });
-      assert.equal(code, 0, `${args.join(' ')}: ${stderr}\n${node.log()}`);
+      assert.equal(code, 0, `${args.join(' ')}: ${stderr}\n${nodes.map((node) => node.log()).join('\n')}`);
     }
-    assert.equal(await host.inspect(name, '{{.Id}}'), id);
+    assert.equal(await host.inspect('app', '{{.Id}}'), id);
   }
-  assert.deepEqual(await stored(), { objects: 3, uploads: 0 }, 'two layers and a config, each pushed once');
+  assert.deepEqual(await stored(), { objects: 3, uploads: 0 }, 'two layers and a config, each stored once');
 });
 
-test('an upload goes on after its node was killed, from what was acknowledged', async () => {
+test('an upload goes on at the other node after its own was killed, from what was acknowledged', async () => {
   const content = randomBytes(21 * MiB + 5);
-  const [place, digest] = [await begin(), digestOf(content)];
+  const [place, digest] = [await begin(1), digestOf(content)];
   let at = 0;
-  for (const size of [3 * MiB, 9 * MiB + 1, 1]) {
-    const answer = await answered(202, 'PATCH', place, content.subarray(at, at + size));
+  for (const [node, size] of [
+    [0, 3 * MiB],
+    [1, 9 * MiB + 1],
+    [0, 1],
+  ] as const) {
+    const answer = await answered(202, node, 'PATCH', place, content.subarray(at, at + size));
     at += size;
     assert.equal(answer.headers.get('range'), `0-${at - 1}`);
   }
-  // The kill comes when some parts of the next chunk are there.
-  const cut = fetch(`http://${node.host}${place}`, {
+  const unfinished = await partsOf(place);
+  // The kill comes when a part of the next chunk is there that nobody acknowledged.
+  const cut = fetch(`http://${nodes[0].host}${place}`, {
     method: 'PATCH',
     duplex: 'half',
     body: new ReadableStream({
       async start(controller) {
         controller.enqueue(content.subarray(at, at + 8 * MiB));
-        while ((await stored()).uploads === 0);
-        await node.stop('SIGKILL');
+        await until(async () => (await partsOf(place)) > unfinished);
+        await nodes[0].stop('SIGKILL');
         controller.close();
       },
     }),
   });
   await assert.rejects(cut);
-  await node.restart();
-  const status = await answered(204, 'GET', place);
+  const status = await answered(204, 1, 'GET', place);
   assert.equal(status.headers.get('range'), `0-${at - 1}`);
-  await answered(202, 'PATCH', place, content.subarray(at), { 'content-range': `${at}-${content.length - 1}` });
-  await answered(201, 'PUT', `${place}?digest=${digest}`);
-  assert.ok((await bytesOf(digest)).equals(content));
-  assert.ok((await bytesOf(digest, `bytes=${9 * MiB}-${17 * MiB}`)).equals(content.subarray(9 * MiB, 17 * MiB + 1)));
-  assert.deepEqual((await stored()).uploads, 0);
+  const range = { 'content-range': `${at}-${content.length - 1}` };
+  assert.equal((await send(1, 'PATCH', place, content.subarray(at), range)).status, 409, 'it may live, for a minute');
+  await passAMinute();
+  await answered(202, 1, 'PATCH', place, content.subarray(at), range);
+  await nodes[0].restart();
+  await answered(201, 0, 'PUT', `${place}?digest=${digest}`);
+  for (const node of [0, 1] as const) {
+    assert.ok((await bytesOf(node, digest)).equals(content));
+    const part = await bytesOf(node, digest, `bytes=${9 * MiB}-${17 * MiB}`);
+    assert.ok(part.equals(content.subarray(9 * MiB, 17 * MiB + 1)));
+  }
+  assert.equal((await stored()).uploads, 0);
 });
+
+async function partsOf(place: string): Promise<number> {
+  let parts = 0;
+  for await (const { name, id } of listUploads(bucket, place.split('/').at(-1) ?? '')) {
+    const { text } = await bucket.ask({ method: 'GET', name, query: { uploadId: id } });
+    parts += elements(text, 'Part').length;
+  }
+  return parts;
+}
+
+/** As far as claims of uploads go. */
+async function passAMinute(): Promise<void> {
+  const client = new Client({ connectionString: database });
+  await client.connect();
+  await client.query('UPDATE uploads SET claim_end = claim_end - 60000');
+  await client.end();
+}
 
 test('connections that are cut in a part or in an answer cost a part, not the upload or the pull', async () => {
   const content = randomBytes(20 * MiB);
   const digest = digestOf(content);
+  const place = await begin(0);
   proxy.cuts = [5 * MiB, 9 * MiB];
-  const place = await begin();
-  await answered(201, 'PUT', `${place}?digest=${digest}`, content);
+  await answered(201, 0, 'PUT', `${place}?digest=${digest}`, content);
   assert.deepEqual(proxy.cuts, []);
   proxy.cuts = [3 * MiB, 11 * MiB];
-  assert.ok((await bytesOf(digest)).equals(content));
+  assert.ok((await bytesOf(0, digest)).equals(content));
   assert.deepEqual(proxy.cuts, []);
-  assert.match(node.log(), /warn the object store does not answer well, trying again method="?PUT/);
+  assert.match(nodes[0].log(), /warn the object store does not answer well, trying again method="?PUT/);
+});
+
+test('who pulls from a node that says so is sent to the object store', async () => {
+  const digest = digestOf('sent elsewhere');
+  await answered(201, 0, 'PUT', `${await begin(0)}?digest=${digest}`, 'sent elsewhere');
+  const answer = await fetch(`http://${nodes[1].host}/v2/team/big/blobs/${digest}`, { redirect: 'manual' });
+  assert.equal(answer.status, 307);
+  const location = answer.headers.get('location') ?? '';
+  assert.ok(location.startsWith(ceph.endpoint), location);
+  assert.ok(!location.includes(ceph.env.AWS_SECRET_ACCESS_KEY));
+  assert.equal(await (await fetch(location)).text(), 'sent elsewhere');
+  assert.equal((await fetch(location.replace(/Signature=../, 'Signature=00'))).status, 403);
+});
+
+test('a token of one node holds at the other', async () => {
+  const file = (name: string) => join(host.folder, name);
+  writeFileSync(file('users'), 'me:$2b$04$QJ.R4pTP5eDkYqFkQoq2yOvDJ.ITXMQcuGuRfYnIbUPgPTd7.E0Fy\n'); // "secret"
+  writeFileSync(file('rules'), 'me ** pull,push\n');
+  writeFileSync(file('key'), randomBytes(32));
+  const flags = ['--htpasswd', file('users'), '--rights', file('rules'), '--token-key', file('key')];
+  await using first = await startNode(ceph.endpoint, ...flags);
+  await using second = await startNode(ceph.endpoint, ...flags);
+  const authorization = `Basic ${Buffer.from('me:secret').toString('base64')}`;
+  const asked = `http://${first.host}/token?service=strake-registry&scope=repository:team/app:pull`;
+  const { token } = JSON.parse(await (await fetch(asked, { headers: { authorization } })).text());
+  const tags = `http://${second.host}/v2/team/app/tags/list`;
+  assert.equal((await fetch(tags)).status, 401);
+  const answer = await fetch(tags, { headers: { authorization: `Bearer ${token}` } });
+  assert.deepEqual(await answer.json(), { name: 'team/app', tags: ['1'] });
 });
 
 test('while the object store is away clients are told to come back, and nothing half-written is there', async () => {
   const content = randomBytes(100);
-  const place = await begin();
+  const digest = digestOf(content);
+  const place = await begin(0);
   proxy.isDown = true;
-  const answer = await answered(503, 'PUT', `${place}?digest=${digestOf(content)}`, content);
+  const answer = await answered(503, 0, 'PUT', `${place}?digest=${digest}`, content);
   assert.equal(answer.headers.get('retry-after'), '5');
   assert.deepEqual(await answer.json(), { errors: [{ code: 'UNAVAILABLE', message: 'service unavailable' }] });
-  assert.match(node.log(), /cannot reach bucket \\"blobs\\" at http/);
-  await answered(404, 'HEAD', `/v2/team/big/blobs/${digestOf(content)}`);
+  assert.match(nodes[0].log(), /cannot reach bucket \\"blobs\\" at http/);
+  for (const node of [0, 1] as const) await answered(404, node, 'HEAD', `/v2/team/big/blobs/${digest}`);
   proxy.isDown = false;
-  await answered(201, 'PUT', `${place}?digest=${digestOf(content)}`, content);
-  assert.ok((await bytesOf(digestOf(content))).equals(content));
+  await answered(201, 0, 'PUT', `${place}?digest=${digest}`, content);
+  assert.ok((await bytesOf(1, digest)).equals(content));
 });
 
 test('check finds what is damaged, and repairs by removing what belongs to nothing', async () => {
@@ -202,30 +275,27 @@ test('check finds what is damaged, and repairs by removing what belongs to nothi
   await putObject(bucket, `${stray}.1`, [Buffer.from('x')]);
   await putPart(bucket, { name: stray, id: await beginUpload(bucket, stray) }, 1, [Buffer.from('x')]);
   await putObject(bucket, 'notes/of-somebody-else', [Buffer.from('x')]);
-  const content = Buffer.from('soon damaged');
-  const place = await begin();
-  await answered(201, 'PUT', `${place}?digest=${digestOf(content)}`, content);
+  const digest = digestOf('soon damaged');
+  const place = await begin(0);
+  await answered(201, 0, 'PUT', `${place}?digest=${digest}`, 'soon damaged');
   await putObject(bucket, place.split('/').at(-1) ?? '', [Buffer.from('soon wreckage')]);
-  const { stdout } = await run(STRAKE, ['registry', 'check', '--repair', node.host]);
-  assert.match(stdout, new RegExp(`blob ${digestOf(content)} has 13 instead of 12 bytes`));
+  const { stdout } = await run(STRAKE, ['registry', 'check', '--repair', nodes[1].host]);
+  assert.match(stdout, new RegExp(`blob ${digest} has 13 instead of 12 bytes`));
   assert.match(stdout, /files belonged to nothing/);
-  await answered(404, 'GET', `/v2/team/big/blobs/${digestOf(content)}`);
+  await answered(404, 0, 'GET', `/v2/team/big/blobs/${digest}`);
   assert.equal((await stored()).uploads, 0);
   await bucket.ask({ method: 'DELETE', name: 'notes/of-somebody-else' });
 });
 
 test('what is deleted, and what was given up, leaves nothing in the bucket', async () => {
-  await answered(202, 'PATCH', await begin(), randomBytes(9 * MiB));
-  await answered(202, 'PATCH', await begin(), randomBytes(9));
-  const manifest = JSON.stringify({
-    schemaVersion: 2,
-    mediaType: MANIFEST,
-    config: { mediaType: 'a/b', digest: digestOf(''), size: 0 },
-    layers: [],
-  });
-  await answered(201, 'PUT', `${await begin()}?digest=${digestOf('')}`);
-  await answered(201, 'PUT', '/v2/team/big/manifests/1', manifest, { 'content-type': MANIFEST });
-  for (const repository of ['team/app', 'team/big']) await answered(202, 'DELETE', `/v2/${repository}/`);
-  await answered(200, 'POST', '/_strake/gc/now');
+  await answered(202, 0, 'PATCH', await begin(1), randomBytes(9 * MiB));
+  await answered(202, 1, 'PATCH', await begin(0), randomBytes(9));
+  const config = { mediaType: 'a/b', digest: digestOf(''), size: 0 };
+  const manifest = JSON.stringify({ schemaVersion: 2, mediaType: MANIFEST, config, layers: [] });
+  await answered(201, 0, 'PUT', `${await begin(1)}?digest=${digestOf('')}`);
+  await answered(201, 1, 'PUT', '/v2/team/big/manifests/1', manifest, { 'content-type': MANIFEST });
+  await answered(202, 0, 'DELETE', '/v2/team/app/');
+  await answered(202, 1, 'DELETE', '/v2/team/big/');
+  await Promise.all(([0, 1] as const).map((node) => answered(200, node, 'POST', '/_strake/gc/now')));
   assert.deepEqual(await stored(), { objects: 0, uploads: 0 });
 });
