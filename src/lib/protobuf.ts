@@ -7,8 +7,9 @@ import { Failure } from './error.ts';
 /** A field of a message: its number, what it is when absent, and how it is read and written. */
 export interface Field<T> {
   readonly number: number;
-  readonly absent: () => T;
-  /** Reads one occurrence of the field; `before` is what earlier ones gave. */
+  /** Never changed. */
+  readonly absent: T;
+  /** Reads one occurrence of the field; `before` is what earlier ones gave, or `absent`. */
   readonly read: (reader: Reader, wire: number, before: T) => T;
   /** Writes nothing for what is as when absent. */
   readonly write: (writer: Writer, value: T) => void;
@@ -36,45 +37,43 @@ const FIXED32 = 5;
 /** A kind of value, to be made a field by its number. */
 interface Kind<T> {
   readonly wire: number;
-  readonly zero: () => T;
+  readonly zero: T;
   readonly read: (reader: Reader) => T;
   readonly write: (writer: Writer, value: T) => void;
   readonly isZero: (value: T) => boolean;
 }
 
-const utf8 = new TextDecoder();
-
 const STRING: Kind<string> = {
   wire: BYTES,
-  zero: () => '',
-  read: (reader) => utf8.decode(reader.bytes()),
+  zero: '',
+  read: (reader) => reader.text(),
   write: (writer, value) => writer.bytes(Buffer.from(value)),
   isZero: (value) => value === '',
 };
 const RAW: Kind<Uint8Array> = {
   wire: BYTES,
-  zero: () => new Uint8Array(),
+  zero: new Uint8Array(),
   read: (reader) => reader.bytes(),
   write: (writer, value) => writer.bytes(value),
   isZero: (value) => value.length === 0,
 };
 const BOOL: Kind<boolean> = {
   wire: VARINT,
-  zero: () => false,
+  zero: false,
   read: (reader) => reader.varint() !== 0n,
   write: (writer, value) => writer.varint(value ? 1n : 0n),
   isZero: (value) => !value,
 };
 const BIG: Kind<bigint> = {
   wire: VARINT,
-  zero: () => 0n,
+  zero: 0n,
   read: (reader) => BigInt.asIntN(64, reader.varint()),
   write: (writer, value) => writer.varint(BigInt.asUintN(64, value)),
   isZero: (value) => value === 0n,
 };
 const INTEGER: Kind<number> = {
   wire: VARINT,
-  zero: () => 0,
+  zero: 0,
   read: (reader) => reader.integer(),
   write: (writer, value) => writer.integer(value),
   isZero: (value) => value === 0,
@@ -96,7 +95,7 @@ export const integers = repeated(INTEGER);
 export function nested<T>(shape: Message<T>, number: number): Field<T | undefined> {
   return {
     number,
-    absent: () => undefined,
+    absent: undefined,
     read: (reader, wire) => shape.decode(reader.expect(wire, BYTES).bytes()),
     write: (writer, value) => {
       if (value === undefined) return;
@@ -110,7 +109,7 @@ export function nested<T>(shape: Message<T>, number: number): Field<T | undefine
 export function nestedList<T>(shape: Message<T>, number: number): Field<readonly T[]> {
   return repeated({
     wire: BYTES,
-    zero: () => shape.decode(new Uint8Array()),
+    zero: shape.decode(new Uint8Array()),
     read: (reader) => shape.decode(reader.bytes()),
     write: (writer, value: T) => writer.bytes(shape.encode(value)),
     isZero: () => false,
@@ -127,7 +126,7 @@ export function nestedMap<T>(shape: Message<T>, number: number): Field<ReadonlyM
   const inner = nested(shape, 2);
   return map<T>({
     number: 2,
-    absent: () => shape.decode(new Uint8Array()),
+    absent: shape.decode(new Uint8Array()),
     read: (reader, wire) => inner.read(reader, wire, undefined) ?? shape.decode(new Uint8Array()),
     write: (writer, value) => inner.write(writer, value),
   })(number);
@@ -139,6 +138,7 @@ export function message<F extends Record<string, { readonly number: number }>>(f
   const table = fields as unknown as Fields;
   const names = Object.keys(table);
   const byNumber = new Map(names.map((name) => [table[name]?.number, name]));
+  const blank = Object.fromEntries(names.map((name) => [name, table[name]?.absent]));
   return {
     encode(value) {
       const writer = new Writer();
@@ -149,8 +149,7 @@ export function message<F extends Record<string, { readonly number: number }>>(f
       return writer.done();
     },
     decode(raw) {
-      const value: Record<string, unknown> = {};
-      for (const name of names) value[name] = table[name]?.absent();
+      const value: Record<string, unknown> = { ...blank };
       const reader = new Reader(raw);
       while (!reader.ended) {
         const tag = reader.integer();
@@ -177,11 +176,12 @@ function single<T>(kind: Kind<T>): (number: number) => Field<T> {
 }
 
 function repeated<T>(kind: Kind<T>): (number: number) => Field<readonly T[]> {
+  const none: readonly T[] = [];
   return (number) => ({
     number,
-    absent: () => [],
+    absent: none,
     read: (reader, wire, before) => {
-      const list = before as T[]; // made by `absent` or by an earlier read: nobody else has it
+      const list = before === none ? [] : (before as T[]); // made by an earlier read: nobody else has it
       if (wire === BYTES && kind.wire === VARINT) {
         const packed = new Reader(reader.bytes());
         while (!packed.ended) list.push(kind.read(packed));
@@ -199,12 +199,14 @@ function repeated<T>(kind: Kind<T>): (number: number) => Field<readonly T[]> {
 
 function map<T>(value: Field<T>): (number: number) => Field<ReadonlyMap<string, T>> {
   const entry = message({ key: string(1), value });
+  const none: ReadonlyMap<string, T> = new Map();
   return (number) => ({
     number,
-    absent: () => new Map(),
+    absent: none,
     read: (reader, wire, before) => {
       const one = entry.decode(reader.expect(wire, BYTES).bytes()) as { key: string; value: T };
-      return (before as Map<string, T>).set(one.key, one.value); // as for lists
+      const map = before === none ? new Map<string, T>() : (before as Map<string, T>); // as for lists
+      return map.set(one.key, one.value);
     },
     write: (writer, values) => {
       for (const [key, one] of values) {
@@ -216,11 +218,11 @@ function map<T>(value: Field<T>): (number: number) => Field<ReadonlyMap<string, 
 }
 
 class Reader {
-  readonly #bytes: Uint8Array;
+  readonly #bytes: Buffer;
   #at = 0;
 
   constructor(raw: Uint8Array) {
-    this.#bytes = raw;
+    this.#bytes = Buffer.isBuffer(raw) ? raw : Buffer.from(raw.buffer, raw.byteOffset, raw.length);
   }
 
   get ended(): boolean {
@@ -249,30 +251,47 @@ class Reader {
   }
 
   varint(): bigint {
-    let value = 0n;
-    for (let shift = 0n; shift < 70n; shift += 7n) {
+    let low = 0;
+    for (let scale = 1; scale < 2 ** 49; scale *= 128) {
       const byte = this.#byte();
-      value |= BigInt(byte & 0x7f) << shift;
-      if (byte < 0x80) return BigInt.asUintN(64, value);
+      low += (byte & 0x7f) * scale;
+      if (byte < 0x80) return BigInt(low);
+    }
+    let high = 0;
+    for (let scale = 1; scale < 2 ** 21; scale *= 128) {
+      const byte = this.#byte();
+      high += (byte & 0x7f) * scale;
+      if (byte < 0x80) return BigInt.asUintN(64, BigInt(low) + (BigInt(high) << 49n));
     }
     throw malformed('a number has more than ten bytes');
   }
 
   bytes(): Uint8Array {
-    const length = this.integer();
-    if (length < 0 || length > this.#bytes.length - this.#at)
-      throw malformed(`a field of ${length} bytes ends beyond its message`);
-    this.#at += length;
-    return this.#bytes.subarray(this.#at - length, this.#at);
+    const start = this.#pass();
+    return this.#bytes.subarray(start, this.#at);
+  }
+
+  text(): string {
+    const start = this.#pass();
+    return this.#bytes.toString('utf8', start, this.#at);
   }
 
   skip(wire: number): void {
     if (wire === VARINT) this.varint();
-    else if (wire === BYTES) this.bytes();
+    else if (wire === BYTES) this.#pass();
     else if (wire === FIXED64 || wire === FIXED32) {
       this.#at += wire === FIXED64 ? 8 : 4;
       if (this.#at > this.#bytes.length) throw malformed('a field ends beyond its message');
     } else throw malformed(`wire type ${wire} is unknown`);
+  }
+
+  /** Passes over a field with a length; returns where it starts. */
+  #pass(): number {
+    const length = this.integer();
+    if (length < 0 || length > this.#bytes.length - this.#at)
+      throw malformed(`a field of ${length} bytes ends beyond its message`);
+    this.#at += length;
+    return this.#at - length;
   }
 
   #byte(): number {

@@ -22,4 +22,9 @@ export interface BuildContext {
    * the same disk as the layers. Its files are linked instead of copied where that makes no difference.
    */
   readonly index: string | undefined;
+  /**
+   * Nobody but this host writes to the folder, and it makes a file once: it may replace one, it never changes one. The folder lies
+   * on the same disk as the layers, and its files are linked as those of a tar are.
+   */
+  readonly isOwn?: boolean;
 }

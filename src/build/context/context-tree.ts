@@ -2,7 +2,7 @@ import { closeSync, constants, openSync, readdirSync, readlinkSync } from 'node:
 import { Failure, messageOf, systemCode } from '../../lib/error.ts';
 import { comparePaths, type LayerEntry } from '../../tar/layer-entry.ts';
 import { decodeName, encodeName, pathInFolder } from '../../tar/names.ts';
-import { type QuickStat, quickStat, quickStatIn } from './quick-stat.ts';
+import { type Clock, type QuickStat, quickStat, quickStatIn } from './quick-stat.ts';
 import {
   describe,
   joinPath,
@@ -25,12 +25,21 @@ export class ContextTree implements SourceTree {
   readonly #root: string;
   readonly #rules: IgnoreRules | undefined;
   readonly #rows: ReadonlyMap<string, LayerEntry> | undefined;
+  readonly #clock: Clock;
 
   /** `rows` are those of an unpacked tar that nobody changes. */
-  constructor(root: string, rules: IgnoreRules | undefined, rows?: ReadonlyMap<string, LayerEntry>) {
+  constructor(
+    root: string,
+    rules: IgnoreRules | undefined,
+    {
+      rows,
+      clock = 'change',
+    }: { readonly rows?: ReadonlyMap<string, LayerEntry> | undefined; readonly clock?: Clock } = {},
+  ) {
     this.#root = root;
     this.#rules = rules;
     this.#rows = rows;
+    this.#clock = clock;
   }
 
   find(path: string): SourceFile | undefined {
@@ -91,7 +100,7 @@ export class ContextTree implements SourceTree {
   ): boolean {
     const { part, seen } = options;
     const rules = this.#rules;
-    using open = new OpenFolder(pathInFolder(this.#root, folder));
+    using open = new OpenFolder(pathInFolder(this.#root, folder), this.#clock);
     for (const name of this.#read(folder)) {
       const path = joinPath(folder, name);
       const place = part === undefined ? 'inside' : placeIn(part, path);
@@ -119,10 +128,10 @@ export class ContextTree implements SourceTree {
     return true;
   }
 
-  #look(path: string, look = () => quickStat(pathInFolder(this.#root, path))): SourceFile | undefined {
+  #look(path: string, look = () => quickStat(pathInFolder(this.#root, path), this.#clock)): SourceFile | undefined {
     const stat = this.#guard(path, look);
     if (!stat) return undefined;
-    const found = { path, folder: this.#root, stat, isMutable: this.#rows === undefined };
+    const found = { path, folder: this.#root, stat, isMutable: this.#rows === undefined, clock: this.#clock };
     const file = sourceFile(found, () => this.#readLink(path));
     if (file && this.#rows) describe(file, this.#rows);
     return file;
@@ -166,15 +175,17 @@ function placeIn(part: WalkPart, path: string): 'inside' | 'outside' | 'around' 
 /** A folder that is open while names in it are looked at, and no longer: few files are open at a time in a deep tree. */
 class OpenFolder implements Disposable {
   readonly #path: string | Buffer;
+  readonly #clock: Clock;
   #fd: number | undefined;
 
-  constructor(path: string | Buffer) {
+  constructor(path: string | Buffer, clock: Clock) {
     this.#path = path;
+    this.#clock = clock;
   }
 
   stat(name: string): QuickStat | undefined {
     this.#fd ??= openSync(this.#path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
-    return quickStatIn(this.#fd, name.isWellFormed() ? name : encodeName(name));
+    return quickStatIn(this.#fd, name.isWellFormed() ? name : encodeName(name), this.#clock);
   }
 
   close(): void {

@@ -121,7 +121,7 @@ function kept(digest: Uint8Array): RawDigest {
 
 /** Whether an open file is the one that was found, in the same state. What is in a layer never changes. */
 export function isUnchanged(file: SourceFile, fd: number): boolean {
-  return !file.isMutable || sameStamp(quickStatOpen(fd), file.stat);
+  return !file.isMutable || sameStamp(quickStatOpen(fd, file.clock), file.stat);
 }
 
 /** Opens a source file for reading; a Failure that names it when that fails. Never waits for a fifo. */

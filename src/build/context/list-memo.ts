@@ -77,7 +77,7 @@ export class ListMemo {
       try {
         for (const end = ends[number] ?? 0; row < end; row++) {
           const next = names.indexOf(0, name) + 1;
-          if (next === 0 || !hasState(fd, address + name, states, row * STATE_WORDS)) return false;
+          if (next === 0 || !hasState(fd, address + name, states, row * STATE_WORDS, this.#root.clock)) return false;
           name = next;
         }
       } finally {

@@ -13,7 +13,9 @@ const flistxattr = bind<(fd: number, list: null, size: number) => number>(
 const AT_FDCWD = -100;
 const AT_EMPTY_PATH = 0x1000;
 const AT_SYMLINK_NOFOLLOW = 0x100;
-const STATX_BASIC_STATS = 0x7ff;
+const STATX_BTIME = 0x800;
+/** STATX_BASIC_STATS and STATX_BTIME */
+const WANTED = 0xfff;
 const NO_ENTRY = 2;
 const NOT_A_FOLDER = 20;
 /** S_IFMT */
@@ -22,6 +24,13 @@ const TYPE = 0o170000;
 const raw = Buffer.alloc(256);
 const word = new Uint32Array(raw.buffer, raw.byteOffset, 64);
 const signed = new Int32Array(raw.buffer, raw.byteOffset, 64);
+
+/**
+ * By which time a state of a file is known: that of its last change, or, for files that are made once and never changed, that of
+ * their birth, which stays when names of the file come and go. Folders, and files of a file system that knows no births, have the
+ * time of their last change in any case.
+ */
+export type Clock = 'change' | 'birth';
 
 /**
  * What identifies a state of a file: any change of its bytes or metadata changes `changedSeconds` or
@@ -63,28 +72,28 @@ export const Format = {
 } as const;
 
 /** lstat in numbers only: the walk of a large context is mostly this call. Undefined when there is no such file. */
-export function quickStat(path: NativePath): QuickStat | undefined {
-  return quickStatIn(AT_FDCWD, path);
+export function quickStat(path: NativePath, clock: Clock = 'change'): QuickStat | undefined {
+  return quickStatIn(AT_FDCWD, path, clock);
 }
 
 /** The same of a name in an open folder, which is faster still: the kernel need not find the folder each time. */
-export function quickStatIn(folder: number, path: NativePath): QuickStat | undefined {
-  if (statx(folder, terminated(path), AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, raw) === 0) return read();
+export function quickStatIn(folder: number, path: NativePath, clock: Clock = 'change'): QuickStat | undefined {
+  if (statx(folder, terminated(path), AT_SYMLINK_NOFOLLOW, WANTED, raw) === 0) return read(clock);
   const error = lastError();
   if (error === NO_ENTRY || error === NOT_A_FOLDER) return undefined;
   throw systemError(error, 'statx', path);
 }
 
 /** The same of an open file. */
-export function quickStatOpen(fd: number): QuickStat {
-  if (statx(fd, '', AT_EMPTY_PATH, STATX_BASIC_STATS, raw) === 0) return read();
+export function quickStatOpen(fd: number, clock: Clock): QuickStat {
+  if (statx(fd, '', AT_EMPTY_PATH, WANTED, raw) === 0) return read(clock);
   throw systemError(lastError(), 'statx');
 }
 
 /** Words of a state as `putState` writes it. */
 export const STATE_WORDS = 12;
-/** Where they are in a struct statx: inode, size, time of change, time of modification, device of the file system. */
-const [INODE, SIZE, CHANGED, MODIFIED, DEVICE] = [8, 10, 24, 28, 34] as const;
+/** Where they are in a struct statx: inode, size, times of birth, change and modification, device of the file system. */
+const [INODE, SIZE, BORN, CHANGED, MODIFIED, DEVICE] = [8, 10, 20, 24, 28, 34] as const;
 
 /** Writes down a state, for `hasState`. */
 export function putState(stamp: FileStamp, into: Uint32Array, at: number): void {
@@ -98,12 +107,13 @@ export function putState(stamp: FileStamp, into: Uint32Array, at: number): void 
  * Whether a name in an open folder still has the state that is written down. `name` is the address of its bytes and a NUL:
  * this is the fastest way to ask for a great many.
  */
-export function hasState(folder: number, name: number, states: Uint32Array, at: number): boolean {
-  if (statxOfName(folder, name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, raw) !== 0) return false;
+export function hasState(folder: number, name: number, states: Uint32Array, at: number, clock: Clock): boolean {
+  if (statxOfName(folder, name, AT_SYMLINK_NOFOLLOW, WANTED, raw) !== 0) return false;
+  const changed = changedAt(clock);
   return (
-    word[CHANGED + 2] === states[at + 6] &&
-    word[CHANGED] === states[at + 4] &&
-    word[CHANGED + 1] === states[at + 5] &&
+    word[changed + 2] === states[at + 6] &&
+    word[changed] === states[at + 4] &&
+    word[changed + 1] === states[at + 5] &&
     word[INODE] === states[at] &&
     word[INODE + 1] === states[at + 1] &&
     word[SIZE] === states[at + 2] &&
@@ -136,8 +146,9 @@ export function sameStamp(a: FileStamp, b: FileStamp): boolean {
 }
 
 /** The offsets are those of struct statx, in units of four bytes. https://man7.org/linux/man-pages/man2/statx.2.html */
-function read(): QuickStat {
+function read(clock: Clock): QuickStat {
   const fileMode = at(7) & 0xffff;
+  const changed = changedAt(clock);
   return {
     format: fileMode & TYPE,
     mode: fileMode & 0o7777,
@@ -147,8 +158,8 @@ function read(): QuickStat {
     inodeLow: at(8),
     inodeHigh: at(9),
     size: at(10) + at(11) * 2 ** 32,
-    changedSeconds: at(24) + (signed[25] ?? 0) * 2 ** 32,
-    changedNanoseconds: at(26),
+    changedSeconds: at(changed) + (signed[changed + 1] ?? 0) * 2 ** 32,
+    changedNanoseconds: at(changed + 2),
     mtime: at(28) + (signed[29] ?? 0) * 2 ** 32,
     mtimeNsec: at(30),
     major: at(32),
@@ -156,6 +167,12 @@ function read(): QuickStat {
     deviceMajor: at(34),
     deviceMinor: at(35),
   };
+}
+
+/** Where the time is that the clock shows for the file that was looked at. */
+function changedAt(clock: Clock): number {
+  const isByBirth = clock === 'birth' && (at(7) & TYPE) === Format.file && (at(0) & STATX_BTIME) !== 0;
+  return isByBirth ? BORN : CHANGED;
 }
 
 const at = (index: number): number => word[index] ?? 0;

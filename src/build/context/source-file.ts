@@ -2,7 +2,7 @@ import { type Digest, hexOf, parseDigest } from '../../oci/digest.ts';
 import type { LayerEntry } from '../../tar/layer-entry.ts';
 import { readLayerIndex } from '../../tar/layer-index.ts';
 import { pathInFolder } from '../../tar/names.ts';
-import { Format, type QuickStat } from './quick-stat.ts';
+import { type Clock, Format, type QuickStat } from './quick-stat.ts';
 
 export type SourceType = 'file' | 'directory' | 'symlink' | 'fifo' | 'char' | 'block';
 
@@ -20,6 +20,8 @@ export interface SourceFile {
   readonly folder: string;
   /** Somebody may be changing it. What is in a layer never changes. */
   readonly isMutable: boolean;
+  /** Of its states. */
+  readonly clock: Clock;
   /** Undefined as long as nobody has looked. */
   xattrs: ReadonlyMap<string, Uint8Array> | undefined;
   /** Of a file: sha256 of its content; undefined as long as nobody has read it. */
@@ -60,14 +62,14 @@ const TYPES = new Map<number, SourceType>([
 
 /** The source file that a name on disk is; undefined for a socket, which no image holds, and when the link is gone. */
 export function sourceFile(
-  found: { readonly path: string; readonly folder: string; readonly stat: QuickStat; readonly isMutable: boolean },
+  found: Pick<SourceFile, 'path' | 'folder' | 'stat' | 'isMutable'> & Partial<Pick<SourceFile, 'clock'>>,
   readLink: () => string | undefined,
 ): SourceFile | undefined {
-  const { path, folder, stat, isMutable } = found;
+  const { path, folder, stat, isMutable, clock = 'change' } = found;
   const type = TYPES.get(stat.format);
   const linkTarget = type === 'symlink' ? readLink() : undefined;
   if (!type || (type === 'symlink' && linkTarget === undefined)) return undefined;
-  return { path, type, stat, linkTarget, folder, isMutable, xattrs: undefined, digest: undefined };
+  return { path, type, stat, linkTarget, folder, isMutable, clock, xattrs: undefined, digest: undefined };
 }
 
 /** Where the bytes are, in the form that `node:fs` takes. */

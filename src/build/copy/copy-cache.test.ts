@@ -177,6 +177,29 @@ test('a context that was unpacked from a tar gives its files by link', SKIP_UNLE
   assert.equal(statSync(join(folder, 'a.txt')).uid, 0);
 });
 
+test(
+  'a folder that only this host writes to gives its files by link, and what becomes of links changes no file',
+  SKIP_UNLESS_ROOT,
+  async () => {
+    const folder = newContext();
+    const file = join(folder, 'a.txt');
+    utimesSync(file, 1, 1);
+    await settle();
+    const request = requestOf({ folder, memo: `${folder}.memos/memo`, isOwn: true }, '. /x/');
+    const target = join(root, `layer-${++count}`);
+    const { digest } = (await copyHere(request, target)).inputs;
+    assert.equal(statSync(join(target, 'diff/x/a.txt')).ino, statSync(file).ino);
+    writeFileSync(file, 'BBBB'); // nobody does so; it shows that the file is not read again
+    utimesSync(file, 1, 1);
+    rmSync(target, { recursive: true });
+    assert.equal((await listed(request)).digest, digest);
+    rmSync(file);
+    writeFileSync(file, 'cccc');
+    utimesSync(file, 1, 1);
+    assert.notEqual((await listed(request)).digest, digest);
+  },
+);
+
 async function* chunksOf(bytes: Buffer): AsyncGenerator<Buffer> {
   yield bytes;
 }

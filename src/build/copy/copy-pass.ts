@@ -279,8 +279,9 @@ class CopyPass implements Disposable {
 
   /** Links a file that nobody else changes and that already is what its row says. */
   #linkShared({ file, attributes }: CopiedEntry, row: LayerEntry): boolean {
-    const { uid, gid, mode, mtime } = file.stat;
-    const isSame = row.uid === uid && row.gid === gid && row.mode === mode && row.mtime === mtime;
+    const { uid, gid, mode, mtime, mtimeNsec } = file.stat;
+    const isTimed = row.mtime === mtime && row.mtimeNsec === mtimeNsec;
+    const isSame = row.uid === uid && row.gid === gid && row.mode === mode && isTimed;
     if (!attributes.isShared || !isSame) return false;
     try {
       linkSync(placeOf(file), pathInFolder(this.#tree, row.path));

@@ -57,7 +57,8 @@ export function gatherSources(request: LocalRequest, signal: AbortSignal): Gathe
   const attributes: CopyAttributes = {
     owner: owner ?? (isContext ? ROOT : undefined),
     mode: request.chmod === undefined ? undefined : parseMode(request.chmod),
-    isShared: request.isWritable !== true && (!isContext || from.context.index !== undefined),
+    isShared:
+      request.isWritable !== true && (!isContext || from.context.index !== undefined || from.context.isOwn === true),
   };
   const options = { ...request, isContext, attributes };
   let tree: SourceTree | undefined;
@@ -93,9 +94,10 @@ function listsOf(
 
 function openTree({ from }: LocalRequest): SourceTree {
   if (from.kind === 'layers') return new LayerTree(from.folders);
-  const { folder, ignore, index } = from.context;
+  const { folder, ignore, index, isOwn } = from.context;
   const rules = ignore === undefined ? undefined : new IgnoreMatcher(parseIgnore(ignore));
-  return new ContextTree(realpathSync(folder), rules, index === undefined ? undefined : rowsByPath(index));
+  const rows = index === undefined ? undefined : rowsByPath(index);
+  return new ContextTree(realpathSync(folder), rules, { rows, clock: isOwn ? 'birth' : 'change' });
 }
 
 function loneFile(

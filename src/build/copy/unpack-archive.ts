@@ -36,7 +36,7 @@ export async function unpackArchive(selection: Selection, folder: string, signal
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const source = createReadStream(placeOf(selection.root), { highWaterMark: 1 << 18 });
   await applyStream(source, { target: `${folder}/tree`, index, form: 'plain' }, { signal });
-  const tree = new ContextTree(`${folder}/tree`, undefined, rowsByPath(index));
+  const tree = new ContextTree(`${folder}/tree`, undefined, { rows: rowsByPath(index) });
   const root = tree.find('');
   if (!root) throw new Error('an unpacked archive has no root');
   return {

@@ -9,7 +9,7 @@ import {
 import type { Duplex } from 'node:stream';
 import { cancelled, Failure, isFailure } from '../../../lib/error.ts';
 import { drained } from '../../stream.ts';
-import { frameMessage, readMessages } from './messages.ts';
+import { frameMessages, MessageSplitter, readMessages } from './messages.ts';
 import { failureIn } from './status.ts';
 import { watchPeer } from './watch-peer.ts';
 
@@ -17,8 +17,13 @@ import { watchPeer } from './watch-peer.ts';
 export interface GrpcStream {
   /** The peer's messages, to be read once; throws the Failure that the call ended with. */
   readonly received: AsyncIterable<Buffer>;
+  /**
+   * The same for a great many messages: each is given to `take` at once, without a promise of its own. Resolves at the end of the
+   * call; what `take` throws leaves the call open and unread.
+   */
+  receive(take: (message: Buffer) => void): Promise<void>;
   /** Resolves when there is room for more. Throws when the call has ended. */
-  send(message: Uint8Array): Promise<void>;
+  send(...messages: readonly Uint8Array[]): Promise<void>;
   /** All is said; answers may still come. */
   end(): void;
   /** Gives the call up. */
@@ -33,6 +38,10 @@ export interface GrpcCallOptions {
 /** Bytes of a call's metadata. Servers of Go take more. */
 export const METADATA_LIMIT = 1 << 20;
 
+/** Bytes that the peer may send before it hears that they were read: on a call, and on all together. */
+const STREAM_WINDOW = 1 << 20;
+const CONNECTION_WINDOW = 4 << 20;
+
 /** Calls the peer's methods (`package.Service/Method`). What a call ends with other than OK is a Failure of that kind. */
 export class GrpcClient {
   /** Resolves when the connection is closed. */
@@ -45,9 +54,12 @@ export class GrpcClient {
       createConnection: () => socket,
       maxSessionMemory: 64,
       maxSendHeaderBlockLength: METADATA_LIMIT,
-      settings: { enablePush: false, initialWindowSize: 1 << 20 },
+      settings: { enablePush: false, initialWindowSize: STREAM_WINDOW },
     });
     this.#session.on('error', () => {}); // 'close' follows
+    this.#session.on('connect', (session) => {
+      if (!session.destroyed) session.setLocalWindowSize(CONNECTION_WINDOW);
+    });
     this.closed = watchPeer(this.#session, socket);
   }
 
@@ -114,10 +126,36 @@ class OpenStream implements GrpcStream {
     this.received = { [Symbol.asyncIterator]: () => this.#receive() };
   }
 
-  async send(message: Uint8Array): Promise<void> {
+  async receive(take: (message: Buffer) => void): Promise<void> {
+    const stream = this.#stream;
+    const splitter = new MessageSplitter();
+    const ended = Promise.withResolvers<void>();
+    const onData = (chunk: Buffer) => {
+      try {
+        for (const message of splitter.take(chunk)) take(message);
+      } catch (error) {
+        ended.reject(error);
+        stream.off('data', onData).pause();
+      }
+    };
+    const onClose = () => ended.reject(this.#failure() ?? gone(this.#method));
+    stream.on('data', onData).on('end', ended.resolve).on('close', onClose);
+    if (stream.destroyed) onClose();
+    try {
+      await ended.promise;
+    } finally {
+      stream.off('data', onData).off('end', ended.resolve).off('close', onClose);
+    }
+    splitter.end();
+    const failure = this.#failure();
+    this.close();
+    if (failure) throw failure;
+  }
+
+  async send(...messages: readonly Uint8Array[]): Promise<void> {
     const stream = this.#stream;
     if (stream.closed || stream.destroyed || stream.writableEnded) throw this.#failure() ?? gone(this.#method);
-    if (!stream.write(frameMessage(message))) await drained(stream);
+    if (!stream.write(frameMessages(messages))) await drained(stream);
   }
 
   end(): void {

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { Failure } from '../../../lib/error.ts';
 import { message, string } from '../../../lib/protobuf.ts';
 import { GrpcClient } from './client.ts';
-import { frameMessage, MESSAGE_LIMIT, readMessages } from './messages.ts';
+import { frameMessages, MESSAGE_LIMIT, readMessages } from './messages.ts';
 import { type GrpcCall, type GrpcHandler, serveGrpc, unary } from './server.ts';
 import { DetailedFailure } from './status.ts';
 import { connectedPair } from './test-connection.ts';
@@ -265,7 +265,7 @@ for (const { name, bytes, error } of frames) {
 
 test('gRPC messages: the same in pieces of any size', async () => {
   const all = [Buffer.alloc(0), Buffer.from('abc'), Buffer.alloc(300, 7), Buffer.alloc(0), Buffer.from('z')];
-  const bytes = Buffer.concat(all.map((one) => frameMessage(one)));
+  const bytes = Buffer.concat(all.map((one) => frameMessages([one])));
   for (const size of [1, 2, 4, 5, 6, 11, 299, bytes.length]) {
     assert.deepEqual(await allOf(readMessages(inPieces(bytes, size))), all, `pieces of ${size}`);
   }

@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import { cancelled, Failure } from '../../../lib/error.ts';
 import type { Message } from '../../../lib/protobuf.ts';
 import { drained } from '../../stream.ts';
-import { frameMessage, readMessages } from './messages.ts';
+import { frameMessages, readMessages } from './messages.ts';
 import { type GrpcStatus, OK, statusOf, statusTrailers } from './status.ts';
 import { watchPeer } from './watch-peer.ts';
 
@@ -134,7 +134,7 @@ function callOn(
     send: async (message) => {
       if (stream.closed || stream.destroyed) throw cancelled(signal);
       begin(stream);
-      if (!stream.write(frameMessage(message))) await drained(stream);
+      if (!stream.write(frameMessages([message]))) await drained(stream);
     },
     signal,
   };

@@ -1,12 +1,13 @@
 import { Failure, messageOf } from '../../../lib/error.ts';
+import type { ValueOf } from '../../../lib/protobuf.ts';
 import type { ClientFiles, ContentSink, FileSink, SyncRequest } from '../../backend/build.ts';
 import { type GrpcStream, METADATA_LIMIT } from '../grpc/client.ts';
-import { entryOf, Packet, PacketType } from '../shapes/fsutil.ts';
+import { entryOf, Packet, PacketType, type Stat } from '../shapes/fsutil.ts';
 import type { ClientSession } from './sessions.ts';
 
 const METHOD = 'moby.filesync.v1.FileSync/DiffCopy';
-/** Contents that are on their way at a time. Clients read four files at once and keep as many more in mind. */
-const AHEAD = 64;
+/** Contents that are on their way at a time. Clients keep 128 in mind, and read four files at once. */
+const AHEAD = 256;
 /** How long a client may take to hear what is wrong. */
 const LINGER_MS = 1000;
 
@@ -43,9 +44,11 @@ class Transfer {
   #isListed = false;
   #isFinished = false;
   /** Not yet asked for, in the order of the list. */
-  readonly #wanted: { readonly id: number; readonly content: ContentSink }[] = [];
+  readonly #wanted: ({ readonly id: number; readonly content: ContentSink } | undefined)[] = [];
   #next = 0;
   readonly #coming = new Map<number, ContentSink>();
+  /** Requests that go together. */
+  #asking: Uint8Array[] = [];
 
   constructor(stream: GrpcStream, sink: FileSink, name: string) {
     this.#stream = stream;
@@ -54,35 +57,32 @@ class Transfer {
   }
 
   async run(): Promise<void> {
-    const packets = this.#stream.received[Symbol.asyncIterator](); // unlike a loop, no error here ends the call
-    for (let next = await packets.next(); next.done !== true; next = await packets.next())
-      await this.#take(Packet.decode(next.value));
+    await this.#stream.receive((message) => this.#take(Packet.decode(message)));
     if (!this.#isFinished)
       throw new Failure('unavailable', 'CLIENT_FILES', `the client broke off the folder ${this.#name}`);
   }
 
-  async #take({ type, stat, id, data }: ReturnType<typeof Packet.decode>): Promise<void> {
+  #take({ type, stat, id, data }: ReturnType<typeof Packet.decode>): void {
     switch (type) {
-      case PacketType.stat: {
+      case PacketType.stat:
         if (this.#isListed) throw this.#wrong('it lists more files after the end of its list');
-        if (!stat) {
+        if (stat) this.#list(stat);
+        else {
           this.#isListed = true;
           this.#sink.listed();
-          return this.#ask();
+          this.#ask();
         }
-        const number = this.#count++;
-        const content = this.#sink.add(entryOf(stat));
-        if (!content) return;
-        this.#wanted.push({ id: number, content });
-        return this.#ask();
-      }
+        return;
       case PacketType.data: {
         const content = this.#coming.get(id);
         if (!content) throw this.#wrong(`it sends a file that was not asked for: ${id}`);
-        if (data.length > 0) return content.write(data);
-        content.end();
-        this.#coming.delete(id);
-        return this.#ask();
+        if (data.length > 0) content.write(data);
+        else {
+          content.end();
+          this.#coming.delete(id);
+          this.#ask();
+        }
+        return;
       }
       case PacketType.finish:
         if (!this.#isFinished) throw this.#wrong('it ends before all files were sent');
@@ -94,18 +94,35 @@ class Transfer {
     }
   }
 
+  #list(stat: ValueOf<typeof Stat>): void {
+    const id = this.#count++;
+    const content = this.#sink.add(entryOf(stat));
+    if (!content) return;
+    this.#wanted.push({ id, content });
+    this.#ask();
+  }
+
   /** Asks for what may be on its way now, and says so when all has come. */
-  async #ask(): Promise<void> {
-    while (this.#coming.size < AHEAD && this.#next < this.#wanted.length) {
-      const next = this.#wanted[this.#next++];
-      if (!next) break;
+  #ask(): void {
+    for (let next = this.#wanted[this.#next]; next && this.#coming.size < AHEAD; next = this.#wanted[this.#next]) {
+      this.#wanted[this.#next++] = undefined;
       this.#coming.set(next.id, next.content);
-      await this.#stream.send(Packet.encode({ type: PacketType.request, id: next.id }));
+      this.#say({ type: PacketType.request, id: next.id });
     }
     if (!this.#isListed || this.#coming.size > 0 || this.#isFinished) return;
     this.#isFinished = true;
-    await this.#stream.send(Packet.encode({ type: PacketType.finish }));
-    this.#stream.end();
+    this.#say({ type: PacketType.finish });
+  }
+
+  /** What is to be said while a piece of the connection is read goes together. */
+  #say(packet: Parameters<typeof Packet.encode>[0]): void {
+    if (this.#asking.push(Packet.encode(packet)) > 1) return;
+    setImmediate(() => {
+      const said = this.#stream.send(...this.#asking);
+      this.#asking = [];
+      said.catch(() => {}); // whoever receives hears why
+      if (this.#isFinished) this.#stream.end();
+    });
   }
 
   #wrong(what: string): Failure {

@@ -95,6 +95,7 @@ function clientFiles(
       memo: place.memo,
       ignore,
       index: undefined,
+      isOwn: true,
     }));
     sent.catch(() => {}); // whoever needs the files hears it
     coming.set(key, sent);

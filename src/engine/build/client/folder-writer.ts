@@ -3,7 +3,6 @@ import {
   closeSync,
   constants,
   fchmodSync,
-  fstatSync,
   linkSync,
   mkdirSync,
   openSync,
@@ -11,7 +10,6 @@ import {
   readlinkSync,
   symlinkSync,
   unlinkSync,
-  writeSync,
 } from 'node:fs';
 import { posix } from 'node:path';
 import { Format, type QuickStat, quickStatIn } from '../../../build/context/quick-stat.ts';
@@ -25,6 +23,7 @@ import {
 } from '../../../host/file-system-calls.ts';
 import { findInside, openInside } from '../../../host/inside-root.ts';
 import { Failure } from '../../../lib/error.ts';
+import { type Arrival, ArrivingFile, refused } from './arriving-file.ts';
 import type { ClientEntry, ContentSink, FileSink } from './client-folder.ts';
 import { CopyList, CopyListMaker } from './copy-list.ts';
 
@@ -78,9 +77,31 @@ export class FolderWriter implements FileSink, Disposable {
   readonly #root: string;
   readonly #options: FolderWriterOptions;
   readonly #levels: Level[];
-  readonly #open = new Set<FileWriter>();
+  /** Paths of files whose content has not come yet. They are not there. */
+  readonly #coming = new Set<string>();
+  readonly #open = new Set<ArrivingFile>();
+  /** Further names of such files. */
+  readonly #late: { readonly path: string; readonly target: string }[] = [];
+  /** Folders that get their time when nothing comes into them any more. */
+  readonly #touched: { readonly path: string; readonly modified: bigint }[] = [];
+  /** The folder that got content last. */
+  #place: { readonly path: string; readonly fd: number } | undefined;
   readonly #before: CopyList;
   readonly #now = new CopyListMaker();
+  readonly #arrival: Arrival = {
+    open: (file, path) => {
+      this.#open.add(file);
+      return openSync(this.#placeFor(path), NEW_FILE, 0o600);
+    },
+    came: (bytes) => {
+      this.received += bytes;
+    },
+    finish: (fd, entry) => {
+      this.#finish(fd, entry);
+      this.#coming.delete(entry.path);
+    },
+    closed: (file) => this.#open.delete(file),
+  };
   #entries = 0;
 
   /** `root` is nobody else's until this is disposed. */
@@ -119,14 +140,24 @@ export class FolderWriter implements FileSink, Disposable {
     while (this.#levels.length > 0) this.#leave();
   }
 
-  /** Notes that all has come: what the folder holds is known from now on. */
+  /** All has come: the folder becomes what was listed, which is known from now on. */
   complete(): void {
+    for (const { path, target } of this.#late) {
+      using folder = findInside(this.#root, posix.dirname(target));
+      if (folder) linkSync(`${folder.path}/${posix.basename(target)}`, this.#placeFor(path));
+    }
+    this.#leavePlace();
+    for (const { path, modified } of this.#touched) {
+      using folder = openInside(this.#root, path, FOLDER);
+      setOpenTimes(folder.fd, ...timeOf({ modified }));
+    }
     if (this.#options.list !== undefined) this.#now.write(this.#options.list);
   }
 
   [Symbol.dispose](): void {
     for (const { open } of this.#levels.splice(0)) if (open) closeSync(open.fd);
     for (const file of this.#open) file.close();
+    this.#leavePlace();
   }
 
   /** The entry is there as it is. */
@@ -141,8 +172,7 @@ export class FolderWriter implements FileSink, Disposable {
 
   #opened(folder: Level): OpenLevel {
     if (folder.open) return folder.open;
-    const flags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
-    const fd = folder.path === '' ? openFolder(this.#root) : openInside(this.#root, folder.path, flags).fd;
+    const fd = this.#openFolder(folder.path);
     folder.open = { fd, left: new Set(readdirSync(`/proc/self/fd/${fd}`).filter((name) => !folder.names.has(name))) };
     return folder.open;
   }
@@ -186,34 +216,54 @@ export class FolderWriter implements FileSink, Disposable {
       before?.format === Format.file && before.mode === mode && before.size === size && isTimed(before, entry);
     if (isSame && this.#hasXattrs(place.path, xattrs)) return undefined;
     this.#clear(place, before);
+    if (size > 0) {
+      this.#coming.add(path);
+      return new ArrivingFile(entry, this.#arrival);
+    }
     const fd = openSync(place.path, NEW_FILE, 0o600);
-    const finish = (written: number) => {
-      fchmodSync(written, mode);
-      if (xattrs.length > 0) this.#options.noteXattrs();
-      for (const [name, value] of xattrs) setOpenXattr(written, name, value);
-      setOpenTimes(written, ...timeOf(entry)); // last of all: from now on it is the file of the list
-    };
     try {
-      if (size > 0) {
-        const file = new FileWriter(this.#root, entry, {
-          came: (bytes) => {
-            this.received += bytes;
-          },
-          finish,
-          closed: () => this.#open.delete(file),
-        });
-        this.#open.add(file);
-        return file;
-      }
-      finish(fd);
-      return undefined;
+      this.#finish(fd, entry);
     } finally {
       closeSync(fd);
     }
+    return undefined;
   }
 
-  /** Another name of a file that was listed before. It may not have its content yet. */
+  #finish(fd: number, entry: ClientEntry): void {
+    fchmodSync(fd, entry.mode);
+    const xattrs = keptXattrs(entry);
+    if (xattrs.length > 0) this.#options.noteXattrs();
+    for (const [name, value] of xattrs) setOpenXattr(fd, name, value);
+    setOpenTimes(fd, ...timeOf(entry)); // last of all: from now on it is the file of the list
+  }
+
+  /** Where to make what has that path, in a folder that is kept open for the next. */
+  #placeFor(path: string): string {
+    const parent = path.slice(0, Math.max(0, path.lastIndexOf('/')));
+    if (this.#place?.path !== parent) {
+      this.#leavePlace();
+      this.#place = { path: parent, fd: this.#openFolder(parent) };
+    }
+    return `/proc/self/fd/${this.#place.fd}/${posix.basename(path)}`;
+  }
+
+  #leavePlace(): void {
+    if (this.#place) closeSync(this.#place.fd);
+    this.#place = undefined;
+  }
+
+  #openFolder(path: string): number {
+    return path === '' ? openFolder(this.#root) : openInside(this.#root, path, FOLDER).fd;
+  }
+
+  /** Another name of a file that was listed before. */
   #link(entry: ClientEntry, place: Place, before: QuickStat | undefined): undefined {
+    if (this.#coming.has(entry.link)) {
+      this.files++;
+      this.#clear(place, before);
+      this.#late.push({ path: entry.path, target: entry.link });
+      return;
+    }
     using folder = findInside(this.#root, posix.dirname(entry.link));
     const name = posix.basename(entry.link);
     const target = folder && quickStatIn(folder.fd, name);
@@ -253,8 +303,8 @@ export class FolderWriter implements FileSink, Disposable {
     this.#levels.pop();
     try {
       for (const name of left) this.#remove(`/proc/self/fd/${fd}/${name}`, quickStatIn(fd, name));
-      if (over.modified !== undefined && (over.isChanged || left.size > 0))
-        setOpenTimes(fd, ...timeOf({ modified: over.modified }));
+      const { path, modified } = over;
+      if (modified !== undefined && (over.isChanged || left.size > 0)) this.#touched.push({ path, modified });
     } finally {
       closeSync(fd);
     }
@@ -306,68 +356,14 @@ interface Place {
 
 const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
-interface FileEvents {
-  came(bytes: number): void;
-  /** All is there. */
-  finish(fd: number): void;
-  closed(): void;
-}
-
-/** The content of one file while it arrives. The file is there already, empty. */
-class FileWriter implements ContentSink {
-  readonly #root: string;
-  readonly #entry: ClientEntry;
-  readonly #on: FileEvents;
-  #fd: number | undefined;
-  #written = 0;
-
-  constructor(root: string, entry: ClientEntry, on: FileEvents) {
-    this.#root = root;
-    this.#entry = entry;
-    this.#on = on;
-  }
-
-  write(chunk: Uint8Array): void {
-    const { path, size } = this.#entry;
-    if (this.#written + chunk.length > size) throw refused(path, `it has more than its ${size} bytes: did it change?`);
-    const fd = this.#opened();
-    for (let at = 0; at < chunk.length; ) at += writeSync(fd, chunk, at);
-    this.#written += chunk.length;
-    this.#on.came(chunk.length);
-  }
-
-  end(): void {
-    const { path, size } = this.#entry;
-    if (this.#written !== size)
-      throw refused(path, `${this.#written} of its ${size} bytes came: did it change, or can it not be read?`);
-    this.#on.finish(this.#opened());
-    this.close();
-  }
-
-  close(): void {
-    if (this.#fd !== undefined) closeSync(this.#fd);
-    this.#fd = undefined;
-    this.#on.closed();
-  }
-
-  #opened(): number {
-    if (this.#fd !== undefined) return this.#fd;
-    const { fd } = openInside(this.#root, this.#entry.path, constants.O_WRONLY | constants.O_NOFOLLOW);
-    if (!fstatSync(fd).isFile()) {
-      closeSync(fd);
-      throw refused(this.#entry.path, 'something else took its place');
-    }
-    this.#fd = fd;
-    return fd;
-  }
-}
-
 function level(path: string, modified: bigint | undefined): Level {
   return { path, modified, names: new Set(), open: undefined, last: '', isChanged: false };
 }
 
+const FOLDER = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
+
 function openFolder(path: string): number {
-  return openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  return openSync(path, FOLDER);
 }
 
 /** Attributes that may be in an image and mean nothing to this host. */
@@ -391,9 +387,4 @@ function compareNames(a: string, b: string): number {
   if (a === b) return 0;
   if (/[\ud800-\udfff]/.test(a + b)) return Buffer.compare(Buffer.from(a), Buffer.from(b));
   return a < b ? -1 : 1;
-}
-
-function refused(path: string, why: string): Failure {
-  const shown = JSON.stringify(path.length > 200 ? `${path.slice(0, 200)}...` : path);
-  return new Failure('invalid', 'CONTEXT_REFUSED', `the client's ${shown} is not taken: ${why}`);
 }
