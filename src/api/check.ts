@@ -15,8 +15,12 @@ export const flag: Check<boolean> = (value, at) =>
 export const number: Check<number> = (value, at) =>
   typeof value === 'number' && Number.isFinite(value) ? value : refuse(value, at, 'a number');
 
-export const integer: Check<number> = (value, at) =>
-  typeof value === 'number' && Number.isSafeInteger(value) ? value : refuse(value, at, 'a whole number');
+/** Of 64 bits. What is too large to be exact here is as good as no limit, and becomes the largest number that is. */
+export const integer: Check<number> = (value, at) => {
+  if (typeof value !== 'number' || !Number.isInteger(value) || Math.abs(value) > 2 ** 63)
+    return refuse(value, at, 'a whole number');
+  return Math.max(-Number.MAX_SAFE_INTEGER, Math.min(value, Number.MAX_SAFE_INTEGER));
+};
 
 export function list<T>(item: Check<T>): Check<T[]> {
   return (value, at) =>

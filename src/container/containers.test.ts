@@ -385,6 +385,22 @@ describe('containers', { skip }, () => {
     assert.ok(host.events.some(({ action }) => action === 'health_status: healthy'));
   });
 
+  test('health: times that no timer takes', async () => {
+    const Healthcheck = { Test: ['CMD', 'true'], Interval: 1e6, Timeout: 1_500_500_000 };
+    const { id } = await host.containers.create(host.request({ Cmd: ['sleep', '100'], Healthcheck }));
+    const status = () => host.containers.inspect(id).State.Health?.Status;
+    await host.containers.start(id, { signal });
+    for (let i = 0; i < 200 && status() !== 'healthy'; i++) await sleep(50);
+    assert.equal(status(), 'healthy');
+    await remove(id);
+    const rare = { Test: ['CMD', 'true'], Interval: Number.MAX_SAFE_INTEGER };
+    const other = await host.containers.create(host.request({ Cmd: ['sleep', '100'], Healthcheck: rare }));
+    await host.containers.start(other.id, { signal });
+    await sleep(50);
+    assert.deepEqual(host.containers.inspect(other.id).State.Health?.Log, []);
+    await remove(other.id);
+  });
+
   test('health: a check that takes too long', async () => {
     const check = { Test: ['CMD', 'sleep', '9'], Interval: 50e6, Retries: 1, Timeout: 300e6 };
     const { id } = await host.containers.create(host.request({ Cmd: ['sleep', '100'], Healthcheck: check }));

@@ -1,4 +1,5 @@
 import { messageOf } from '../lib/error.ts';
+import { timerDelay } from '../lib/timer-delay.ts';
 import type { Healthcheck } from '../oci/image-config.ts';
 import type { ContainerState } from '../wire/container.ts';
 import type { Container } from './container.ts';
@@ -61,7 +62,7 @@ export class HealthMonitor {
     const interval = this.#inStartPeriod()
       ? this.#check.StartInterval || DEFAULT_START_INTERVAL
       : this.#check.Interval || DEFAULT_INTERVAL;
-    this.#timer = setTimeout(() => void this.#probe(), interval / 1e6);
+    this.#timer = setTimeout(() => void this.#probe(), timerDelay(interval / 1e6));
     this.#timer.unref();
   }
 
@@ -69,7 +70,7 @@ export class HealthMonitor {
     if (this.#container.record.phase.status === 'paused') return this.#schedule();
     const started = new Date();
     const timeout = this.#check.Timeout || DEFAULT_TIMEOUT;
-    const expired = AbortSignal.timeout(timeout / 1e6);
+    const expired = AbortSignal.timeout(timerDelay(timeout / 1e6));
     let exitCode = -1;
     let output = '';
     try {

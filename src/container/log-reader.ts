@@ -1,4 +1,5 @@
 import { Failure } from '../lib/error.ts';
+import { timerDelay } from '../lib/timer-delay.ts';
 import { openLogFile } from './log-rotation.ts';
 import type { LogSource } from './log-source.ts';
 import type { LogPosition, LogWriter } from './log-writer.ts';
@@ -49,7 +50,7 @@ export async function* readLog(
   query: LogQuery,
   options: { readonly signal: AbortSignal; readonly span?: LogSpan | undefined },
 ): AsyncGenerator<Buffer> {
-  const timer = query.until === undefined ? undefined : AbortSignal.timeout(Math.max(0, query.until - Date.now()));
+  const timer = query.until === undefined ? undefined : AbortSignal.timeout(timerDelay(query.until - Date.now()));
   const signal = timer ? AbortSignal.any([options.signal, timer]) : options.signal;
   using files = new LogFiles(path, options.span);
   let partial = Buffer.alloc(0);

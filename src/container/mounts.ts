@@ -82,7 +82,7 @@ export function planMounts(config: ContainerConfig, host: HostConfig, sources: M
     planned.set(mount.destination, mount);
   };
   for (const from of host.VolumesFrom ?? []) {
-    const [container = '', mode = ''] = from.split(':');
+    const [container = '', mode = ''] = from.split(/:(.*)/s);
     if (container === '') throw invalid('volumes-from specification cannot be an empty string');
     if (!['', 'ro', 'rw', 'z', 'Z'].includes(mode)) throw invalid(`invalid mode: ${mode}`);
     for (const mount of inheritedMounts(container, sources)) {

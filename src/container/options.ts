@@ -127,7 +127,7 @@ const UNSET: HostConfig = {
 
 /** Checks what is free text in a container's own config. */
 export function checkConfig(config: ContainerConfig): void {
-  const { WorkingDir = '', Hostname = '', Domainname = '', StopTimeout } = config;
+  const { WorkingDir = '', Hostname = '', Domainname = '' } = config;
   if (WorkingDir !== '' && !WorkingDir.startsWith('/'))
     throw invalid(`the working directory '${WorkingDir}' is invalid, it needs to be an absolute path`);
   for (const [what, name] of [
@@ -135,7 +135,6 @@ export function checkConfig(config: ContainerConfig): void {
     ['domainname', Domainname],
   ] as const)
     if (name.length > 64 || /[\s\0/]/.test(name)) throw invalid(`invalid ${what} format: ${name}`);
-  if (StopTimeout !== undefined && StopTimeout < -1) throw invalid(`invalid stop timeout: ${StopTimeout}`);
   if (config.StopSignal) signalNumber(config.StopSignal);
   checkHealth(config.Healthcheck);
   for (const entry of config.Env ?? [])

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '../lib/error.ts';
 import { signalNumber } from '../lib/signal-number.ts';
+import { timerDelay } from '../lib/timer-delay.ts';
 import type { Container } from './container.ts';
 import { type LifecycleNeeds, signalContainer } from './lifecycle.ts';
 import { isAlive } from './record.ts';
@@ -32,7 +33,7 @@ export async function stopContainer(container: Container, needs: StopNeeds, opti
     const first = options.signalName ? signalNumber(options.signalName) : stopSignalOf(container);
     await sendSignal(container, first, needs, options);
     const timer = new AbortController();
-    const late = sleep(seconds * 1000, 'late', { signal: timer.signal }).catch(() => undefined);
+    const late = sleep(timerDelay(seconds * 1000), 'late', { signal: timer.signal }).catch(() => undefined);
     const answer = await (seconds < 0 ? run.settled : Promise.race([run.settled, late]));
     timer.abort();
     if (answer === 'late') await killContainer(container, needs, options);

@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { Failure } from '../lib/error.ts';
+import { timerDelay } from '../lib/timer-delay.ts';
 import type { Filters } from '../wire/filters.ts';
 import type { EventMessage } from '../wire/system.ts';
 
@@ -70,7 +71,7 @@ export class EventLog {
       change.resolve();
     };
     const stop = () => change.resolve();
-    const alarm = until === undefined ? undefined : setTimeout(stop, Math.max(0, until - Date.now()));
+    const alarm = until === undefined ? undefined : setTimeout(stop, timerDelay(until - Date.now()));
     this.#emitter.on('event', onEvent);
     signal.addEventListener('abort', stop, { once: true });
     try {

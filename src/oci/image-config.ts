@@ -1,5 +1,6 @@
 import { Failure } from '../lib/error.ts';
 import { type DiffId, type ImageId, imageIdOf, parseDiffId } from './digest.ts';
+import { faultOfRunConfig } from './run-config-check.ts';
 
 /** HEALTHCHECK; durations in nanoseconds. `Test` is `['NONE']`, `['CMD', ...]` or `['CMD-SHELL', command]`. */
 export interface Healthcheck {
@@ -83,6 +84,11 @@ export function decodeConfig(bytes: Buffer): StoredConfig {
   const diffIds = config.rootfs?.diff_ids ?? [];
   if (!Array.isArray(diffIds)) throw invalid('image config: rootfs.diff_ids is not a list');
   for (const id of diffIds) parseDiffId(String(id));
+  const fault = faultOfRunConfig(config.config);
+  if (fault !== undefined) throw invalid(`image config: ${fault}`);
+  const history: unknown = config.history ?? [];
+  if (!Array.isArray(history) || history.some((entry) => typeof entry !== 'object' || entry === null))
+    throw invalid('image config: history is not a list of objects');
   const layers = config.history?.filter((entry) => entry.empty_layer !== true).length;
   if (layers !== undefined && layers !== 0 && layers !== diffIds.length)
     throw invalid(`image config: history names ${layers} layers, rootfs ${diffIds.length}`);

@@ -1,9 +1,11 @@
 /** `docker compose` (v2) drives a host: one project with what projects use, and the commands on it. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { importBusybox, type Result, run, startHost, type TestHost } from './harness.ts';
+import { importBusybox, type Result, run, startHost, type TestHost, until } from './harness.ts';
 import { NEWER_DOCKER, pluginConfig, withoutNewerClients } from './newer-clients.ts';
 import { talkOnTerminal } from './on-terminal.ts';
 
@@ -215,5 +217,62 @@ test('docker compose', { skip: withoutNewerClients }, async (t) => {
     assert.equal(code, 4);
     assert.match(stdout, /one-1 +\| hi\n/);
     await compose('down');
+  });
+
+  await t.test('attach passes input and exit code, watch what changes, stats and events tell of it', async () => {
+    const app = join(folder, 'app');
+    mkdirSync(app);
+    writeFileSync(join(app, 'page'), 'first\n');
+    writeFileSync(join(app, 'Dockerfile'), 'FROM busybox\nCOPY page /www/\n');
+    writeFileSync(
+      join(folder, 'compose.yaml'),
+      `name: dev
+services:
+  echo: { image: busybox, stdin_open: true, command: sh -c 'read line; echo "got $$line"; exit 5' }
+  web:
+    build: app
+    command: sleep 1000
+    stop_signal: SIGKILL
+    develop: { watch: [{ action: sync, path: ./app, target: /www }] }
+`,
+    );
+    await compose('up', '-d', '--build');
+    const attached = await run(NEWER_DOCKER, ['compose', 'attach', 'echo'], { cwd: folder, env, input: 'hello\n' });
+    assert.deepEqual([attached.stdout, attached.code], ['got hello\n', 5]);
+    assert.equal(JSON.parse(await compose('stats', '--no-stream', '--format', 'json', 'web')).Name, 'dev-web-1');
+    const follow = (...args: string[]) =>
+      spawn(NEWER_DOCKER, ['compose', ...args], {
+        cwd: folder,
+        env: { ...process.env, ...env },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
+    const events = follow('events', '--json', 'web');
+    const watch = follow('watch', '--no-up');
+    try {
+      let told = '';
+      watch.stdout.on('data', (text) => (told += text));
+      watch.stderr.on('data', (text) => (told += text));
+      let seen = '';
+      events.stdout.on('data', (text) => (seen += text));
+      await until(() => /watch/i.test(told));
+      let written = 0;
+      await until(async () => {
+        // It looks half a second after the last change; the first one may come before it looks at all.
+        if (Date.now() - written > 3000) {
+          writeFileSync(join(app, 'page'), 'second\n');
+          written = Date.now();
+        }
+        return (await tryCompose('exec', '-T', 'web', 'cat', '/www/page')).stdout === 'second\n';
+      }, 30);
+      await compose('restart', 'web');
+      await until(() => /"action":"restart".*"service":"web"/.test(seen));
+    } finally {
+      for (const child of [watch, events]) {
+        const ended = once(child, 'close');
+        child.kill('SIGKILL');
+        await ended;
+      }
+    }
+    await compose('down', '-t', '0', '--rmi', 'local');
   });
 });
