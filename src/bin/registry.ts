@@ -101,13 +101,15 @@ function accessOf(options: RegistryOptions, scope: Scope, log: Log): Access {
   return userAccess({
     users: usersOf(htpasswd, checks, log),
     rights: () => rules?.().value ?? equal,
-    tokens: rules || anonymousRead ? new Tokens(keyOf(options)) : undefined,
+    tokens: rules || anonymousRead ? new Tokens(keyOf(options, log)) : undefined,
     baseUrl: (host) => publicUrl ?? `${scheme}://${isHost(host) ? host : `${options.host}:${options.port}`}`,
   });
 }
 
-function keyOf({ tokenKey: shared, data }: RegistryOptions): Buffer {
-  return shared === undefined ? tokenKey(join(data, 'token.key')) : sharedTokenKey(shared);
+function keyOf({ tokenKey: path, data, metadata }: RegistryOptions, log: Log): Buffer {
+  if (path !== undefined) return sharedTokenKey(path);
+  if (metadata !== undefined) log.warn('tokens of this node hold at no other one: --token-key names a key for all');
+  return tokenKey(join(data, 'token.key'));
 }
 
 /** What a client calls us is repeated to it in a header. */

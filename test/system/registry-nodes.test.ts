@@ -41,10 +41,7 @@ before(async () => {
   await importBusybox(host);
   ceph = scope.use(await starting);
   proxy = scope.use(await startCuttingProxy(ceph.endpoint));
-  const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = ceph.env;
-  const place = { bucket: 'blobs', prefix: 'of/nodes', endpoint: ceph.endpoint, region: undefined, redirect: false };
-  const credentials = () => ({ accessKeyId, secretAccessKey });
-  bucket = scope.use(openBucket(bucketAddress(place, {}), { credentials, log: silentLog }));
+  bucket = scope.use(bucketAt('of/nodes'));
   await bucket.ask({ method: 'PUT' });
   nodes = [scope.use(await startNode(proxy.endpoint)), scope.use(await startNode(ceph.endpoint, '--s3-redirect'))];
 });
@@ -53,8 +50,17 @@ after(async () => {
   await scope[Symbol.asyncDispose]();
 });
 
+function bucketAt(prefix: string): Bucket {
+  const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = ceph.env;
+  const place = { bucket: 'blobs', prefix, endpoint: ceph.endpoint, region: undefined, redirect: false };
+  return openBucket(bucketAddress(place, {}), {
+    credentials: () => ({ accessKeyId, secretAccessKey }),
+    log: silentLog,
+  });
+}
+
 function startNode(endpoint: string, ...more: readonly string[]): Promise<StrakeRegistry> {
-  const stores = ['--blobs', 's3://blobs/of/nodes', '--s3-endpoint', endpoint, '--metadata', database];
+  const stores = ['--s3-endpoint', endpoint, '--blobs', 's3://blobs/of/nodes', '--metadata', database];
   const flags = [...stores, '--grace', '0', '--collect-every', '0', ...more];
   return startStrakeRegistry(host.folder, { flags, env: ceph.env });
 }
@@ -90,10 +96,10 @@ async function bytesOf(node: 0 | 1, digest: string, range?: string): Promise<Buf
   return Buffer.from(await answer.arrayBuffer());
 }
 
-async function stored(): Promise<{ objects: number; uploads: number }> {
+async function stored(of = bucket): Promise<{ objects: number; uploads: number }> {
   const found = { objects: 0, uploads: 0 };
-  for await (const _ of listObjects(bucket, '')) found.objects++;
-  for await (const _ of listUploads(bucket, '')) found.uploads++;
+  for await (const _ of listObjects(of, '')) found.objects++;
+  for await (const _ of listUploads(of, '')) found.uploads++;
   return found;
 }
 
@@ -253,6 +259,27 @@ test('a token of one node holds at the other', async () => {
   assert.equal((await fetch(tags)).status, 401);
   const answer = await fetch(tags, { headers: { authorization: `Bearer ${token}` } });
   assert.deepEqual(await answer.json(), { name: 'team/app', tags: ['1'] });
+});
+
+test('two mirrors that get the same blob at once both give it, and keep it once', async () => {
+  const layer = randomBytes(9 * MiB);
+  const config = { mediaType: 'a/b', digest: digestOf(layer), size: layer.length };
+  const manifest = JSON.stringify({ schemaVersion: 2, mediaType: MANIFEST, config, layers: [] });
+  await answered(201, 0, 'PUT', `${await begin(0)}?digest=${config.digest}`, layer);
+  await answered(201, 0, 'PUT', '/v2/team/big/manifests/mirrored', manifest, { 'content-type': MANIFEST });
+  const own = ['--blobs', 's3://blobs/of/mirrors', '--metadata', await postgres.makeDatabase()];
+  const flags = [...own, '--proxy', `http://${nodes[0].host}`];
+  await using first = await startNode(ceph.endpoint, ...flags);
+  await using second = await startNode(ceph.endpoint, ...flags);
+  const pulls = [first, second, first, second].map(async ({ host }) => {
+    const found = await fetch(`http://${host}/v2/team/big/manifests/mirrored`);
+    assert.equal(await found.text(), manifest);
+    const blob = await fetch(`http://${host}/v2/team/big/blobs/${config.digest}`);
+    return Buffer.from(await blob.arrayBuffer());
+  });
+  for (const bytes of await Promise.all(pulls)) assert.ok(bytes.equals(layer));
+  await using mirrored = bucketAt('of/mirrors');
+  assert.deepEqual(await stored(mirrored), { objects: 1, uploads: 0 });
 });
 
 test('while the object store is away clients are told to come back, and nothing half-written is there', async () => {
