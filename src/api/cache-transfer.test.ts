@@ -13,7 +13,7 @@ function transfer() {
       return Readable.from([Buffer.from('tar')]);
     },
     async push(
-      build: string,
+      [build]: readonly string[],
       { mode, reference }: { mode: string; reference: { path: string; tag?: string | undefined } },
     ) {
       asked.push(['push', build, mode, reference.path, reference.tag]);

@@ -1,5 +1,6 @@
 import { Failure } from '../lib/error.ts';
 import { type DiffId, type ImageId, imageIdOf, parseDiffId } from './digest.ts';
+import type { Platform } from './platform.ts';
 import { faultOfRunConfig } from './run-config-check.ts';
 
 /** HEALTHCHECK; durations in nanoseconds. `Test` is `['NONE']`, `['CMD', ...]` or `['CMD-SHELL', command]`. */
@@ -52,6 +53,13 @@ export interface ImageConfig {
   history?: HistoryEntry[];
   [extra: string]: unknown;
 }
+
+/** What an image runs on. */
+export const configPlatform = ({ os, architecture, variant }: ImageConfig): Platform => ({
+  os,
+  architecture,
+  ...(variant === undefined ? {} : { variant }),
+});
 
 /** A config as its exact bytes plus a view of them. */
 export interface StoredConfig {

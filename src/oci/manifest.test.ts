@@ -2,7 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isFailure } from '../lib/error.ts';
 import { digestOf } from './digest.ts';
-import { chooseEntry, decodeManifest, encodeManifest, type ImageIndex, MANIFEST_LIMIT } from './manifest.ts';
+import {
+  chooseEntry,
+  decodeManifest,
+  encodeIndex,
+  encodeManifest,
+  type ImageIndex,
+  MANIFEST_LIMIT,
+} from './manifest.ts';
 import { MediaType } from './media-type.ts';
 import { parsePlatform } from './platform.ts';
 
@@ -29,6 +36,17 @@ for (const [name, layers, mediaType, configType] of [
       written.layers.map(({ digest }) => digest),
       layers.map((type) => layer(type).digest),
     );
+  });
+
+for (const [name, types, mediaType] of [
+  ['schema 2', [MediaType.dockerManifest, MediaType.dockerManifest], MediaType.dockerList],
+  ['schema 2 and OCI', [MediaType.dockerManifest, MediaType.ociManifest], MediaType.ociIndex],
+] as const)
+  test(`an index written for manifests of ${name} is read back`, () => {
+    const platforms = ['linux/amd64', 'linux/arm/v7'].map(parsePlatform);
+    const written = encodeIndex(types.map((type, index) => ({ ...layer(type), platform: platforms[index] })));
+    assert.equal(written.mediaType, mediaType);
+    assert.deepEqual(decodeManifest(written.bytes, mediaType), written);
   });
 
 test('urls of a layer survive', () => {

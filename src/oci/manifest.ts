@@ -85,6 +85,15 @@ export function encodeManifest(
   };
 }
 
+/** Writes a new index: Docker's manifest list when all that it names is Docker's schema 2, else OCI's. */
+export function encodeIndex(entries: readonly IndexEntry[]): ImageIndex {
+  const isDocker = entries.every(({ mediaType }) => mediaType === MediaType.dockerManifest);
+  const mediaType = isDocker ? MediaType.dockerList : MediaType.ociIndex;
+  const manifests = entries.map(({ platform, ...descriptor }) => ({ ...descriptor, ...(platform && { platform }) }));
+  const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, manifests }, undefined, 3));
+  return { kind: 'index', mediaType, digest: digestOf(bytes), size: bytes.length, bytes, manifests: entries };
+}
+
 /** The entry of an index for a platform: an exact match, else the same processor in its most general variant. */
 export function chooseEntry(index: ImageIndex, wanted: Platform): IndexEntry | undefined {
   const fitting = index.manifests.filter(

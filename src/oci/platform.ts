@@ -28,6 +28,12 @@ export function hostPlatform(): Platform {
   return { os: 'linux', architecture: normalise(arch()) };
 }
 
+/** Whether programs for it run on this machine. */
+export function isHostPlatform({ os, architecture }: Platform): boolean {
+  const host = hostPlatform();
+  return os === host.os && architecture === host.architecture;
+}
+
 /** Parses `os/arch[/variant]` or `arch`. */
 export function parsePlatform(text: string): Platform {
   const parts = text.toLowerCase().split('/');

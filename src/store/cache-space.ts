@@ -40,6 +40,7 @@ const NEEDED = `
       OR EXISTS (SELECT 1 FROM repo_digests WHERE image = images.id)
       OR EXISTS (SELECT 1 FROM containers WHERE image = images.id)
       OR EXISTS (SELECT 1 FROM build_results WHERE image = images.id)
+      OR EXISTS (SELECT 1 FROM tag_platforms WHERE image = images.id)
     UNION SELECT images.id, images.parent FROM images JOIN kept ON images.id = kept.parent
   ),
   needed (diff_id) AS (

@@ -4,6 +4,7 @@ import { type ChainId, chainIds, type DiffId, type ImageId, shortId } from '../o
 import { decodeConfig, type StoredConfig } from '../oci/image-config.ts';
 import type { ImageNames } from './image-names.ts';
 import type { LayerRecords } from './layers.ts';
+import { TagPlatforms } from './tag-platforms.ts';
 
 export interface NewImage {
   readonly config: StoredConfig;
@@ -39,6 +40,7 @@ const COLUMNS = 'config, created, size, parent, step_key, last_tag_time';
 /** The images of the store, by ID; their names are in `names`. */
 export class ImageRecords {
   readonly names: ImageNames;
+  readonly platforms: TagPlatforms;
   readonly #database: Database;
   readonly #layers: LayerRecords;
 
@@ -46,6 +48,7 @@ export class ImageRecords {
     this.#database = parts.database;
     this.#layers = parts.layers;
     this.names = parts.names;
+    this.platforms = new TagPlatforms(parts.database);
   }
 
   /**

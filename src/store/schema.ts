@@ -195,6 +195,21 @@ const STEPS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX client_folders_by_key ON client_folders (key);
   `,
+  `
+  -- Images for other platforms that stand behind the image of a tag. in_index: a build made them together with that one, which
+  -- then has a row too; the others are what the tag means in its registry.
+  CREATE TABLE tag_platforms (
+    repository TEXT NOT NULL,
+    tag TEXT NOT NULL,
+    platform TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    image TEXT NOT NULL REFERENCES images (id) ON DELETE CASCADE,
+    in_index INTEGER NOT NULL,
+    PRIMARY KEY (repository, tag, platform),
+    FOREIGN KEY (repository, tag) REFERENCES tags (repository, tag) ON DELETE CASCADE
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX tag_platforms_by_image ON tag_platforms (image);
+  `,
 ];
 
 /** Brings a database of the store to the newest shape. */

@@ -18,9 +18,9 @@ export interface CacheTransferBackend {
     build: string,
     options: CallOptions & { readonly mode: 'min' | 'max'; readonly have: readonly string[] },
   ): Promise<Readable>;
-  /** Gives the cache of a build to a registry, under a name of its own; returns the digest of its manifest. */
+  /** Gives the cache of builds to a registry, under a name of its own; returns the digest of its manifest. */
   push(
-    build: string,
+    builds: readonly string[],
     options: CallOptions & {
       readonly mode: 'min' | 'max';
       readonly reference: Reference;
@@ -34,8 +34,8 @@ export interface CacheTransferBackend {
 
 /** The build cache on its way to clients that have a place for blobs of their own, and from them. */
 export interface ClientCacheBackend {
-  /** The cache of a build. */
-  blobs(build: string, options: { readonly mode: 'min' | 'max' }): CacheBlobs;
+  /** The cache of builds. */
+  blobs(builds: readonly string[], options: { readonly mode: 'min' | 'max' }): CacheBlobs;
   /** Takes over the cache whose manifest has this digest; `invalid` CACHE_INVALID for one that is not sound. */
   takeFrom(content: ClientContent, manifest: Digest, options: CallOptions): Promise<void>;
 }
@@ -66,11 +66,20 @@ export interface BuildBackend {
   build(request: BuildRequest): Promise<{ image: string }>;
   /** Says what rules find in the Dockerfile, gives its stages, and builds nothing. */
   check(request: BuildRequest): Promise<readonly BuildTarget[]>;
-  /** Makes the result of a build an image of people, not of the build cache, with these further names. */
-  keep(image: string, names: readonly Reference[]): Promise<void>;
+  /**
+   * Makes the result of a build an image of people, not of the build cache, with these further names. Several are for as many
+   * platforms: the one that this machine runs, else the first, gets the names, and the others stand behind them.
+   */
+  keep(images: readonly ResultImage[], names: readonly Reference[]): Promise<void>;
   pruneCache(
     options: CallOptions & CachePruneQuery,
   ): Promise<{ CachesDeleted: string[] | null; SpaceReclaimed: number }>;
+}
+
+/** An image, and what it was built for where that is not what its config says: `linux/arm64`. */
+export interface ResultImage {
+  readonly image: string;
+  readonly platform?: string;
 }
 
 /** What past builds did. `ref` is the ID of a build or a beginning of it, or an image; empty is the last build. */

@@ -6,6 +6,7 @@ import type { Filters } from '../../wire/filters.ts';
 import type { DeletedRow, HistoryRow, ImageInspect, ImageSummary, ImagesPruned } from '../../wire/image.ts';
 import type { ImageTree, RewrittenImage } from '../../wire/insight.ts';
 import type { ProgressLine } from '../../wire/progress.ts';
+import type { ResultImage } from './build.ts';
 import type { CallOptions, Emit } from './call.ts';
 
 export interface ImageBackend {
@@ -80,8 +81,11 @@ export interface ImageArchiveBackend {
   save(names: readonly string[], options: CallOptions): Promise<Readable>;
   /** Writes the archive into an empty file; FILE_NOT_VISIBLE when it is not the client's. */
   saveTo(offer: FileOffer, names: readonly string[], options: CallOptions): Promise<void>;
-  /** The result of a build: an archive of one image under these names, or `tree`, a tar of its files. */
-  output(ref: string, options: CallOptions & ImageOutputQuery): Promise<Readable>;
+  /**
+   * The result of a build: an archive of one image under these names, or `tree`, a tar of its files. Images for several
+   * platforms are one index in an OCI layout, and in a tree folders named `os_architecture`.
+   */
+  output(images: readonly ResultImage[], options: CallOptions & ImageOutputQuery): Promise<Readable>;
   load(options: CallOptions & LoadRequest): Promise<void>;
 }
 

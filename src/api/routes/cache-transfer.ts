@@ -38,7 +38,7 @@ async function pushCache(cache: CacheTransferBackend, exchange: Exchange): Promi
   const mode = readMode(query);
   const reference = withDefaultTag(parseReference(query.text('ref')));
   const auth = readRegistryAuth(exchange.header('x-registry-auth'));
-  exchange.answer(200, { Digest: await cache.push(query.text('build'), { mode, reference, auth, signal }) });
+  exchange.answer(200, { Digest: await cache.push([query.text('build')], { mode, reference, auth, signal }) });
 }
 
 function readMode(query: Query): 'min' | 'max' {

@@ -48,6 +48,6 @@ async function output(archives: ImageArchiveBackend, exchange: Exchange): Promis
   if (form !== 'tree' && form !== 'docker' && form !== 'oci')
     throw new Failure('invalid', 'OUTPUT_FORM', `invalid form "${form}": expected tree, docker or oci`);
   const names = query.list('t').map(parseReference);
-  const body = await archives.output(exchange.param('name'), { form, names, signal });
+  const body = await archives.output([{ image: exchange.param('name') }], { form, names, signal });
   await exchange.send(body, 'application/x-tar');
 }

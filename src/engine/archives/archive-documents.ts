@@ -1,7 +1,8 @@
 import type { Descriptor } from '../../oci/descriptor.ts';
 import { chainIds, configDigest, type DiffId, type Digest, digestOf, hexOf, type ImageId } from '../../oci/digest.ts';
+import { encodeIndex } from '../../oci/manifest.ts';
 import { MediaType } from '../../oci/media-type.ts';
-import { familiarName, familiarReference, repositoryName } from '../../oci/reference.ts';
+import { familiarName, familiarReference, type Reference, repositoryName } from '../../oci/reference.ts';
 import type { LayerRecord } from '../../store/layers.ts';
 import { blobPath, DOCKER_MANIFEST, DOCKER_REPOSITORIES, OCI_INDEX, OCI_LAYOUT } from './archive-paths.ts';
 import { isStepOf } from './parent-link.ts';
@@ -24,9 +25,13 @@ export type ArchiveForm = 'docker' | 'oci';
  * All that an archive says about its images, layers aside: the OCI layout, Docker's `manifest.json` and
  * `repositories`, and for readers older than these a folder per layer (`VERSION`, `json`, and `layer.tar` as a link to the
  * blob). The same images give the same bytes. What says where things are comes first, so that a reader can use layers
- * as they arrive.
+ * as they arrive. With `index` the images are one, for their platforms, and have these names together.
  */
-export function archiveDocuments(images: readonly SavedImage[], form: ArchiveForm): ArchiveDocument[] {
+export function archiveDocuments(
+  images: readonly SavedImage[],
+  form: ArchiveForm,
+  index?: readonly Reference[],
+): ArchiveDocument[] {
   const described = images.map((image) => ({
     ...image,
     manifest: json(ociManifest(image)),
@@ -35,7 +40,7 @@ export function archiveDocuments(images: readonly SavedImage[], form: ArchiveFor
   const repositories = legacyRepositories(described);
   const documents: ArchiveDocument[] = [
     { path: OCI_LAYOUT, bytes: json({ imageLayoutVersion: '1.0.0' }) },
-    { path: OCI_INDEX, bytes: json(ociIndex(described)) },
+    ...layoutDocuments(described, index),
     ...(form === 'oci' ? [] : [{ path: DOCKER_MANIFEST, bytes: json(dockerManifest(images)) }]),
     ...(repositories ? [{ path: DOCKER_REPOSITORIES, bytes: json(repositories) }] : []),
   ];
@@ -61,23 +66,35 @@ function layerDescriptor({ diffId, tarSize }: LayerRecord): Descriptor {
   return { mediaType: MediaType.ociLayer, digest: blobDigest(diffId), size: tarSize };
 }
 
-function ociIndex(images: readonly (SavedImage & { readonly manifest: Uint8Array })[]) {
-  const manifests = images.flatMap(({ names, manifest }) => {
-    const descriptor: Descriptor = {
-      mediaType: MediaType.ociManifest,
-      digest: digestOf(manifest),
-      size: manifest.length,
-    };
-    if (names.length === 0) return [descriptor];
-    return names.map((name) => ({
-      ...descriptor,
-      annotations: {
-        'io.containerd.image.name': `${repositoryName(name)}:${name.tag}`,
-        'org.opencontainers.image.ref.name': name.tag,
-      },
-    }));
+/** `index.json`, and the index that it names if the images are one. */
+function layoutDocuments(
+  images: readonly (SavedImage & { readonly manifest: Uint8Array })[],
+  index: readonly Reference[] | undefined,
+): ArchiveDocument[] {
+  const entries = images.map(({ names, manifest, platform }) => {
+    const mediaType = MediaType.ociManifest;
+    return { names, platform, descriptor: { mediaType, digest: digestOf(manifest), size: manifest.length } };
   });
-  return { schemaVersion: 2, mediaType: MediaType.ociIndex, manifests };
+  const layout = (manifests: readonly unknown[]) => ({
+    path: OCI_INDEX,
+    bytes: json({ schemaVersion: 2, mediaType: MediaType.ociIndex, manifests }),
+  });
+  if (!index) return [layout(entries.flatMap(({ descriptor, names }) => named(descriptor, names)))];
+  const { bytes, mediaType, digest, size } = encodeIndex(
+    entries.map(({ descriptor, platform }) => ({ ...descriptor, platform })),
+  );
+  return [layout(named({ mediaType, digest, size }, index)), { path: blobPath(digest), bytes }];
+}
+
+function named(descriptor: Descriptor, names: readonly Reference[]): readonly unknown[] {
+  if (names.length === 0) return [descriptor];
+  return names.map((name) => ({
+    ...descriptor,
+    annotations: {
+      'io.containerd.image.name': `${repositoryName(name)}:${name.tag}`,
+      'org.opencontainers.image.ref.name': name.tag,
+    },
+  }));
 }
 
 function dockerManifest(images: readonly SavedImage[]) {

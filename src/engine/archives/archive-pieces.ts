@@ -1,4 +1,5 @@
 import type { DiffId } from '../../oci/digest.ts';
+import type { Reference } from '../../oci/reference.ts';
 import type { LayerRecord } from '../../store/layers.ts';
 import type { Lease } from '../../store/leases.ts';
 import type { Store } from '../../store/open-store.ts';
@@ -26,7 +27,11 @@ export function planArchive(store: Store, selected: readonly SelectedImage[]): A
 }
 
 /** The bytes of an archive in their order; a layer stands for its tar. */
-export function* archivePieces({ images, layers }: ArchivePlan, form: ArchiveForm): Generator<Buffer | LayerRecord> {
+export function* archivePieces(
+  { images, layers }: ArchivePlan,
+  form: ArchiveForm,
+  index?: readonly Reference[],
+): Generator<Buffer | LayerRecord> {
   const ready: Buffer[] = [];
   const writer = new TarWriter((bytes) => ready.push(bytes), 'given');
   const known = new Set<string>();
@@ -38,7 +43,7 @@ export function* archivePieces({ images, layers }: ArchivePlan, form: ArchiveFor
     }
     writer.begin({ ...HEADER, ...entry });
   };
-  for (const document of archiveDocuments(images, form)) {
+  for (const document of archiveDocuments(images, form, index)) {
     writeDocument(writer, begin, document);
     yield* ready.splice(0);
   }

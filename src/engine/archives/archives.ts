@@ -1,12 +1,15 @@
 import type { Readable } from 'node:stream';
+import { Failure } from '../../lib/error.ts';
 import { type Reference, withDefaultTag } from '../../oci/reference.ts';
 import type { FileOffer } from '../../wire/file-offer.ts';
 import type { ImageNeeds } from '../images/image-needs.ts';
+import { platformImages, type ResultImage } from '../images/platform-images.ts';
 import { openOffered } from '../offered-file.ts';
 import type { ArchiveForm } from './archive-documents.ts';
 import { type LoadRequest, loadArchive } from './load-archive.ts';
 import { type SaveNeeds, saveArchive } from './save-archive.ts';
 import { type SaveTreeNeeds, saveTree } from './save-tree.ts';
+import { saveTrees } from './save-trees.ts';
 import { type SelectedImage, selectImages } from './select-images.ts';
 import { type WriteNeeds, writeArchive } from './write-archive.ts';
 
@@ -40,19 +43,41 @@ export class Archives {
     this.#tell(selected);
   }
 
-  /** An image as a build gives it to its client: with names that the store need not know, or its files alone. */
+  /**
+   * Images as a build gives them to its client: with names that the store need not know, or their files alone. Several are
+   * for as many platforms.
+   */
   async output(
-    ref: string,
+    results: readonly ResultImage[],
     request: {
       readonly form: ArchiveForm | 'tree';
       readonly names: readonly Reference[];
       readonly signal: AbortSignal;
     },
   ): Promise<Readable> {
-    const { form, names, signal } = request;
-    const image = this.#needs.store.images.resolve(ref);
-    if (form === 'tree') return saveTree(this.#needs, image, signal);
-    return saveArchive(this.#needs, [{ image, names: names.map(withDefaultTag) }], { form, signal });
+    const { form, signal } = request;
+    const names = request.names.map(withDefaultTag);
+    const images = platformImages(this.#needs.store, results);
+    const [one] = images;
+    if (form === 'tree')
+      return one && images.length === 1
+        ? saveTree(this.#needs, one.image, signal)
+        : saveTrees(this.#needs, images, signal);
+    if (images.length === 1)
+      return saveArchive(
+        this.#needs,
+        images.map(({ image }) => ({ image, names })),
+        { form, signal },
+      );
+    if (form === 'docker')
+      throw new Failure(
+        'unsupported',
+        'EXPORT_INDEX',
+        'docker exporter does not currently support exporting manifest lists',
+        { hint: 'use the oci exporter' },
+      );
+    const parts = images.map(({ image, platform }) => ({ image, names: [], platform }));
+    return saveArchive(this.#needs, parts, { form, index: names, signal });
   }
 
   load(request: LoadRequest): Promise<void> {

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import type { Reference } from '../../oci/reference.ts';
 import type { LayerRecord } from '../../store/layers.ts';
 import type { Store } from '../../store/open-store.ts';
 import type { ArchiveForm } from './archive-documents.ts';
@@ -13,6 +14,8 @@ export interface SaveNeeds {
 
 export interface SaveOptions {
   readonly form: ArchiveForm;
+  /** The images are one index with these names. */
+  readonly index?: readonly Reference[];
   readonly signal: AbortSignal;
 }
 
@@ -31,9 +34,9 @@ export function saveArchive(needs: SaveNeeds, selected: readonly SelectedImage[]
 async function* archiveBytes(
   needs: SaveNeeds,
   plan: ArchivePlan,
-  { form, signal }: SaveOptions,
+  { form, index, signal }: SaveOptions,
 ): AsyncGenerator<Buffer> {
-  for (const piece of archivePieces(plan, form))
+  for (const piece of archivePieces(plan, form, index))
     if ('diffId' in piece) yield* needs.packLayer(piece, { signal });
     else yield piece;
 }

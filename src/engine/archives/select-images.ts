@@ -1,4 +1,5 @@
 import type { ImageId } from '../../oci/digest.ts';
+import type { Platform } from '../../oci/platform.ts';
 import { familiarReference, parseReference, type Reference } from '../../oci/reference.ts';
 import type { ImageRecord } from '../../store/images.ts';
 import type { Store } from '../../store/open-store.ts';
@@ -7,6 +8,8 @@ export interface SelectedImage {
   readonly image: ImageRecord;
   /** The `repository:tag` names under which it was asked for. */
   readonly names: readonly Reference[];
+  /** What it is for in an index. */
+  readonly platform?: Platform;
 }
 
 /**

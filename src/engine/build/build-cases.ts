@@ -1,6 +1,10 @@
-import type { Reference } from '../../oci/reference.ts';
+import { Failure } from '../../lib/error.ts';
+import { configPlatform } from '../../oci/image-config.ts';
+import { isHostPlatform } from '../../oci/platform.ts';
+import { type Reference, withDefaultTag } from '../../oci/reference.ts';
 import { collect } from '../../store/collect.ts';
 import type { BuildTarget } from '../../wire/build.ts';
+import { platformImages, type ResultImage } from '../images/platform-images.ts';
 import type { PruneQuery } from './build-cache.ts';
 import type { BuildHistory } from './build-history.ts';
 import { type BuildImageRequest, type BuildParts, buildImage, checkBuild } from './build-image.ts';
@@ -55,11 +59,20 @@ export class BuildCases {
     return checkBuild(this.#parts, request);
   }
 
-  async keep(image: string, names: readonly Reference[]): Promise<void> {
+  async keep(results: readonly ResultImage[], names: readonly Reference[]): Promise<void> {
     const { store, tag, cache } = this.#parts;
-    const { id } = store.images.resolve(image);
-    store.cacheSpace.keepResult(id);
-    for (const name of names) tag(id, name);
+    const members = platformImages(store, results);
+    const own = members.find(({ image }) => isHostPlatform(configPlatform(image.config))) ?? members[0];
+    if (!own) throw new Failure('internal', 'NO_IMAGE', 'no image is to be kept');
+    const index = members.map(({ image, platform }) => ({ image: image.id, platform }));
+    store.transaction(() => {
+      if (names.length === 0) for (const { image } of index) store.cacheSpace.keepResult(image);
+      for (const name of names) {
+        tag(own.image.id, name);
+        store.cacheSpace.keepResult(own.image.id);
+        if (index.length > 1) store.images.platforms.setIndex(withDefaultTag(name), index);
+      }
+    });
     cache.hold();
   }
 

@@ -1,6 +1,6 @@
 import type { ImageSource } from '../../build/needs.ts';
 import { Failure, isFailure } from '../../lib/error.ts';
-import { hostPlatform, type Platform } from '../../oci/platform.ts';
+import { isHostPlatform, type Platform } from '../../oci/platform.ts';
 import { parseReference, type Reference, withDefaultTag } from '../../oci/reference.ts';
 import type { ImageRecord } from '../../store/images.ts';
 import type { Store } from '../../store/open-store.ts';
@@ -26,14 +26,18 @@ export function imageSource(store: Store, transfers: Pick<Transfers, 'pull'>, au
           if (text !== undefined) report(text);
         };
         const wanted = isHostPlatform(platform) ? undefined : platform;
+        const holder = store.images.names.find(reference);
+        const isBehind = wanted !== undefined && holder !== undefined && !isFor(store.images.demand(holder), wanted);
         await transfers.pull({
           reference,
           platform: wanted,
+          isBehind,
           auth: await auth(reference.registry, { signal }),
           emit,
           signal,
         });
-        image = store.images.resolve(name);
+        image = isBehind ? behind(store, name, platform) : store.images.resolve(name);
+        if (!image) throw new Failure('internal', 'PULL_BEHIND', `${name} was pulled and is not there`);
       }
       store.leases.touch({ diffIds: image.config.rootfs.diff_ids });
       return { id: image.id, config: image.config, layers: store.layers.chain(image.config.rootfs.diff_ids) };
@@ -45,13 +49,22 @@ export function imageSource(store: Store, transfers: Pick<Transfers, 'pull'>, au
 function find(store: Store, name: string, platform: Platform): ImageRecord | undefined {
   try {
     const image = store.images.resolve(name);
-    const { os, architecture } = image.config;
-    const isRight = isHostPlatform(platform) || (os === platform.os && architecture === platform.architecture);
-    return isRight ? image : undefined;
+    return isHostPlatform(platform) || isFor(image, platform) ? image : behind(store, name, platform);
   } catch (error) {
     if (isFailure(error, 'not-found')) return undefined;
     throw error;
   }
+}
+
+function isFor({ config }: ImageRecord, { os, architecture }: Platform): boolean {
+  return os === config.os && architecture === config.architecture;
+}
+
+/** What stands behind the image of a tag for another platform. */
+function behind(store: Store, name: string, platform: Platform): ImageRecord | undefined {
+  const meaning = store.images.names.interpret(name);
+  const id = meaning.id === undefined ? store.images.platforms.find(meaning.reference, platform) : undefined;
+  return id && store.images.demand(id);
 }
 
 /** The name to pull. What is an ID can only be in the store. */
@@ -59,11 +72,6 @@ function referenceOf(store: Store, name: string): Reference {
   const meaning = store.images.names.interpret(name);
   if (meaning.id !== undefined) throw new Failure('not-found', 'IMAGE_NOT_FOUND', `No such image: ${meaning.shown}`);
   return withDefaultTag(parseReference(name));
-}
-
-function isHostPlatform({ os, architecture }: Platform): boolean {
-  const host = hostPlatform();
-  return os === host.os && architecture === host.architecture;
 }
 
 /** A line of progress as text; the moving ones have none. */

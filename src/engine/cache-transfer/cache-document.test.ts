@@ -66,7 +66,7 @@ test('min is the chain of the last step, max is every step, and what the cache l
     const one = known.get(digest);
     return one && one.site !== 'lost' ? { result: one.result, created: '2026', layer: undefined } : undefined;
   };
-  const sites = (mode: 'min' | 'max') => documentOf(build, { get }, mode).records.map(({ site }) => site);
+  const sites = (mode: 'min' | 'max') => documentOf([build], { get }, mode).records.map(({ site }) => site);
   assert.deepEqual(sites('max'), ['tool 1', 'tool 2', 'own 1', 'own 3']);
   assert.deepEqual(sites('min'), ['own 1', 'own 3']);
 });

@@ -14,10 +14,17 @@ export const DOCUMENT_LIMIT = 32 << 20;
 const RECORDS_LIMIT = 10_000;
 const TEXT_LIMIT = 1 << 20;
 
-/** What the cache has of a build's steps. */
-export function documentOf(build: BuildRecord, cache: Pick<StepCache, 'get'>, mode: CacheMode): CacheDocument {
-  const all = build.steps.flatMap(({ keys }) => keys).filter(({ result }) => result !== undefined);
-  const records = (mode === 'max' ? all : chainOf(all)).flatMap(({ digest, site, components }): TravellingRecord[] => {
+/** What the cache has of the steps of builds. */
+export function documentOf(
+  builds: readonly BuildRecord[],
+  cache: Pick<StepCache, 'get'>,
+  mode: CacheMode,
+): CacheDocument {
+  const keys = builds.flatMap(({ steps }) => {
+    const all = steps.flatMap((step) => step.keys).filter(({ result }) => result !== undefined);
+    return mode === 'max' ? all : chainOf(all);
+  });
+  const records = keys.flatMap(({ digest, site, components }): TravellingRecord[] => {
     const known = cache.get(digest);
     if (!known) return []; // removed since
     const { result, created, layer } = known;

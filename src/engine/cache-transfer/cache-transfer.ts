@@ -3,7 +3,7 @@ import type { BuildRecord } from '../../build/explain/build-record.ts';
 import type { StepCache } from '../../build/needs.ts';
 import { Failure } from '../../lib/error.ts';
 import { type DiffId, type Digest, parseDiffId } from '../../oci/digest.ts';
-import type { CacheImported } from '../../wire/cache-transfer.ts';
+import type { CacheDocument, CacheImported } from '../../wire/cache-transfer.ts';
 import { type ClientContent, contentSource } from '../transfer/content-source.ts';
 import type { TransferNeeds } from '../transfer/transfer-needs.ts';
 import { type CacheMode, documentOf } from './cache-document.ts';
@@ -30,12 +30,12 @@ export class CacheTransfer {
     build: string,
     request: { readonly mode: CacheMode; readonly have: readonly string[]; readonly signal: AbortSignal },
   ): Promise<Readable> {
-    return exportCache(this.blobs(build, request), { have: new Set(request.have), signal: request.signal });
+    return exportCache(this.blobs([build], request), { have: new Set(request.have), signal: request.signal });
   }
 
-  /** The same as blobs, for a client with a place for them. */
-  blobs(build: string, { mode }: { readonly mode: CacheMode }): CacheBlobs {
-    return cacheBlobs(this.#parts, documentOf(this.#parts.findBuild(build), this.#parts.steps, mode));
+  /** The cache of builds as blobs, for a client with a place for them. */
+  blobs(builds: readonly string[], { mode }: { readonly mode: CacheMode }): CacheBlobs {
+    return cacheBlobs(this.#parts, this.#document(builds, mode));
   }
 
   /** Takes over the cache that a client has, by the digest of its manifest. */
@@ -44,13 +44,12 @@ export class CacheTransfer {
     throw new Failure('invalid', 'CACHE_INVALID', `build cache: ${manifest} is none that a Strake host has written`);
   }
 
-  /** Gives the cache of a build to a registry, under a name of its own; returns the digest of its manifest. */
+  /** Gives the cache of builds to a registry, under a name of its own; returns the digest of its manifest. */
   async push(
-    build: string,
+    builds: readonly string[],
     { mode, ...request }: RegistryCacheRequest & { readonly mode: CacheMode },
   ): Promise<Digest> {
-    const document = documentOf(this.#parts.findBuild(build), this.#parts.steps, mode);
-    return await pushCache(this.#parts, document, request);
+    return await pushCache(this.#parts, this.#document(builds, mode), request);
   }
 
   /** Takes over the cache of that name from its registry; false when the name means something else. */
@@ -65,5 +64,9 @@ export class CacheTransfer {
 
   async import(body: Readable, { signal }: { readonly signal: AbortSignal }): Promise<CacheImported> {
     return await importCache(this.#parts, body, signal);
+  }
+
+  #document(builds: readonly string[], mode: CacheMode): CacheDocument {
+    return documentOf(builds.map(this.#parts.findBuild), this.#parts.steps, mode);
   }
 }

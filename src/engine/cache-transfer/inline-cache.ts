@@ -26,7 +26,7 @@ export interface CacheSourceParts extends InlineCacheParts {
 export function withInlineCache({ store, steps }: InlineCacheParts, build: BuildRecord, image: ImageId): ImageId {
   const { config } = store.images.demand(image);
   const layers = new Set<string>(config.rootfs.diff_ids);
-  const { version, records } = documentOf(build, steps, 'min');
+  const { version, records } = documentOf([build], steps, 'min');
   const own = records.filter(({ layer }) => layer === undefined || layers.has(layer));
   const stored = encodeConfig({ ...config, [INLINE_CACHE_FIELD]: { version, records: own } });
   if (stored.bytes.length > CONFIG_LIMIT)

@@ -1,4 +1,5 @@
 import type { ImageId } from '../../oci/digest.ts';
+import { configPlatform } from '../../oci/image-config.ts';
 import { decodeManifest, MANIFEST_LIMIT } from '../../oci/manifest.ts';
 import type { ManifestSummary } from '../../wire/image.ts';
 import type { ImageNeeds } from './image-needs.ts';
@@ -17,7 +18,6 @@ export async function manifestSummaries(needs: ImageNeeds, id: ImageId): Promise
   const blobs = new Set(manifest.layers.map((layer) => layer.digest));
   let content = manifest.size + bytes.length;
   for (const blob of blobs) content += store.content.size(blob) ?? 0;
-  const { os, architecture, variant } = config;
   return [
     {
       ID: digest,
@@ -26,7 +26,7 @@ export async function manifestSummaries(needs: ImageNeeds, id: ImageId): Promise
       Kind: 'image',
       Size: { Content: content, Total: content + size },
       ImageData: {
-        Platform: { architecture, os, ...(variant === undefined ? {} : { variant }) },
+        Platform: configPlatform(config),
         Containers: needs.containersOf(id).map((user) => user.id),
         Size: { Unpacked: size },
       },

@@ -34,6 +34,7 @@ export function listImages(needs: ImageNeeds, query: ListQuery): ImageSummary[] 
     const references = referencesOf(store, image.id).filter((reference) => isWanted?.(reference) ?? true);
     const tags = references.filter((reference) => reference.digest === undefined);
     if (references.length === 0) {
+      if (store.images.platforms.has(image.id) && (!query.all || dangling === true)) return [];
       if (isWanted || dangling === false || (isParent && !query.all)) return [];
     } else if (dangling === true && tags.length > 0) return [];
     return [

@@ -12,7 +12,7 @@ export function referencesOf(store: Store, id: ImageId): Reference[] {
 
 /** Neither named nor the base of another image. */
 export function isDangling(store: Store, id: ImageId): boolean {
-  return referencesOf(store, id).length === 0 && !store.images.isParent(id);
+  return referencesOf(store, id).length === 0 && !store.images.isParent(id) && !store.images.platforms.has(id);
 }
 
 export function labelsOf(image: ImageRecord): Readonly<Record<string, string>> {

@@ -68,10 +68,16 @@ async function pullOne(needs: TransferNeeds, repository: Repository, pull: Trans
       ...pull,
       name: familiarReference(reference),
       origin: reference,
+      isCache: pull.isBehind === true,
     });
   }
   if (!digest) throw new Failure('internal', 'PULL_DIGEST', 'a pulled image has no digest');
 
+  if (pull.isBehind) {
+    store.images.platforms.add(reference, { platform, image: id });
+    await emit({ status: `Digest: ${digest}` });
+    return true;
+  }
   const isNew = nameImage(needs, reference, { ...reference, digest }, id);
   const image = store.images.demand(id);
   const name = familiarReference(reference);

@@ -3,8 +3,11 @@ import { limiter } from '../../lib/limiter.ts';
 import { configDigest, type DiffId, type ImageId } from '../../oci/digest.ts';
 import {
   decodeManifest,
+  encodeIndex,
   encodeManifest,
+  type ImageIndex,
   type ImageManifest,
+  type IndexEntry,
   type LayerDescriptor,
   MANIFEST_LIMIT,
 } from '../../oci/manifest.ts';
@@ -40,8 +43,10 @@ export async function pushImage(needs: TransferNeeds, request: TransferRequest):
     );
   try {
     const repository = await needs.registries.openForPush(reference, request);
-    for (const { tag, image } of wanted)
-      await pushOne(needs, repository, image, { ...request, kept, reference: { ...reference, tag } });
+    for (const { tag, image } of wanted) {
+      const push = { ...request, kept, reference: { ...reference, tag } };
+      await pushTag(needs, repository, image, push);
+    }
   } catch (error) {
     throw pushFailure(error);
   }
@@ -54,26 +59,19 @@ function pushFailure(error: unknown): unknown {
   return new Failure(kind, code, message, { cause, ...(error.hint !== undefined && { hint: error.hint }) });
 }
 
-async function pushOne(needs: TransferNeeds, repository: Repository, id: ImageId, push: Transfer): Promise<void> {
+/** What a tag stands for: an image, or an index of images for several platforms unless one of them is asked for. */
+async function pushTag(needs: TransferNeeds, repository: Repository, own: ImageId, push: Transfer): Promise<void> {
   const { store } = needs;
-  const { reference, emit, signal } = push;
-  const image = store.images.demand(id);
+  const { reference, emit, signal, platform } = push;
+  const image = store.images.demand((platform && store.images.platforms.find(reference, platform)) ?? own);
+  const members = platform ? [] : store.images.platforms.indexOf(reference);
   checkPlatform(image, push);
-  push.kept.keep({ diffIds: image.config.rootfs.diff_ids });
-  const known = await knownManifests(needs, image, signal);
-  const layers = await pushLayers(needs, repository, image, known, push);
-  const manifest =
-    known.find((candidate) => layers.every(({ digest }, index) => candidate.layers[index]?.digest === digest)) ??
-    encodeManifest({ digest: configDigest(id), size: image.bytes.length }, layers);
-  await pushConfig(repository, image, signal);
+  const manifest = members.length === 0 ? await pushOne(needs, repository, image, push) : await pushIndex();
   await repository.putManifest(reference.tag ?? 'latest', manifest, signal);
 
   const { digest, size } = manifest;
-  await store.content.write(manifest.bytes, { expected: digest, limit: MANIFEST_LIMIT, signal });
   store.transaction(() => {
-    if (!store.images.has(id)) return; // removed meanwhile
-    store.shipped.addManifest(id, digest);
-    store.images.names.addDigest(reference, digest, id);
+    if (store.images.has(image.id)) store.images.names.addDigest(reference, digest, image.id); // else removed meanwhile
   });
   const tag = reference.tag ?? 'latest';
   needs.emit({
@@ -84,6 +82,39 @@ async function pushOne(needs: TransferNeeds, repository: Repository, id: ImageId
   });
   await emit({ status: `${tag}: digest: ${digest} size: ${size}` });
   await emit({ progressDetail: {}, aux: { Tag: tag, Digest: digest, Size: size } });
+
+  async function pushIndex(): Promise<ImageIndex> {
+    const entries: IndexEntry[] = [];
+    for (const { platform: wanted, image: id } of members) {
+      const { mediaType, digest, size, bytes } = await pushOne(needs, repository, store.images.demand(id), push);
+      await repository.putManifest(digest, { mediaType, bytes }, signal);
+      entries.push({ mediaType, digest, size, platform: wanted });
+    }
+    return encodeIndex(entries);
+  }
+}
+
+/** Gives layers and config to the registry. The manifest that names them is for the caller to put. */
+async function pushOne(
+  needs: TransferNeeds,
+  repository: Repository,
+  image: ImageRecord,
+  push: Transfer,
+): Promise<ImageManifest> {
+  const { store } = needs;
+  const { signal } = push;
+  push.kept.keep({ diffIds: image.config.rootfs.diff_ids });
+  const known = await knownManifests(needs, image, signal);
+  const layers = await pushLayers(needs, repository, image, known, push);
+  const manifest =
+    known.find((candidate) => layers.every(({ digest }, index) => candidate.layers[index]?.digest === digest)) ??
+    encodeManifest({ digest: configDigest(image.id), size: image.bytes.length }, layers);
+  await pushConfig(repository, image, signal);
+  await store.content.write(manifest.bytes, { expected: manifest.digest, limit: MANIFEST_LIMIT, signal });
+  store.transaction(() => {
+    if (store.images.has(image.id)) store.shipped.addManifest(image.id, manifest.digest);
+  });
+  return manifest;
 }
 
 function checkPlatform({ config }: ImageRecord, { platform, reference }: Transfer): void {

@@ -28,6 +28,8 @@ export interface TransferRequest {
   /** Without tag and digest: all tags of the repository. */
   readonly reference: Reference;
   readonly platform: Platform | undefined;
+  /** A pull leaves the tag to the image that has it; this one stands behind it for its platform. */
+  readonly isBehind?: boolean;
   readonly auth: RegistryAuth | undefined;
   readonly emit: (line: ProgressLine) => Promise<void>;
   readonly signal: AbortSignal;

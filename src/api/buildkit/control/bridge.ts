@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { Failure } from '../../../lib/error.ts';
 import type { ValueOf } from '../../../lib/protobuf.ts';
 import { parseImageId } from '../../../oci/digest.ts';
+import { formatPlatform, hostPlatform, parsePlatform } from '../../../oci/platform.ts';
 import type { GrpcCall } from '../grpc/server.ts';
 import { failureOf } from '../grpc/status.ts';
 import type {
@@ -12,7 +13,7 @@ import type {
   pongResponse,
   returnRequest,
 } from '../shapes/gateway.ts';
-import type { FrontendResult } from '../solve/frontend.ts';
+import type { BuiltImage, FrontendResult } from '../solve/frontend.ts';
 import { type Definition, definitionOf, imageOf } from './linked-result.ts';
 import type { OpenBuild, OpenBuilds } from './open-builds.ts';
 import { noGraphs, runOwnFrontend, type SolveParts } from './solve.ts';
@@ -22,6 +23,7 @@ import { type WorkerParts, worker } from './worker.ts';
 const FRONTEND_CAPABILITIES = [
   'solve.base',
   'return',
+  'returnmap',
   'importcaches',
   'proto.refarray',
   'reference.output',
@@ -90,17 +92,12 @@ export function giveBack(build: OpenBuild, { result, error }: ValueOf<typeof ret
     build.returned.resolve({ kind: 'failed', failure: build.failure ?? failureOf(error.code, error.message) });
     return {};
   }
-  const ids = [result?.ref?.id ?? '', ...[...(result?.refs?.refs ?? [])].map(([, { id }]) => id)].filter(
-    (id) => id !== '',
-  );
-  if (ids.length > 1)
-    throw new Failure(
-      'unsupported',
-      'MULTI_PLATFORM',
-      'results of more than one platform are not supported by this host',
-    );
-  const [id] = ids;
-  build.returned.resolve({ kind: 'result', result: id === undefined ? undefined : resultNamed(build, id) });
+  const named = [result?.ref?.id ?? '', ...[...(result?.refs?.refs ?? [])].map(([, { id }]) => id)];
+  for (const id of named) if (id !== '') resultNamed(build, id);
+  // In the order in which they were asked for: the client's map has none.
+  const images = [...build.results].flatMap(([id, image]) => (named.includes(id) ? image : []));
+  const given = images.length === 0 ? undefined : { ref: build.request.ref, images, metadata: new Map() };
+  build.returned.resolve({ kind: 'result', result: given });
   return {};
 }
 
@@ -109,14 +106,22 @@ function answerOf(
   result: FrontendResult | undefined,
 ): Partial<ValueOf<typeof bridgeSolveResponse>> {
   if (!result) return {};
-  const { image, metadata } = result;
-  if (image === undefined) return { result: { ref: undefined, refs: undefined, metadata } };
-  const id = randomBytes(12).toString('hex');
-  results.set(id, result);
-  return { result: { ref: { id, definition: definitionOf(image) }, refs: undefined, metadata } };
+  const { images, metadata } = result;
+  const refOf = (built: BuiltImage) => {
+    const id = randomBytes(12).toString('hex');
+    results.set(id, built);
+    return { id, definition: definitionOf(built.image) };
+  };
+  const [first, ...others] = images;
+  if (!first) return { result: { ref: undefined, refs: undefined, metadata } };
+  if (others.length === 0) return { result: { ref: refOf(first), refs: undefined, metadata } };
+  const refs = new Map(images.map((built) => [built.platform, refOf(built)]));
+  const platforms = images.map(({ platform }) => ({ ID: platform, Platform: parsePlatform(platform) }));
+  const list = Buffer.from(JSON.stringify({ Platforms: platforms }));
+  return { result: { ref: undefined, refs: { refs }, metadata: new Map([...metadata, ['refs.platforms', list]]) } };
 }
 
-function resultNamed({ results }: OpenBuild, id: string): FrontendResult {
+function resultNamed({ results }: OpenBuild, id: string): BuiltImage {
   const result = results.get(id);
   if (!result) throw new Failure('not-found', 'NO_RESULT', `no such ref: ${id.slice(0, 100)}`);
   return result;
@@ -124,7 +129,8 @@ function resultNamed({ results }: OpenBuild, id: string): FrontendResult {
 
 function graphResult(ref: string, definition: Definition | undefined): FrontendResult | undefined {
   if (!definition || definition.operations.length === 0) return undefined;
-  return { ref, build: '', image: linkedImage(definition), metadata: new Map() };
+  const image = { image: linkedImage(definition), build: '', platform: formatPlatform(hostPlatform()) };
+  return { ref, images: [image], metadata: new Map() };
 }
 
 /** Contexts of other targets, by the images that they are. */

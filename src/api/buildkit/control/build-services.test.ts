@@ -41,8 +41,8 @@ async function openClient(run: Solver['run']) {
       return run(request);
     },
     export: async (result, { exporters }) => {
-      exported.push({ image: result.image, types: exporters.map(({ type }) => type) });
-      return new Map([['containerimage.digest', result.image ?? '']]);
+      exported.push({ image: result.images[0]?.image, types: exporters.map(({ type }) => type) });
+      return new Map([['containerimage.digest', result.images[0]?.image ?? '']]);
     },
   };
   const system = {
@@ -78,7 +78,11 @@ async function openClient(run: Solver['run']) {
 
 type TestClient = Awaited<ReturnType<typeof openClient>>;
 
-const built: Solver['run'] = async ({ ref }) => ({ ref, build: '', image: IMAGE, metadata: new Map() });
+const built: Solver['run'] = async ({ ref }) => ({
+  ref,
+  images: [{ image: IMAGE, build: '', platform: 'linux/amd64' }],
+  metadata: new Map(),
+});
 
 /** What buildx does for one target: Control/Solve waits for what LLBBridge gives. */
 async function gatewayBuild(client: TestClient, ref: string, attrs: Readonly<Record<string, string>> = {}) {

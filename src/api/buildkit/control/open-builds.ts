@@ -2,7 +2,7 @@ import { Failure } from '../../../lib/error.ts';
 import { Arrivals } from '../arrivals.ts';
 import type { ClientSession, Sessions } from '../session/sessions.ts';
 import type { SolveRequest } from '../shapes/control.ts';
-import type { FrontendResult } from '../solve/frontend.ts';
+import type { BuiltImage, FrontendResult } from '../solve/frontend.ts';
 import { StatusFeed } from './status-feed.ts';
 
 /** What a client gives back as the result of a build whose steps it asked for itself. */
@@ -19,7 +19,7 @@ export interface OpenBuild {
   /** Those that its client has under way. */
   readonly solves: Set<Promise<unknown>>;
   /** By the ID that the client knows. */
-  readonly results: Map<string, FrontendResult>;
+  readonly results: Map<string, BuiltImage>;
   /** What stopped the last of its solves. */
   failure: unknown;
   readonly returned: PromiseWithResolvers<Returned>;

@@ -1,9 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readAttributes } from './attributes.ts';
+import { platformsOf, readAttributes } from './attributes.ts';
 
 const read = (attrs: Readonly<Record<string, string>>, entitlements: readonly string[] = []) =>
-  readAttributes({ attrs: new Map(Object.entries(attrs)), cacheFrom: [], inlineCache: false, entitlements });
+  readAttributes({
+    attrs: new Map(Object.entries(attrs)),
+    platform: platformsOf(new Map(Object.entries(attrs)))[0],
+    cacheFrom: [],
+    inlineCache: false,
+    entitlements,
+  });
 
 test('attributes become the options of a build', () => {
   const { options, contextName, dockerfileFolder, named, request, warnings } = read(
@@ -107,7 +113,7 @@ test('no attributes are a build of the folder', () => {
 
 const refused: readonly [attribute: string, value: string, message: RegExp][] = [
   ['devices', 'x', /the frontend attribute devices is not supported by this host/],
-  ['platform', 'linux/amd64,linux/arm64', /multiple platforms feature is currently not supported/],
+  ['platform', 'linux/amd64,a b', /"a b" is an invalid OS\/architecture value/],
   ['image-resolve-mode', 'often', /invalid value "often" of the frontend attribute image-resolve-mode/],
   ['force-network-mode', 'host', /network.host is not allowed/],
   ['force-network-mode', 'bridge', /invalid netmode bridge/],
@@ -125,4 +131,31 @@ for (const [attribute, value, message] of refused) {
 
 test('what only a client can allow is refused when nobody here knows it', () => {
   assert.throws(() => read({}, ['device']), { message: 'the entitlement device is not supported by this host' });
+});
+
+test('platforms, each once and in one form', () => {
+  const platforms = (platform: string) => platformsOf(new Map([['platform', platform]]));
+  assert.deepEqual(platforms('linux/arm64/v8,amd64,linux/arm64,linux/arm/v7'), [
+    'linux/arm64',
+    'linux/amd64',
+    'linux/arm/v7',
+  ]);
+  assert.deepEqual(platformsOf(new Map()), [undefined]);
+  assert.throws(() => platforms(Array.from({ length: 65 }, (_, index) => `linux/a${index}`).join(',')), /65 platforms/);
+});
+
+test('a named context of the platform stands before others of its name', () => {
+  const attrs = new Map([
+    ['context:a::linux/arm64', 'docker-image://arm'],
+    ['context:a', 'docker-image://any'],
+    ['context:b::linux/amd64', 'docker-image://amd'],
+  ]);
+  const named = (platform: string) =>
+    Object.fromEntries(
+      [...readAttributes({ attrs, platform, cacheFrom: [], inlineCache: false, entitlements: [] }).named].map(
+        ([name, source]) => [name, source.kind === 'image' && source.reference],
+      ),
+    );
+  assert.deepEqual(named('linux/arm64'), { a: 'arm', b: 'amd' });
+  assert.deepEqual(named('linux/amd64'), { a: 'any', b: 'amd' });
 });

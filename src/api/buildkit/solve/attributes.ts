@@ -4,11 +4,14 @@
  */
 import { Failure } from '../../../lib/error.ts';
 import { type Digest, parseDigest } from '../../../oci/digest.ts';
+import { formatPlatform, hostPlatform, parsePlatform } from '../../../oci/platform.ts';
 import type { BuildOptions, BuildResources } from '../../../wire/build.ts';
 import type { Ulimit } from '../../../wire/container.ts';
 
 export interface FrontendInput {
   readonly attrs: ReadonlyMap<string, string>;
+  /** One of `platformsOf`. */
+  readonly platform: string | undefined;
   /** Names of images and caches in registries. */
   readonly cacheFrom: readonly string[];
   /** The cache of the result is to be kept in its config. */
@@ -42,13 +45,28 @@ const KNOWN = new Set(
   memory memswap cpushares cpuperiod cpuquota cpusetcpus cpusetmems context contextkey dockerfilekey contextsubdir
   cache-from cache-imports multi-platform requestid frontend.caps cmdline source input:context`.split(/\s+/),
 );
+const MOST_PLATFORMS = 64;
 const KNOWN_BEGINNINGS = ['build-arg:', 'label:', 'context:', 'attest:', 'vcs:', 'sharedkey:', 'local-sessionid:'];
 
+/** The platforms to build for, each once, as `formatPlatform` writes them; undefined is what the host builds for. Throws Failure. */
+export function platformsOf(attrs: ReadonlyMap<string, string>): readonly (string | undefined)[] {
+  const stated = commas(attrs.get('platform')).map((text) => formatPlatform(parsePlatform(text)));
+  if (stated.length > MOST_PLATFORMS)
+    throw new Failure('exhausted', 'PLATFORMS', `a build for ${stated.length} platforms, more than ${MOST_PLATFORMS}`);
+  return stated.length === 0 ? [undefined] : [...new Set(stated)];
+}
+
 /**
- * Options of a build from the attributes of its frontend. An attribute that nobody here knows may change the result: it is
+ * Options of a build for one platform from the attributes of its frontend. An attribute that nobody here knows may change the result: it is
  * refused by name, as is what this host cannot do. Throws Failure.
  */
-export function readAttributes({ attrs, cacheFrom, inlineCache, entitlements }: FrontendInput): FrontendOptions {
+export function readAttributes({
+  attrs,
+  platform,
+  cacheFrom,
+  inlineCache,
+  entitlements,
+}: FrontendInput): FrontendOptions {
   for (const name of attrs.keys()) {
     if (!KNOWN.has(name) && !KNOWN_BEGINNINGS.some((beginning) => name.startsWith(beginning)))
       throw new Failure(
@@ -79,7 +97,7 @@ export function readAttributes({ attrs, cacheFrom, inlineCache, entitlements }: 
     buildArgs: hostname === undefined ? buildArgs : { BUILDKIT_SANDBOX_HOSTNAME: hostname, ...buildArgs },
     labels: beginningWith(attrs, 'label:'),
     target: attrs.get('target') || undefined,
-    platform: platformOf(attrs),
+    platform,
     networkMode: networkOf(attrs.get('force-network-mode'), entitlements),
     extraHosts: commas(attrs.get('add-hosts')).map(hostEntry),
     squash: false,
@@ -92,7 +110,7 @@ export function readAttributes({ attrs, cacheFrom, inlineCache, entitlements }: 
     options,
     contextName,
     dockerfileFolder: { name: attrs.get('dockerfilekey') ?? 'dockerfile', asked: attrs.has('dockerfilekey') },
-    named: namedOf(attrs),
+    named: namedOf(attrs, platform),
     request: attrs.get('requestid'),
     warnings: attestationWarnings(attrs),
   };
@@ -127,20 +145,6 @@ function isPulling(mode: string | undefined): boolean {
   if (mode === undefined || mode === '' || mode === 'default' || mode === 'local') return false;
   if (mode === 'pull') return true;
   throw invalid('image-resolve-mode', mode);
-}
-
-function platformOf(attrs: ReadonlyMap<string, string>): string | undefined {
-  const [platform, second] = commas(attrs.get('platform'));
-  if (second !== undefined)
-    throw new Failure(
-      'unsupported',
-      'MULTI_PLATFORM',
-      'multiple platforms feature is currently not supported by this host',
-      {
-        hint: 'build each platform by itself',
-      },
-    );
-  return platform;
 }
 
 function networkOf(mode: string | undefined, entitlements: readonly string[]): string | undefined {
@@ -192,10 +196,19 @@ function ulimitOf(text: string): Ulimit {
   return { Name: name, Soft: Number(soft), Hard: Number(hard) };
 }
 
-function namedOf(attrs: ReadonlyMap<string, string>): Map<string, NamedSource> {
+/** A name with a platform behind it, `NAME::linux/amd64`, stands before the name alone. */
+function namedOf(attrs: ReadonlyMap<string, string>, platform: string | undefined): Map<string, NamedSource> {
+  const own = platform ?? formatPlatform(hostPlatform());
   const named = new Map<string, NamedSource>();
-  for (const [key, value] of Object.entries(beginningWith(attrs, 'context:'))) {
-    const name = key.replace(/::[^:]*$/, ''); // `::linux/amd64` says for which platform it is
+  const entries = Object.entries(beginningWith(attrs, 'context:')).map(([key, value]) => {
+    const [, name = key, meant] = /^(.*)::([^:]*)$/.exec(key) ?? [];
+    return { key, value, name, meant };
+  });
+  for (const { key, value, name, meant } of entries) {
+    const isOther = meant !== undefined && meant !== own;
+    if (isOther && entries.some((entry) => entry.name === name && (entry.meant === undefined || entry.meant === own)))
+      continue;
+    if (meant === undefined && entries.some((entry) => entry.name === name && entry.meant === own)) continue;
     named.set(name, namedSource(name, value, attrs.get(`sharedkey:localdir:${key}`) ?? ''));
   }
   return named;

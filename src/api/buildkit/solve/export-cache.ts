@@ -13,14 +13,14 @@ export interface CacheExportBackend {
 }
 
 export interface CacheExport extends CallOptions {
-  /** The ID under which the host remembers the build. */
-  readonly build: string;
+  /** The IDs under which the host remembers the builds. */
+  readonly builds: readonly string[];
   readonly vertexes: Vertexes;
   readonly session: ClientSession;
   readonly auth: AskRegistryAuth;
 }
 
-/** Gives the cache of a build where its client wants it. Gives what the client is told. */
+/** Gives the cache of builds where its client wants it. Gives what the client is told. */
 export async function exportCache(
   backend: CacheExportBackend,
   cache: CacheOption,
@@ -46,12 +46,12 @@ export async function exportCache(
 async function sendBlobs(
   backend: CacheExportBackend,
   cache: CacheOption,
-  { build, session, signal }: CacheExport,
+  { builds, session, signal }: CacheExport,
   vertex: OpenVertex,
 ): Promise<Readonly<Record<string, string>>> {
   const { folder, mode } = localCache(cache);
   const content = new SessionContent(session, localStore(folder));
-  using blobs = backend.clientCaches.blobs(build, { mode });
+  using blobs = backend.clientCaches.blobs(builds, { mode });
   const write = (what: string, blob: CacheBlob) =>
     during(vertex, `writing ${what} ${blob.digest}`, () => content.write(blob, blob.open({ signal }), { signal }));
   for (const layer of blobs.layers) await write('layer', layer);
@@ -64,14 +64,14 @@ async function sendBlobs(
 async function push(
   backend: CacheExportBackend,
   cache: CacheOption,
-  { build, auth, signal }: CacheExport,
+  { builds, auth, signal }: CacheExport,
   vertex: OpenVertex,
 ): Promise<Readonly<Record<string, string>>> {
   const { ref, mode } = registryCache(cache);
   const reference = withDefaultTag(parseReference(ref));
   await during(vertex, `writing cache manifest to ${completeReference(reference)}`, async () => {
     const login = await auth(reference.registry, { signal });
-    await backend.cacheTransfer.push(build, { mode, reference, auth: login, signal });
+    await backend.cacheTransfer.push(builds, { mode, reference, auth: login, signal });
   });
   return {};
 }

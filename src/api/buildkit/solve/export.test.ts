@@ -8,13 +8,19 @@ import type { StatusResponse } from '../shapes/status.ts';
 import { type ExportBackend, exportResult, refuseExporters } from './export.ts';
 
 const IMAGE = `sha256:${'1'.repeat(64)}`;
-const result = { ref: 'r', build: 'b', image: IMAGE, metadata: new Map() };
+const result = {
+  ref: 'r',
+  images: [{ image: IMAGE, build: 'b', platform: 'linux/amd64' }],
+  metadata: new Map(),
+};
 const { signal } = new AbortController();
 
 function host(refused?: Failure) {
   const done: string[] = [];
   const backend: ExportBackend = {
-    build: { keep: async (image, names) => void done.push(`keep ${image === IMAGE} ${names.map(completeReference)}`) },
+    build: {
+      keep: async ([first], names) => void done.push(`keep ${first?.image === IMAGE} ${names.map(completeReference)}`),
+    },
     registry: {
       push: async ({ reference, emit }) => {
         if (refused) throw refused;
@@ -24,8 +30,8 @@ function host(refused?: Failure) {
     },
     archives: { output: async () => Readable.from(['tar']) },
     cacheTransfer: {
-      push: async (build, { mode, reference }) => {
-        done.push(`cache of ${build} ${mode} ${completeReference(reference)}`);
+      push: async (builds, { mode, reference }) => {
+        done.push(`cache of ${builds} ${mode} ${completeReference(reference)}`);
         return 'sha256:2';
       },
     },
@@ -66,7 +72,7 @@ test('an image gets its names, and its client what it writes into files', async 
     'containerimage.digest': IMAGE,
     'image.name': 'docker.io/library/a:latest,r.example/b:2',
   });
-  assert.deepEqual(done, ['keep true ', 'keep true docker.io/library/a:latest', 'keep true r.example/b:2']);
+  assert.deepEqual(done, ['keep true docker.io/library/a:latest', 'keep true r.example/b:2']);
   assert.deepEqual(shown, [
     '- exporting layers',
     `- writing image ${IMAGE}`,
@@ -90,7 +96,7 @@ test('an image is pushed, and a cache goes to its registry', async () => {
       { type: 'registry', attrs },
     ],
   );
-  assert.deepEqual(done.slice(2), ['push r.example/b:latest', 'cache of b max r.example/cache:latest']);
+  assert.deepEqual(done.slice(1), ['push r.example/b:latest', 'cache of b max r.example/cache:latest']);
   assert.deepEqual(shown.slice(-2), [
     '- writing cache manifest to r.example/cache:latest',
     'exporting cache to registry',

@@ -12,7 +12,7 @@ import { during, inVertex } from '../trace/in-vertex.ts';
 import { type OpenVertex, type Show, Vertexes } from '../trace/vertexes.ts';
 import type { CacheOption } from './cache-options.ts';
 import { type CacheExportBackend, exportCache } from './export-cache.ts';
-import type { FrontendResult } from './frontend.ts';
+import type { BuiltImage, FrontendResult } from './frontend.ts';
 
 /** What happens with a result: `type` and attributes as after `--output`. */
 export interface Exporter {
@@ -33,9 +33,12 @@ export interface ExportRequest extends CallOptions {
   readonly show: Show;
 }
 
+/** One for each platform. */
+type Results = readonly [BuiltImage, ...BuiltImage[]];
+
 interface Export extends CallOptions {
   readonly backend: ExportBackend;
-  readonly image: string;
+  readonly images: Results;
   readonly attrs: ReadonlyMap<string, string>;
   /** Which of the client's outputs it is. */
   readonly index: number;
@@ -79,7 +82,7 @@ export function refuseExporters(exporters: readonly Exporter[]): void {
  */
 export async function exportResult(
   backend: ExportBackend,
-  { image, build, ref }: FrontendResult,
+  { images, ref }: FrontendResult,
   { exporters, cacheExports, session, show, ...request }: ExportRequest,
 ): Promise<ReadonlyMap<string, string>> {
   const vertexes = new Vertexes({ show, ref: `${ref} exports` });
@@ -87,29 +90,33 @@ export async function exportResult(
   const auth = credentialsOf(session);
   const response = new Map<string, string>();
   refuseExporters(exporters);
-  if (image === undefined) return response;
+  const [first, ...others] = images;
+  if (!first) return response;
+  const built: Results = [first, ...others];
   for (const [index, { type, attrs }] of exporters.entries()) {
     const { title, work } = workOf(type);
     const told = await inVertex(vertexes, title, signal, (vertex) =>
-      work(vertex, { backend, image, attrs, index, session, auth, signal }),
+      work(vertex, { backend, images: built, attrs, index, session, auth, signal }),
     );
     for (const [name, value] of Object.entries(told)) response.set(name, value);
   }
   for (const cache of cacheExports) {
-    const told = await exportCache(backend, cache, { build, vertexes, session, auth, signal });
+    const builds = built.flatMap(({ build }) => (build === '' ? [] : build));
+    const told = await exportCache(backend, cache, { builds, vertexes, session, auth, signal });
     for (const [name, value] of Object.entries(told)) response.set(name, value);
   }
   return response;
 }
 
-/** Names and keeps the image. */
-async function nameImage(vertex: OpenVertex, { backend, image, attrs }: Export) {
+/** Names and keeps the image, or those of all platforms under one name. */
+async function nameImage(vertex: OpenVertex, { backend, images, attrs }: Export) {
   const names = namesOf(attrs);
   await during(vertex, 'exporting layers', async () => {}); // they were made with the steps
-  await during(vertex, `writing image ${image}`, () => backend.build.keep(image, []));
-  for (const name of names)
-    await during(vertex, `naming to ${completeReference(name)}`, () => backend.build.keep(image, [name]));
-  return { ...told(image), ...(names.length === 0 ? {} : { 'image.name': names.map(completeReference).join(',') }) };
+  const keep = async (name?: Reference) => await backend.build.keep(images, name ? [name] : []);
+  for (const { image } of images) await during(vertex, `writing image ${image}`, async () => {});
+  if (names.length === 0) await keep();
+  for (const name of names) await during(vertex, `naming to ${completeReference(name)}`, () => keep(name));
+  return { ...told(images), ...namesTold(names) };
 }
 
 async function exportImage(vertex: OpenVertex, request: Export) {
@@ -140,14 +147,23 @@ async function push(
 }
 
 async function exportArchive(vertex: OpenVertex, request: Export, form: 'docker' | 'oci') {
-  const { attrs, image } = request;
+  const { attrs, images } = request;
+  if (form === 'docker' && images.length > 1)
+    throw new Failure(
+      'unsupported',
+      'EXPORT_INDEX',
+      'docker exporter does not currently support exporting manifest lists',
+      {
+        hint: 'use the oci exporter',
+      },
+    );
   if (attrs.get('tar') === 'false')
     throw new Failure('unsupported', 'EXPORT_FOLDER', `an ${form} layout in a folder is not supported by this host`, {
       hint: 'write it as a tar: dest=FILE',
     });
   const names = namesOf(attrs);
   await send(vertex, 'sending tarball', request, form, names);
-  return { ...told(image), ...(names.length === 0 ? {} : { 'image.name': names.map(completeReference).join(',') }) };
+  return { ...told(images), ...namesTold(names) };
 }
 
 async function exportTar(vertex: OpenVertex, request: Export) {
@@ -158,25 +174,28 @@ async function exportTar(vertex: OpenVertex, request: Export) {
 async function send(
   vertex: OpenVertex,
   status: string,
-  { backend, image, index, session, signal }: Export,
+  { backend, images, index, session, signal }: Export,
   form: 'tree' | 'docker' | 'oci',
   names: readonly Reference[],
 ): Promise<void> {
   await during(vertex, status, async () => {
-    const archive: Readable = await backend.archives.output(image, { form, names, signal });
+    const archive: Readable = await backend.archives.output(images, { form, names, signal });
     await sendArchive(session, archive, { index, signal });
   });
 }
 
-async function exportFiles(vertex: OpenVertex, { backend, image, index, session, signal }: Export) {
+async function exportFiles(vertex: OpenVertex, { backend, images, index, session, signal }: Export) {
   await during(vertex, 'copying files', async (progress) => {
-    const tree: Readable = await backend.archives.output(image, { form: 'tree', names: [], signal });
+    const tree: Readable = await backend.archives.output(images, { form: 'tree', names: [], signal });
     await sendTree(session, tree, { index, signal, progress });
   });
   return {};
 }
 
-const told = (image: string) => ({ 'containerimage.config.digest': image, 'containerimage.digest': image });
+const told = ([{ image }]: Results) => ({ 'containerimage.config.digest': image, 'containerimage.digest': image });
+
+const namesTold = (names: readonly Reference[]): Readonly<Record<string, string>> =>
+  names.length === 0 ? {} : { 'image.name': names.map(completeReference).join(',') };
 
 function workOf(type: string): Work {
   const work = Object.hasOwn(EXPORTERS, type) ? EXPORTERS[type] : undefined;

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { cancelled } from '../../../lib/error.ts';
+import { formatPlatform, hostPlatform } from '../../../oci/platform.ts';
 import type { NamedContext } from '../../../wire/build-input.ts';
 import type {
   BuildBackend,
@@ -21,7 +22,7 @@ import { buildFailure } from '../trace/build-failure.ts';
 import type { ReadDockerfile } from '../trace/place.ts';
 import { StatusTrace } from '../trace/status-trace.ts';
 import { type OpenVertex, type Show, Vertexes } from '../trace/vertexes.ts';
-import { type FrontendOptions, type NamedSource, readAttributes } from './attributes.ts';
+import { type FrontendOptions, type NamedSource, platformsOf, readAttributes } from './attributes.ts';
 import { type CacheOption, parseCacheImports, readCacheImports, refuseCacheExports } from './cache-options.ts';
 import { importCaches } from './import-caches.ts';
 import { answerRequest } from './subrequest.ts';
@@ -45,47 +46,93 @@ export interface FrontendBackend {
   readonly clientCaches: Pick<ClientCacheBackend, 'takeFrom'>;
 }
 
+export interface BuiltImage {
+  readonly image: string;
+  /** The ID under which the host remembers the build; '' for one that another build lent. */
+  readonly build: string;
+  /** `linux/arm64` */
+  readonly platform: string;
+}
+
 export interface FrontendResult {
   readonly ref: string;
-  /** The ID under which the host remembers the build. */
-  readonly build: string;
-  /** Undefined when the client asked for something else than a build. */
-  readonly image: string | undefined;
+  /** One for each platform; none when the client asked for something else than a build. */
+  readonly images: readonly BuiltImage[];
   /** What it asked for. */
   readonly metadata: ReadonlyMap<string, Uint8Array>;
 }
 
 /**
- * The frontend `dockerfile.v0`: builds what its attributes say with the client's folders. The image has no name yet and is
- * the build cache's until `exportResult`. What it throws carries the place in the Dockerfile.
+ * The frontend `dockerfile.v0`: builds what its attributes say with the client's folders, one platform after the other: what
+ * they share is then cached. Images have no names yet and are the build cache's until `exportResult`. What it throws
+ * carries the place in the Dockerfile.
  */
 export async function runFrontend(backend: FrontendBackend, request: FrontendRequest): Promise<FrontendResult> {
   const { ref, attrs, cacheExports, entitlements, session, show } = request;
   const vertexes = new Vertexes({ show, ref });
   const signal = AbortSignal.any([request.signal, session.closed]);
-  let dockerfile: ReadDockerfile | undefined;
-  let remote: OpenVertex | undefined;
-  const trace = new StatusTrace({ vertexes, dockerfile: () => dockerfile, signal });
   try {
     refuseCacheExports(cacheExports);
-    const imports = readCacheImports([
-      ...request.cacheImports,
-      ...parseCacheImports(attrs.get('cache-imports') ?? '[]'),
-    ]);
-    const frontend = readAttributes({
-      attrs,
-      cacheFrom: imports.flatMap((cache) => (cache.kind === 'registry' ? cache.ref : [])),
-      inlineCache: cacheExports.some(({ type }) => type === 'inline'),
-      entitlements,
-    });
-    const { options } = frontend;
+    const stated = parseCacheImports(attrs.get('cache-imports') ?? '[]');
+    const imports = readCacheImports([...request.cacheImports, ...stated]);
+    const platforms = platformsOf(attrs);
+    const frontends = platforms.map((platform) =>
+      readAttributes({
+        attrs,
+        platform,
+        cacheFrom: imports.flatMap((cache) => (cache.kind === 'registry' ? cache.ref : [])),
+        inlineCache: cacheExports.some(({ type }) => type === 'inline'),
+        entitlements,
+      }),
+    );
+    const [first] = frontends;
+    for (const warning of first?.warnings ?? []) await vertexes.warn({ short: Buffer.from(warning) });
+    if (first && first.request === undefined && !first.options.noCache)
+      await importCaches(backend.clientCaches, imports, { session, vertexes, signal });
+    const images: BuiltImage[] = [];
+    for (const [index, frontend] of frontends.entries()) {
+      const isOne = frontends.length === 1;
+      const name = platforms[index] ?? formatPlatform(hostPlatform());
+      const run = { vertexes, platform: isOne ? undefined : name, lint: index === 0 };
+      const done = await runOne(backend.build, frontend, { ...request, signal }, run);
+      if (done.metadata) return { ref, images: [], metadata: done.metadata };
+      images.push({ image: done.image, build: done.build, platform: name });
+    }
+    return { ref, images, metadata: new Map() };
+  } catch (error) {
+    await vertexes.cancel();
+    throw signal.aborted ? cancelled(signal) : buildFailure(error);
+  }
+}
+
+interface Run {
+  readonly vertexes: Vertexes;
+  /** For the names of its steps, when there are several. */
+  readonly platform: string | undefined;
+  /** It is the one that says what rules find in the Dockerfile. */
+  readonly lint: boolean;
+}
+
+/** A build for one platform. */
+async function runOne(
+  backend: BuildBackend,
+  frontend: FrontendOptions,
+  request: FrontendRequest,
+  { vertexes, platform, lint }: Run,
+): Promise<{ image: string; build: string; metadata?: undefined } | { metadata: ReadonlyMap<string, Uint8Array> }> {
+  const { session, signal } = request;
+  const options = { ...frontend.options, lint };
+  let dockerfile: ReadDockerfile | undefined;
+  let remote: OpenVertex | undefined;
+  const trace = new StatusTrace({ vertexes, platform, dockerfile: () => dockerfile, signal });
+  try {
     remote = options.remote === undefined ? undefined : remoteVertex(vertexes, options.remote);
     await remote?.begin();
     const id = randomBytes(6).toString('hex');
     const build: BuildRequest = {
       id,
       options,
-      ...foldersOf(frontend, { ...request, signal }, vertexes),
+      ...foldersOf(frontend, request, vertexes),
       packed: undefined,
       lent: lentBy(session),
       registryAuth: credentialsOf(session),
@@ -99,14 +146,10 @@ export async function runFrontend(backend: FrontendBackend, request: FrontendReq
           : trace.event(event),
       signal,
     };
-    for (const warning of frontend.warnings) await vertexes.warn({ short: Buffer.from(warning) });
-    if (frontend.request !== undefined) {
-      const metadata = await answerRequest(backend.build, frontend.request, build, () => dockerfile);
-      return { ref, build: id, image: undefined, metadata };
-    }
-    if (!options.noCache) await importCaches(backend.clientCaches, imports, { session, vertexes, signal });
-    const { image } = await backend.build.build(build);
-    return { ref, build: id, image, metadata: new Map() };
+    if (frontend.request !== undefined)
+      return { metadata: await answerRequest(backend, frontend.request, build, () => dockerfile) };
+    const { image } = await backend.build(build);
+    return { image, build: id };
   } catch (error) {
     await trace.cancel();
     throw signal.aborted ? cancelled(signal) : buildFailure(error, { dockerfile, words: trace.failure });

@@ -8,6 +8,8 @@ type LintEvent = Extract<BuildEvent, { type: 'lint' }>;
 
 export interface StatusTraceOptions {
   readonly vertexes: Vertexes;
+  /** What the build is for, when others go with it. */
+  readonly platform?: string | undefined;
   /** The Dockerfile, for the places that warnings are about; undefined while nobody has read it. */
   readonly dockerfile: () => ReadDockerfile | undefined;
   /** Of the build: when it aborts, steps do not fail, they are cancelled. */
@@ -80,7 +82,7 @@ export class StatusTrace {
 
   async #plan(steps: readonly StepInfo[], stages: number): Promise<void> {
     const shown = steps.filter(isShown);
-    const names = namesOf(shown, stages);
+    const names = namesOf(shown, stages, this.#options.platform);
     // FROM of an image bears the name that it has in the last stage, which is the target's as a rule.
     for (const step of shown.toReversed()) if (step.from) this.#plannedBase(step, step.from, names);
     const added = new Set<OpenVertex>();
@@ -175,10 +177,16 @@ function unresolved(metadata: string, words: string): string {
 }
 
 /** Names of steps that are shown, numbered in each stage. */
-function namesOf(shown: readonly StepInfo[], stages: number): ReadonlyMap<StepInfo, string> {
+function namesOf(
+  shown: readonly StepInfo[],
+  stages: number,
+  platform: string | undefined,
+): ReadonlyMap<StepInfo, string> {
   const byStage = Map.groupBy(shown, ({ stage }) => stage);
   const numbered = [...byStage.values()].flatMap((own) =>
-    own.map((step, index) => [step, stepName(step, { index: index + 1, total: own.length, stages })] as const),
+    own.map(
+      (step, index) => [step, stepName(step, { index: index + 1, total: own.length, stages, platform })] as const,
+    ),
   );
   return new Map(numbered);
 }

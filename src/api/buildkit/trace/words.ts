@@ -11,13 +11,17 @@ export function isShown({ text, line, from }: StepInfo): boolean {
   return line > 0 && WORKING.includes(keyword) && (keyword !== 'FROM' || from !== undefined);
 }
 
-/** `[stage 2/5] RUN make`: `index` counts the shown steps of the stage from 1. */
-export function stepName(step: StepInfo, place: { index: number; total: number; stages: number }): string {
+/** `[linux/arm64 stage 2/5] RUN make`: `index` counts the shown steps of the stage from 1; with several platforms, which it is for. */
+export function stepName(
+  step: StepInfo,
+  place: { index: number; total: number; stages: number; platform?: string | undefined },
+): string {
   const { index, total, stages } = place;
+  const platform = place.platform === undefined ? '' : `${place.platform} `;
   const number = String(index).padStart(Math.floor(1 + Math.log10(total)));
   const stage = stages > 1 ? `${step.stageName ?? `stage-${step.stage}`} ` : '';
   const heredoc = step.heredoc === undefined ? '' : ` (${step.heredoc})`;
-  return `[${stage}${number}/${total}] ${textOf(step)}${heredoc}`;
+  return `[${platform}${stage}${number}/${total}] ${textOf(step)}${heredoc}`;
 }
 
 /** `docker.io/library/debian:bookworm` for what FROM names. */

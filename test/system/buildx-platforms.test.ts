@@ -1,0 +1,150 @@
+/** Builds of buildx for several platforms at once: as an index in a registry, in the store, in an OCI layout, as files. */
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { hostPlatform } from '../../src/oci/platform.ts';
+import { importBusybox, makeContext, type Result, run, startHost, type TestHost } from './harness.ts';
+import { NEWER_DOCKER, pluginConfig, withoutNewerClients } from './newer-clients.ts';
+import { type StrakeRegistry, startStrakeRegistry } from './strake-registry.ts';
+
+let host: TestHost;
+let registry: StrakeRegistry;
+let env: Record<string, string>;
+
+const own = hostPlatform().architecture;
+const foreign = own === 'arm64' ? 'amd64' : 'arm64';
+const both = ['--platform', `linux/${own},linux/${foreign}`];
+
+before(async () => {
+  if (withoutNewerClients) return;
+  host = await startHost();
+  await importBusybox(host);
+  registry = await startStrakeRegistry(host.folder);
+  env = { DOCKER_HOST: `unix://${host.socket}`, DOCKER_CONFIG: pluginConfig(host.folder), DOCKER_BUILDKIT: '1' };
+});
+after(async () => {
+  await registry?.[Symbol.asyncDispose]();
+  await host?.[Symbol.asyncDispose]();
+});
+
+const docker = (args: readonly string[]): Promise<Result> => run(NEWER_DOCKER, args, { env, timeout: 60_000 });
+
+async function ok(args: readonly string[]): Promise<string> {
+  const result = await docker(args);
+  assert.equal(result.code, 0, `docker ${args.join(' ')}\n${result.stdout}\n${result.stderr}`);
+  return result.stdout + result.stderr;
+}
+
+const build = (context: string, ...args: readonly string[]) =>
+  ok(['buildx', 'build', '--progress=plain', ...both, ...args, context]);
+
+/** One stage that runs here and makes something for each platform. */
+const CROSS = [
+  'FROM --platform=$BUILDPLATFORM busybox AS make',
+  'ARG TARGETARCH',
+  'RUN echo "made for $TARGETARCH on $(uname -s)" >/made',
+  'FROM scratch',
+  'ARG TARGETPLATFORM',
+  'LABEL for=$TARGETPLATFORM',
+  'COPY --from=make /made /made',
+].join('\n');
+
+const options = { skip: withoutNewerClients };
+
+test('an index is pushed, and each platform pulls and builds on what is its own', options, async () => {
+  const name = `${registry.host}/cross`;
+  const context = makeContext(host.folder, { Dockerfile: CROSS });
+  const said = await build(context, '-t', name, '--push');
+  for (const architecture of [own, foreign]) assert.match(said, new RegExp(`\\[linux/${architecture} make 2/2\\] RUN`));
+  assert.equal((await ok(['images', '-q', name])).trim().split('\n').length, 1);
+  assert.doesNotMatch(await ok(['images']), /<none>/);
+  const listed = await ok(['buildx', 'imagetools', 'inspect', name]);
+  const platforms = [...listed.matchAll(/Platform: +(\S+)/g)].map(([, platform]) => platform);
+  assert.deepEqual(platforms, [`linux/${own}`, `linux/${foreign}`]);
+  assert.equal(await host.inspect(name, '{{.Architecture}} {{index .Config.Labels "for"}}'), `${own} linux/${own}`);
+
+  await ok(['rmi', name]);
+  await ok(['buildx', 'prune', '-af']);
+  assert.deepEqual((await ok(['images', '-aq'])).trim().split('\n').length, 1, 'only busybox is left');
+  const onIt = makeContext(host.folder, {
+    Dockerfile: `FROM ${name}\nARG TARGETARCH\nCOPY own /own-$TARGETARCH\n`,
+    own: '',
+  });
+  const files = join(host.folder, 'files');
+  await build(onIt, '--output', files);
+  for (const architecture of [own, foreign]) {
+    const folder = join(files, `linux_${architecture}`);
+    assert.equal(readFileSync(join(folder, 'made'), 'utf8'), `made for ${architecture} on Linux\n`);
+    assert.ok(existsSync(join(folder, `own-${architecture}`)));
+  }
+  assert.equal(await host.inspect(name, '{{.Architecture}}'), own, 'the tag stays with the image for this machine');
+  await registry.stop('SIGKILL');
+  await build(onIt, '--output', files, '--no-cache'); // both bases are here
+  await registry.restart();
+  await ok(['rmi', name]);
+});
+
+test('an index as an OCI layout, whose image for this machine can be loaded', options, async () => {
+  const context = makeContext(host.folder, { Dockerfile: CROSS });
+  const file = join(host.folder, 'index.tar');
+  await build(context, '-t', 'laid:1', '--output', `type=oci,dest=${file}`);
+  const layout = join(host.folder, 'index');
+  mkdirSync(layout);
+  await run('tar', ['-xf', file, '-C', layout]);
+  const blob = (digest: string) => JSON.parse(readFileSync(join(layout, 'blobs', digest.replace(':', '/')), 'utf8'));
+  const { manifests } = JSON.parse(readFileSync(join(layout, 'index.json'), 'utf8'));
+  assert.equal(manifests.length, 1);
+  assert.equal(manifests[0].annotations['org.opencontainers.image.ref.name'], '1');
+  const index = blob(manifests[0].digest);
+  assert.deepEqual(
+    index.manifests.map((entry: { platform: unknown; digest: string }) => [
+      entry.platform,
+      blob(blob(entry.digest).config.digest).architecture,
+    ]),
+    [own, foreign].map((architecture) => [{ os: 'linux', architecture }, architecture]),
+  );
+  assert.equal(readdirSync(join(layout, 'blobs/sha256')).length, 7); // the index, two each of manifest, config and layer
+  await ok(['load', '-i', file]);
+  assert.equal(await host.inspect('laid:1', '{{.Architecture}}'), own);
+  await ok(['rmi', 'laid:1']);
+});
+
+test('RUN of a program of another processor fails with the words of the kernel', options, async () => {
+  const context = makeContext(host.folder, {
+    Dockerfile: `FROM scratch\nCOPY program /program\nRUN ["/program"]\n`,
+    // A program of another processor: the head of an ELF file is all that the kernel looks at.
+    program: foreignProgram(),
+  });
+  const { code, stderr } = await docker([
+    'buildx',
+    'build',
+    '--progress=plain',
+    '--platform',
+    `linux/${foreign}`,
+    context,
+  ]);
+  assert.equal(code, 1);
+  assert.match(stderr, /exec format error/i);
+});
+
+test('a tag that is built anew for one platform is no index any more', options, async () => {
+  const name = `${registry.host}/again`;
+  const context = makeContext(host.folder, { Dockerfile: CROSS });
+  await build(context, '-t', name);
+  await ok(['push', name]);
+  assert.match(await ok(['buildx', 'imagetools', 'inspect', name]), new RegExp(`linux/${foreign}`));
+  await ok(['buildx', 'build', '-t', name, '--label', 'again=yes', context]);
+  await ok(['push', name]);
+  assert.doesNotMatch(await ok(['buildx', 'imagetools', 'inspect', name]), /Platform/);
+  await ok(['rmi', name]);
+});
+
+/** An ELF file for another processor than this machine's. */
+function foreignProgram(): Buffer {
+  const head = Buffer.alloc(64);
+  head.write('\x7fELF\x02\x01\x01', 'latin1');
+  head.writeUInt16LE(2, 16);
+  head.writeUInt16LE(foreign === 'arm64' ? 183 : 62, 18);
+  return head;
+}
