@@ -1,4 +1,4 @@
-import { Failure, messageOf, systemCode } from '../../lib/error.ts';
+import { Failure, messageOf } from '../../lib/error.ts';
 
 /** https://www.postgresql.org/docs/current/errcodes-appendix.html */
 const FULL = new Set(['53100', '53200', '53400']);
@@ -14,27 +14,33 @@ const LEAVING = new Set(['57P01', '57P02', '57P03', '25006', '25P03']);
 
 /** Whether the same transaction may succeed when it is done again. */
 export function isContention(error: unknown): boolean {
-  const code = systemCode(error) ?? '';
-  return CONTENTION.has(code) || CONSTRAINT.has(code);
+  const state = stateOf(error) ?? '';
+  return CONTENTION.has(state) || CONSTRAINT.has(state);
 }
 
 /** Whether the connection that gave this error is of no use any more. Whether what was sent has been done is not known. */
 export function isLost(error: unknown): boolean {
-  const code = systemCode(error);
-  // What the server itself says has five letters; everything else comes from the connection.
-  return code === undefined || !/^[0-9A-Z]{5}$/.test(code) || code.startsWith('08') || LEAVING.has(code);
+  const state = stateOf(error);
+  return state === undefined || state.startsWith('08') || LEAVING.has(state);
 }
 
-/** What went wrong in a database, for who asked the store. `place`: its name without secrets. */
+/** What went wrong in a database, for who asked the store. `place`: its name without secrets, which only the operator reads. */
 export function postgresFailure(error: unknown, place: string): Failure {
-  const code = systemCode(error) ?? '';
+  const state = stateOf(error) ?? '';
   const cause = { cause: error };
-  if (FULL.has(code)) return new Failure('exhausted', 'DISK_FULL', `${place} has no room: ${messageOf(error)}`, cause);
-  if (CONTENTION.has(code))
+  if (FULL.has(state))
+    return new Failure('exhausted', 'DISK_FULL', `the database has no room: ${messageOf(error)}`, cause);
+  if (CONTENTION.has(state))
     return new Failure('unavailable', 'METADATA_BUSY', `too many changes at once in ${place}: try again`, cause);
-  if (isLost(error) || /^(28|3D|53|57)/.test(code))
+  if (isLost(error) || /^(28|3D|53|57)/.test(state))
     return new Failure('unavailable', 'METADATA_UNAVAILABLE', `cannot use ${place}: ${reasonOf(error)}`, cause);
-  return new Failure('internal', 'METADATA_FAILED', `${place} refused a statement: ${messageOf(error)}`, cause);
+  return new Failure('internal', 'METADATA_FAILED', `the database refused a statement: ${messageOf(error)}`, cause);
+}
+
+/** Of what the server says; what the connection says has none. */
+function stateOf(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('severity' in error) || !('code' in error)) return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
 }
 
 /** Trying several addresses of one name fails with one error for each and no text. */
