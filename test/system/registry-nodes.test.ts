@@ -232,6 +232,26 @@ test('connections that are cut in a part or in an answer cost a part, not the up
   assert.match(nodes[0].log(), /warn the object store does not answer well, trying again method="?PUT/);
 });
 
+test('a small blob costs one request to push and one to pull, a large one few more than its parts', async () => {
+  const costs: number[] = [];
+  for (const size of [1000, 40 * MiB]) {
+    const content = randomBytes(size);
+    const digest = digestOf(content);
+    const steps = [
+      async () => void (await answered(201, 0, 'PUT', `${await begin(0)}?digest=${digest}`, content)),
+      async () => void (await bytesOf(0, digest)),
+    ];
+    for (const step of steps) {
+      const before = await ceph.requests();
+      await step();
+      costs.push((await ceph.requests()) - before);
+    }
+  }
+  const [push, pull, largePush = 0, largePull] = costs;
+  assert.deepEqual([push, pull, largePull], [1, 1, 1]);
+  assert.ok(largePush <= 5 + 6, `${largePush} requests for five parts`);
+});
+
 test('who pulls from a node that says so is sent to the object store', async () => {
   const digest = digestOf('sent elsewhere');
   await answered(201, 0, 'PUT', `${await begin(0)}?digest=${digest}`, 'sent elsewhere');

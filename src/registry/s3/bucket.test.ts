@@ -14,6 +14,7 @@ type Act = (request: IncomingMessage, response: ServerResponse, body: string) =>
 
 const scope = new Scope();
 let acts: Act[] = [];
+let connections = 0;
 let seen: { method: string; url: string; headers: IncomingMessage['headers']; body: string }[] = [];
 let bucket: Bucket;
 const credentials = () => ({ accessKeyId: 'id', secretAccessKey: 'hidden' });
@@ -26,6 +27,7 @@ before(async () => {
     seen.push({ method, url, headers, body });
     (acts.shift() ?? unforeseen)(request, response, body);
   });
+  server.on('connection', () => connections++);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   scope.defer(() => {
     server.closeAllConnections();
@@ -141,6 +143,19 @@ test('a body that breaks off is gone on with where it was', async () => {
     ['bytes=1-9', 'bytes=4-9', 'bytes=7-9'],
   );
   assert.equal(seen[2]?.headers['if-match'], '"e"');
+});
+
+test('a body that was read leaves its connection to the next request, one that was not is given up', async () => {
+  const headers = { 'content-range': 'bytes 0-9/10', 'content-length': 10 };
+  const ten: Act = (_, response) => response.writeHead(206, headers).end('0123456789');
+  const half: Act = (_, response) => response.writeHead(206, headers).write('01234');
+  await play(ten, ten, ten, half, ten);
+  const before = connections;
+  for (const length of [10, 10, 10, 5, 10]) {
+    await using reader = await openObject(bucket, 'x', { start: 0, end: 10 });
+    assert.equal(await reader?.read(Buffer.alloc(length), 0, length), length);
+  }
+  assert.ok(connections - before <= 2, `${connections - before} connections`);
 });
 
 test('an object that is another one than was stored is not taken for it', async () => {

@@ -102,5 +102,7 @@ async function take(source: Source, buffer: Buffer): Promise<number> {
   const bytes = source.spare.copy(buffer);
   source.spare = source.spare.subarray(bytes);
   source.at += bytes;
+  // Only who has seen the end leaves the connection to others.
+  if (source.at === source.end) await source.chunks.next().catch(() => {});
   return bytes;
 }
