@@ -353,6 +353,7 @@ test('a client that has gone stops the work, and nothing listens any more', asyn
       save: () => Promise.resolve(saved),
       saveTo: () => Promise.resolve(),
       output: () => Promise.resolve(saved),
+      describe: () => Promise.reject(new Error('not asked for')),
       load: () => Promise.resolve(),
     },
   });

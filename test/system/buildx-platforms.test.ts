@@ -88,7 +88,8 @@ test('an index is pushed, and each platform pulls and builds on what is its own'
 test('an index as an OCI layout, whose image for this machine can be loaded', options, async () => {
   const context = makeContext(host.folder, { Dockerfile: CROSS });
   const file = join(host.folder, 'index.tar');
-  await build(context, '-t', 'laid:1', '--output', `type=oci,dest=${file}`);
+  const metadata = join(host.folder, 'index-metadata');
+  await build(context, '-t', 'laid:1', '--output', `type=oci,dest=${file}`, '--metadata-file', metadata);
   const layout = join(host.folder, 'index');
   mkdirSync(layout);
   await run('tar', ['-xf', file, '-C', layout]);
@@ -96,6 +97,9 @@ test('an index as an OCI layout, whose image for this machine can be loaded', op
   const { manifests } = JSON.parse(readFileSync(join(layout, 'index.json'), 'utf8'));
   assert.equal(manifests.length, 1);
   assert.equal(manifests[0].annotations['org.opencontainers.image.ref.name'], '1');
+  const told = JSON.parse(readFileSync(metadata, 'utf8'));
+  const { annotations: _, ...descriptor } = manifests[0];
+  assert.deepEqual([told['containerimage.descriptor'], told['containerimage.digest']], [descriptor, descriptor.digest]);
   const index = blob(manifests[0].digest);
   assert.deepEqual(
     index.manifests.map((entry: { platform: unknown; digest: string }) => [

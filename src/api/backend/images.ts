@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { Platform } from '../../oci/platform.ts';
+import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Reference } from '../../oci/reference.ts';
 import type { FileOffer } from '../../wire/file-offer.ts';
 import type { Filters } from '../../wire/filters.ts';
@@ -86,6 +87,8 @@ export interface ImageArchiveBackend {
    * platforms are one index in an OCI layout, and in a tree folders named `os_architecture`.
    */
   output(images: readonly ResultImage[], options: CallOptions & ImageOutputQuery): Promise<Readable>;
+  /** What `output` names in an OCI layout: the manifest of the image, or the index of several. */
+  describe(images: readonly ResultImage[]): Promise<Descriptor>;
   load(options: CallOptions & LoadRequest): Promise<void>;
 }
 

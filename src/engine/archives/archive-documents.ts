@@ -1,6 +1,6 @@
 import type { Descriptor } from '../../oci/descriptor.ts';
 import { chainIds, configDigest, type DiffId, type Digest, digestOf, hexOf, type ImageId } from '../../oci/digest.ts';
-import { encodeIndex } from '../../oci/manifest.ts';
+import { encodeIndex, type ImageIndex } from '../../oci/manifest.ts';
 import { MediaType } from '../../oci/media-type.ts';
 import { familiarName, familiarReference, type Reference, repositoryName } from '../../oci/reference.ts';
 import type { LayerRecord } from '../../store/layers.ts';
@@ -66,24 +66,44 @@ function layerDescriptor({ diffId, tarSize }: LayerRecord): Descriptor {
   return { mediaType: MediaType.ociLayer, digest: blobDigest(diffId), size: tarSize };
 }
 
+/** The manifest that an OCI layout of one image has, or the index of images that are one. */
+export function archiveDescriptor(images: readonly SavedImage[], isIndex: boolean): Descriptor | undefined {
+  const entries = images.map((image) => ({ ...image, manifest: json(ociManifest(image)) }));
+  const [only] = entries.map(manifestEntry);
+  if (!isIndex) return only?.descriptor;
+  const { mediaType, digest, size } = indexOf(entries);
+  return { mediaType, digest, size };
+}
+
+interface DescribedImage extends SavedImage {
+  readonly manifest: Uint8Array;
+}
+
 /** `index.json`, and the index that it names if the images are one. */
 function layoutDocuments(
-  images: readonly (SavedImage & { readonly manifest: Uint8Array })[],
+  images: readonly DescribedImage[],
   index: readonly Reference[] | undefined,
 ): ArchiveDocument[] {
-  const entries = images.map(({ names, manifest, platform }) => {
-    const mediaType = MediaType.ociManifest;
-    return { names, platform, descriptor: { mediaType, digest: digestOf(manifest), size: manifest.length } };
-  });
   const layout = (manifests: readonly unknown[]) => ({
     path: OCI_INDEX,
     bytes: json({ schemaVersion: 2, mediaType: MediaType.ociIndex, manifests }),
   });
-  if (!index) return [layout(entries.flatMap(({ descriptor, names }) => named(descriptor, names)))];
-  const { bytes, mediaType, digest, size } = encodeIndex(
-    entries.map(({ descriptor, platform }) => ({ ...descriptor, platform })),
-  );
+  if (!index) return [layout(images.flatMap((image) => named(manifestEntry(image).descriptor, image.names)))];
+  const { bytes, mediaType, digest, size } = indexOf(images);
   return [layout(named({ mediaType, digest, size }, index)), { path: blobPath(digest), bytes }];
+}
+
+const indexOf = (images: readonly DescribedImage[]): ImageIndex =>
+  encodeIndex(
+    images.map((image) => {
+      const { descriptor, platform } = manifestEntry(image);
+      return { ...descriptor, platform };
+    }),
+  );
+
+function manifestEntry({ manifest, platform }: DescribedImage) {
+  const mediaType = MediaType.ociManifest;
+  return { platform, descriptor: { mediaType, digest: digestOf(manifest), size: manifest.length } };
 }
 
 function named(descriptor: Descriptor, names: readonly Reference[]): readonly unknown[] {

@@ -18,8 +18,13 @@ export interface ArchivePlan {
 }
 
 /** Throws `not-found` LAYER_MISSING. */
+export function savedImages(store: Store, selected: readonly SelectedImage[]): SavedImage[] {
+  return selected.map((one) => ({ ...one, layers: store.layers.chain(one.image.config.rootfs.diff_ids) }));
+}
+
+/** Throws `not-found` LAYER_MISSING. */
 export function planArchive(store: Store, selected: readonly SelectedImage[]): ArchivePlan {
-  const images = selected.map((one) => ({ ...one, layers: store.layers.chain(one.image.config.rootfs.diff_ids) }));
+  const images = savedImages(store, selected);
   const layers = new Map<DiffId, LayerRecord>();
   for (const image of images) for (const layer of image.layers) layers.set(layer.diffId, layer);
   const lease = store.leases.hold({ layers: [...layers.values()].map(({ id }) => id), diffIds: layers.keys() });

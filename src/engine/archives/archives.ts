@@ -1,11 +1,13 @@
 import type { Readable } from 'node:stream';
 import { Failure } from '../../lib/error.ts';
+import type { Descriptor } from '../../oci/descriptor.ts';
 import { type Reference, withDefaultTag } from '../../oci/reference.ts';
 import type { FileOffer } from '../../wire/file-offer.ts';
 import type { ImageNeeds } from '../images/image-needs.ts';
 import { platformImages, type ResultImage } from '../images/platform-images.ts';
 import { openOffered } from '../offered-file.ts';
-import type { ArchiveForm } from './archive-documents.ts';
+import { type ArchiveForm, archiveDescriptor } from './archive-documents.ts';
+import { savedImages } from './archive-pieces.ts';
 import { type LoadRequest, loadArchive } from './load-archive.ts';
 import { type SaveNeeds, saveArchive } from './save-archive.ts';
 import { type SaveTreeNeeds, saveTree } from './save-tree.ts';
@@ -78,6 +80,15 @@ export class Archives {
       );
     const parts = images.map(({ image, platform }) => ({ image, names: [], platform }));
     return saveArchive(this.#needs, parts, { form, index: names, signal });
+  }
+
+  /** What `output` names in an OCI layout: the manifest of the image, or the index of several. */
+  async describe(results: readonly ResultImage[]): Promise<Descriptor> {
+    const { store } = this.#needs;
+    const images = platformImages(store, results).map((image) => ({ ...image, names: [] }));
+    const descriptor = archiveDescriptor(savedImages(store, images), images.length > 1);
+    if (!descriptor) throw new Failure('internal', 'NO_IMAGE', 'no image is to be described');
+    return descriptor;
   }
 
   load(request: LoadRequest): Promise<void> {

@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import { test } from 'node:test';
 import { Failure } from '../../../lib/error.ts';
+import { parseDigest } from '../../../oci/digest.ts';
 import { completeReference } from '../../../oci/reference.ts';
 import type { ClientSession } from '../session/sessions.ts';
 import type { StatusResponse } from '../shapes/status.ts';
-import { type ExportBackend, exportResult, refuseExporters } from './export.ts';
+import { type ExportBackend, exportResult, outputWarnings, refuseExporters } from './export.ts';
 
 const IMAGE = `sha256:${'1'.repeat(64)}`;
 const result = {
@@ -28,7 +29,10 @@ function host(refused?: Failure) {
         await emit({ id: 'layer', progressDetail: { current: 1, total: 2 } });
       },
     },
-    archives: { output: async () => Readable.from(['tar']) },
+    archives: {
+      output: async () => Readable.from(['tar']),
+      describe: async () => ({ mediaType: 'm', digest: parseDigest(IMAGE), size: 1 }),
+    },
     cacheTransfer: {
       push: async (builds, { mode, reference }) => {
         done.push(`cache of ${builds} ${mode} ${completeReference(reference)}`);
@@ -121,4 +125,22 @@ const refused: readonly [type: string, attrs: Readonly<Record<string, string>>, 
 for (const [type, attrs, message] of refused) {
   test(`refused before the build: ${type} ${JSON.stringify(attrs)}`, () =>
     assert.throws(() => refuseExporters([{ type, attrs: new Map(Object.entries(attrs)) }]), { message }));
+}
+
+const passedOver: readonly [type: string, attrs: Readonly<Record<string, string>>, names: string[]][] = [
+  [
+    'oci',
+    { dest: 'x', name: 'a', compression: 'zstd', 'compression-level': '3' },
+    ['compression', 'compression-level'],
+  ],
+  ['oci', { compression: 'uncompressed', 'force-compression': 'false' }, []],
+  ['moby', { name: 'a', push: 'true', compression: 'gzip', 'annotation.a': 'b' }, ['annotation.a']],
+  ['local', { compression: 'zstd' }, []],
+];
+for (const [type, attrs, names] of passedOver) {
+  test(`what is passed over is said: ${type} ${JSON.stringify(attrs)}`, () =>
+    assert.deepEqual(
+      outputWarnings({ type, attrs: new Map(Object.entries(attrs)) }).map((text) => text.split(' ')[3]),
+      names,
+    ));
 }

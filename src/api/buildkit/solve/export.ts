@@ -22,7 +22,7 @@ export interface Exporter {
 
 export interface ExportBackend extends CacheExportBackend {
   readonly build: Pick<BuildBackend, 'keep'>;
-  readonly archives: Pick<ImageArchiveBackend, 'output'>;
+  readonly archives: Pick<ImageArchiveBackend, 'output' | 'describe'>;
   readonly registry: Pick<RegistryBackend, 'push'>;
 }
 
@@ -64,6 +64,19 @@ const EXPORTERS: Readonly<Record<string, Work>> = {
   local: { title: 'exporting to client directory', work: exportFiles },
 };
 
+/** Attributes that would change an image and are not done here: names or beginnings of names. */
+const PASSED_OVER = ['annotation', 'compression', 'force-compression'];
+
+/** What an output goes without, for people. */
+export function outputWarnings({ type, attrs }: Exporter): string[] {
+  if (!['moby', 'image', 'docker', 'oci'].includes(type)) return [];
+  const names = [...attrs].flatMap(([name, value]) => {
+    const isDone = value === 'false' || (name === 'compression' && (type === 'moby' || value === 'uncompressed'));
+    return isDone || !PASSED_OVER.some((beginning) => name.startsWith(beginning)) ? [] : name;
+  });
+  return names.map((name) => `the output attribute ${name} is passed over by this host`);
+}
+
 /** Refuses outputs that nobody here can write, before the build. Throws Failure. */
 export function refuseExporters(exporters: readonly Exporter[]): void {
   for (const { type, attrs } of exporters) {
@@ -95,6 +108,7 @@ export async function exportResult(
   const built: Results = [first, ...others];
   for (const [index, { type, attrs }] of exporters.entries()) {
     const { title, work } = workOf(type);
+    for (const short of outputWarnings({ type, attrs })) await vertexes.warn({ short: Buffer.from(short) });
     const told = await inVertex(vertexes, title, signal, (vertex) =>
       work(vertex, { backend, images: built, attrs, index, session, auth, signal }),
     );
@@ -162,8 +176,14 @@ async function exportArchive(vertex: OpenVertex, request: Export, form: 'docker'
       hint: 'write it as a tar: dest=FILE',
     });
   const names = namesOf(attrs);
+  const { mediaType, digest, size } = await request.backend.archives.describe(images);
   await send(vertex, 'sending tarball', request, form, names);
-  return { ...told(images), ...namesTold(names) };
+  return {
+    ...told(images),
+    'containerimage.digest': digest,
+    'containerimage.descriptor': Buffer.from(JSON.stringify({ mediaType, digest, size })).toString('base64'),
+    ...namesTold(names),
+  };
 }
 
 async function exportTar(vertex: OpenVertex, request: Export) {
