@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
-import type { Platform } from '../../oci/platform.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
+import type { Platform } from '../../oci/platform.ts';
 import type { Reference } from '../../oci/reference.ts';
 import type { FileOffer } from '../../wire/file-offer.ts';
 import type { Filters } from '../../wire/filters.ts';
