@@ -12,6 +12,9 @@ const CONSTRAINT = new Set(['23505', '23503']);
 /** The server ends, or has become one that only reads: the next connection may lead to another one. */
 const LEAVING = new Set(['57P01', '57P02', '57P03', '25006', '25P03']);
 
+/** What the library says when the server asks for a password and there is none. */
+const NO_PASSWORD = /password must be a string/;
+
 /** Whether the same transaction may succeed when it is done again. */
 export function isContention(error: unknown): boolean {
   const state = stateOf(error) ?? '';
@@ -32,8 +35,14 @@ export function postgresFailure(error: unknown, place: string): Failure {
     return new Failure('exhausted', 'DISK_FULL', `the database has no room: ${messageOf(error)}`, cause);
   if (CONTENTION.has(state))
     return new Failure('unavailable', 'METADATA_BUSY', `too many changes at once in ${place}: try again`, cause);
-  if (isLost(error) || /^(28|3D|53|57)/.test(state))
-    return new Failure('unavailable', 'METADATA_UNAVAILABLE', `cannot use ${place}: ${reasonOf(error)}`, cause);
+  if (isLost(error) || /^(28|3D|53|57)/.test(state)) {
+    const isPassword = state === '28P01' || NO_PASSWORD.test(messageOf(error));
+    const reason = isPassword && state === '' ? 'it asks for a password' : reasonOf(error);
+    return new Failure('unavailable', 'METADATA_UNAVAILABLE', `cannot use ${place}: ${reason}`, {
+      ...cause,
+      ...(isPassword && { hint: 'PGPASSWORD has the password, or the file PGPASSFILE (~/.pgpass) a line with it' }),
+    });
+  }
   return new Failure('internal', 'METADATA_FAILED', `the database refused a statement: ${messageOf(error)}`, cause);
 }
 
