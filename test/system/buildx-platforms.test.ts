@@ -79,9 +79,6 @@ test('an index is pushed, and each platform pulls and builds on what is its own'
     assert.ok(existsSync(join(folder, `own-${architecture}`)));
   }
   assert.equal(await host.inspect(name, '{{.Architecture}}'), own, 'the tag stays with the image for this machine');
-  await registry.stop('SIGKILL');
-  await build(onIt, '--output', files, '--no-cache'); // both bases are here
-  await registry.restart();
   await ok(['rmi', name]);
 });
 
@@ -114,6 +111,30 @@ test('an index as an OCI layout, whose image for this machine can be loaded', op
   await ok(['rmi', 'laid:1']);
 });
 
+test('bake: a target for several platforms is the base of another, each of its own platform', options, async () => {
+  const platforms = [`linux/${own}`, `linux/${foreign}`];
+  const targets = {
+    base: { platforms, 'dockerfile-inline': CROSS },
+    default: { platforms, contexts: { base: 'target:base' }, 'dockerfile-inline': 'FROM base\nCOPY mine /mine\n' },
+  };
+  const context = makeContext(host.folder, { 'bake.json': JSON.stringify({ target: targets }), mine: '' });
+  const files = join(host.folder, 'baked');
+  const set = [
+    '--set',
+    `*.context=${context}`,
+    '--set',
+    `default.output=${files}`,
+    '--set',
+    'base.output=type=cacheonly',
+  ];
+  await ok(['buildx', 'bake', '-f', join(context, 'bake.json'), '--progress=plain', ...set]);
+  for (const architecture of [own, foreign]) {
+    const folder = join(files, `linux_${architecture}`);
+    assert.deepEqual(readdirSync(folder).sort(), ['made', 'mine']);
+    assert.equal(readFileSync(join(folder, 'made'), 'utf8'), `made for ${architecture} on Linux\n`);
+  }
+});
+
 test('RUN of a program of another processor fails with the words of the kernel', options, async () => {
   const context = makeContext(host.folder, {
     Dockerfile: `FROM scratch\nCOPY program /program\nRUN ["/program"]\n`,
@@ -142,6 +163,17 @@ test('a tag that is built anew for one platform is no index any more', options, 
   await ok(['push', name]);
   assert.doesNotMatch(await ok(['buildx', 'imagetools', 'inspect', name]), /Platform/);
   await ok(['rmi', name]);
+});
+
+test('bases for other platforms that were pulled once are found without their registry', options, async () => {
+  const name = `${registry.host}/base`;
+  await build(makeContext(host.folder, { Dockerfile: CROSS }), '-t', name, '--push');
+  await ok(['rmi', name]);
+  const context = makeContext(host.folder, { Dockerfile: `FROM ${name}\nCOPY own /own\n`, own: '' });
+  await build(context, '--output', join(host.folder, 'online'));
+  await registry.stop('SIGKILL');
+  await build(context, '--no-cache', '--output', join(host.folder, 'offline'));
+  assert.deepEqual(readdirSync(join(host.folder, 'offline', `linux_${foreign}`)).sort(), ['made', 'own']);
 });
 
 /** An ELF file for another processor than this machine's. */
