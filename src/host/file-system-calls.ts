@@ -55,6 +55,7 @@ const XATTR_LIMIT = 65536;
 
 let scratch = Buffer.allocUnsafe(1024);
 const times = Buffer.alloc(32);
+const timeWords = new BigInt64Array(times.buffer, times.byteOffset, 4);
 const statBuffer = Buffer.alloc(256);
 
 /** Sets an extended attribute, whether it exists or not. */
@@ -118,11 +119,8 @@ export function setOpenTimes(fd: number, seconds: number | bigint, nanoseconds: 
 }
 
 function putTimes(seconds: number | bigint, nanoseconds: number): void {
-  const whole = BigInt(seconds);
-  for (const offset of [0, 16]) {
-    times.writeBigInt64LE(whole, offset);
-    times.writeBigInt64LE(BigInt(nanoseconds), offset + 8);
-  }
+  timeWords[0] = timeWords[2] = BigInt(seconds);
+  timeWords[1] = timeWords[3] = BigInt(nanoseconds);
 }
 
 /** What lstat tells, with exact times. */

@@ -86,7 +86,7 @@ export class ClientFolders {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     return {
       folder,
-      list: join(this.#root, name, 'list'),
+      list: join(this.#root, name, 'entries'),
       hasXattrs: free?.has_xattrs === 1,
       noteXattrs: () => this.#database.run('UPDATE client_folders SET has_xattrs = 1 WHERE name = ?', name),
       complete: (size) => this.#database.run('UPDATE client_folders SET size = ? WHERE name = ?', size, name),

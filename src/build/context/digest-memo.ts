@@ -70,7 +70,7 @@ export class DigestMemo {
   put(stamp: FileStamp, file: RememberedFile, since: number): void {
     if (!isSettled(stamp, since) || !fitsSlot(stamp)) return;
     this.#load();
-    if (this.#used * 3 > this.#slots * 2 && !this.#grow()) return;
+    if (!this.#hasRoom(1)) return;
     const slot = this.#find(stamp.inodeLow, stamp.inodeHigh, deviceOf(stamp));
     const t = this.#table;
     if (t[slot + 3] === 0) this.#used++;
@@ -137,13 +137,17 @@ export class DigestMemo {
     }
   }
 
-  /** Makes room: forgets what was not seen for long, and makes the table two and a quarter times as large as what stays. */
-  #grow(): boolean {
+  /**
+   * Whether there is room for so many files more. Makes it when there is not: forgets what was not seen for long, and makes the
+   * table two and a quarter times as large as what stays and comes.
+   */
+  #hasRoom(more: number): boolean {
+    if ((this.#used + more - 1) * 3 <= this.#slots * 2) return true;
     if (this.#isFull) return false;
     const keep = (seen: number) => seen !== 0 && seen + FORGET_AFTER > this.#generation && seen <= this.#generation;
     let kept = 0;
     for (let slot = 3; slot < this.#table.length; slot += SLOT) if (keep(this.#table[slot] ?? 0)) kept++;
-    const slots = Math.min(LARGEST, Math.max(SMALLEST, Math.ceil(kept * 2.25)));
+    const slots = Math.min(LARGEST, Math.max(SMALLEST, Math.ceil((kept + more - 1) * 2.25)));
     this.#isFull = kept * 5 > slots * 3;
     if (!this.#isFull) this.#rebuild(slots, keep);
     return !this.#isFull;
@@ -169,9 +173,10 @@ export class DigestMemo {
   #adopt(other: DigestMemo): void {
     other.#load();
     this.#generation = Math.max(this.#generation, other.#generation);
+    this.#hasRoom(other.#used); // all at once: they come in the order of their hashes, and would pile up in a table that is too small
     for (let from = 0; from < other.#table.length; from += SLOT) {
       if (other.#table[from + 3] === 0) continue;
-      if (this.#used * 3 > this.#slots * 2 && !this.#grow()) return;
+      if (!this.#hasRoom(1)) return;
       this.#place(other.#table, from);
     }
   }

@@ -21,6 +21,10 @@ class TestSink implements FileSink {
     this.#wants = wants;
   }
 
+  passes(): boolean {
+    return false;
+  }
+
   add(entry: ClientEntry) {
     this.entries.push(entry);
     if (!this.#wants(entry)) return undefined;
@@ -153,6 +157,7 @@ test('what the sink refuses is told to the client', async () => {
     }
   };
   const sink: FileSink = {
+    passes: () => false,
     add() {
       throw new Error('not this one');
     },

@@ -57,16 +57,19 @@ class Transfer {
   }
 
   async run(): Promise<void> {
-    await this.#stream.receive((message) => this.#take(Packet.decode(message)));
+    await this.#stream.receive((message) => {
+      if (!this.#isListed && this.#sink.passes(message)) this.#count++;
+      else this.#take(Packet.decode(message), message);
+    });
     if (!this.#isFinished)
       throw new Failure('unavailable', 'CLIENT_FILES', `the client broke off the folder ${this.#name}`);
   }
 
-  #take({ type, stat, id, data }: ReturnType<typeof Packet.decode>): void {
+  #take({ type, stat, id, data }: ReturnType<typeof Packet.decode>, message: Uint8Array): void {
     switch (type) {
       case PacketType.stat:
         if (this.#isListed) throw this.#wrong('it lists more files after the end of its list');
-        if (stat) this.#list(stat);
+        if (stat) this.#list(stat, message);
         else {
           this.#isListed = true;
           this.#sink.listed();
@@ -94,9 +97,9 @@ class Transfer {
     }
   }
 
-  #list(stat: ValueOf<typeof Stat>): void {
+  #list(stat: ValueOf<typeof Stat>, message: Uint8Array): void {
     const id = this.#count++;
-    const content = this.#sink.add(entryOf(stat));
+    const content = this.#sink.add(entryOf(stat), message);
     if (!content) return;
     this.#wanted.push({ id, content });
     this.#ask();

@@ -45,9 +45,10 @@ function words(use: FolderUse, followPaths: readonly string[] | undefined): [nam
 function counted(sink: FileSink, vertex: OpenVertex, status: string): FileSink {
   let bytes = 0;
   return {
+    passes: (raw) => sink.passes(raw),
     listed: () => sink.listed(),
-    add(entry) {
-      const content = sink.add(entry);
+    add(entry, raw) {
+      const content = sink.add(entry, raw);
       return (
         content && {
           write(chunk) {

@@ -5,7 +5,7 @@ import type { ClientEntry, ContentSink } from './client-folder.ts';
 /** What happens to contents that arrive. */
 export interface Arrival {
   /** The first bytes are there: makes the file. */
-  open(file: ArrivingFile, path: string): number;
+  open(file: ArrivingFile, entry: ClientEntry): number;
   came(bytes: number): void;
   /** All is there. */
   finish(fd: number, entry: ClientEntry): void;
@@ -27,7 +27,7 @@ export class ArrivingFile implements ContentSink {
   write(chunk: Uint8Array): void {
     const { path, size } = this.#entry;
     if (this.#written + chunk.length > size) throw refused(path, `it has more than its ${size} bytes: did it change?`);
-    this.#fd ??= this.#on.open(this, path);
+    this.#fd ??= this.#on.open(this, this.#entry);
     for (let at = 0; at < chunk.length; ) at += writeSync(this.#fd, chunk, at);
     this.#written += chunk.length;
     this.#on.came(chunk.length);

@@ -24,8 +24,10 @@ export interface ClientFiles {
 }
 
 export interface FileSink {
+  /** Whether the entry in these bytes, the next of the list, is to be left as it is. If not, it comes by `add`. */
+  passes(raw: Uint8Array): boolean;
   /** The next entry, in the order of a walk; where to put its content when it is wanted. */
-  add(entry: ClientEntry): ContentSink | undefined;
+  add(entry: ClientEntry, raw: Uint8Array): ContentSink | undefined;
   /** There are no more entries. */
   listed(): void;
 }

@@ -26,6 +26,7 @@ import { Failure } from '../../../lib/error.ts';
 import { type Arrival, ArrivingFile, refused } from './arriving-file.ts';
 import type { ClientEntry, ContentSink, FileSink } from './client-folder.ts';
 import { CopyList, CopyListMaker } from './copy-list.ts';
+import { compareNames, comparePaths } from './walk-order.ts';
 
 const MOST_ENTRIES = 1 << 20;
 const MOST_LEVELS = 200;
@@ -49,6 +50,8 @@ export interface FolderWriterOptions {
 interface Level {
   readonly path: string;
   readonly modified: bigint | undefined;
+  /** It is as the list of the copy has it; so is what is in it, as long as the folder is not opened. */
+  readonly isKept: boolean;
   /** Listed until now. */
   readonly names: Set<string>;
   open: OpenLevel | undefined;
@@ -89,9 +92,9 @@ export class FolderWriter implements FileSink, Disposable {
   readonly #before: CopyList;
   readonly #now = new CopyListMaker();
   readonly #arrival: Arrival = {
-    open: (file, path) => {
+    open: (file, { path, mode }) => {
       this.#open.add(file);
-      return openSync(this.#placeFor(path), NEW_FILE, 0o600);
+      return openSync(this.#placeFor(path), NEW_FILE, mode & 0o777);
     },
     came: (bytes) => {
       this.received += bytes;
@@ -103,33 +106,33 @@ export class FolderWriter implements FileSink, Disposable {
     closed: (file) => this.#open.delete(file),
   };
   #entries = 0;
+  /** Up to where entries that passed were taken note of. */
+  #noted: number;
+  #isChanged = false;
 
   /** `root` is nobody else's until this is disposed. */
   constructor(root: string, options: FolderWriterOptions) {
     this.#root = root;
     this.#options = options;
-    this.#before = CopyList.take(options.list);
-    this.#levels = [level('', undefined)];
+    this.#before = new CopyList(options.list);
+    this.#noted = this.#before.place;
+    this.#levels = [level('', undefined, !this.#before.isEmpty)];
   }
 
-  add(entry: ClientEntry): ContentSink | undefined {
-    if (++this.#entries > MOST_ENTRIES)
-      throw new Failure(
-        'exhausted',
-        'CONTEXT_TOO_LARGE',
-        `the folder ${this.#options.label} has more than ${MOST_ENTRIES} files`,
-        {
-          hint: 'name what the build does not need in .dockerignore',
-        },
-      );
+  passes(raw: Uint8Array): boolean {
+    const isThere = this.#before.passes(raw);
+    if (isThere) this.#count();
+    return isThere;
+  }
+
+  add(entry: ClientEntry, raw: Uint8Array): ContentSink | undefined {
+    this.#count();
+    this.#change();
+    this.#leaveOut(entry.path);
     const { folder, name } = this.#placeOf(entry.path);
     folder.last = name;
+    if (this.#options.list !== undefined) this.#now.add(entry, raw);
     if (entry.type === 'socket' || entry.type === 'other') return undefined;
-    this.#now.add(entry);
-    if (this.#before.holds(entry)) {
-      this.#pass(entry, folder, name);
-      return undefined;
-    }
     const { fd, left } = this.#opened(folder);
     folder.names.add(name);
     const before = left.delete(name) ? quickStatIn(fd, name) : undefined;
@@ -137,6 +140,14 @@ export class FolderWriter implements FileSink, Disposable {
   }
 
   listed(): void {
+    if (!this.#isChanged && this.#before.isOver && !this.#before.isEmpty) {
+      this.#levels.length = 0;
+      this.size = this.#before.size;
+      this.files = this.#before.files;
+      return;
+    }
+    this.#change();
+    this.#leaveOut();
     while (this.#levels.length > 0) this.#leave();
   }
 
@@ -151,7 +162,7 @@ export class FolderWriter implements FileSink, Disposable {
       using folder = openInside(this.#root, path, FOLDER);
       setOpenTimes(folder.fd, ...timeOf({ modified }));
     }
-    if (this.#options.list !== undefined) this.#now.write(this.#options.list);
+    if (this.#options.list !== undefined && this.#isChanged) this.#now.write(this.#options.list, this);
   }
 
   [Symbol.dispose](): void {
@@ -160,14 +171,49 @@ export class FolderWriter implements FileSink, Disposable {
     this.#leavePlace();
   }
 
-  /** The entry is there as it is. */
-  #pass(entry: ClientEntry, folder: Level, name: string): void {
-    folder.names.add(name);
-    folder.open?.left.delete(name);
-    if (entry.type === 'directory') this.#levels.push(level(entry.path, entry.modified));
-    if (entry.type !== 'file') return;
-    this.files++;
-    this.size += entry.size;
+  #count(): void {
+    if (++this.#entries > MOST_ENTRIES)
+      throw new Failure(
+        'exhausted',
+        'CONTEXT_TOO_LARGE',
+        `the folder ${this.#options.label} has more than ${MOST_ENTRIES} files`,
+        {
+          hint: 'name what the build does not need in .dockerignore',
+        },
+      );
+  }
+
+  /** Something in the folder may be another than before: takes note of all that passed until here. */
+  #change(): void {
+    if (!this.#isChanged) this.#before.drop();
+    this.#isChanged = true;
+    for (const { entry, record } of this.#before.records(this.#noted)) {
+      const { folder, name } = this.#placeOf(entry.path);
+      folder.last = name;
+      folder.names.add(name);
+      folder.open?.left.delete(name);
+      if (entry.type === 'directory') this.#levels.push(level(entry.path, entry.modified, true));
+      if (entry.type === 'file') {
+        this.files++;
+        this.size += entry.size;
+      }
+      this.#now.addRecord(record);
+    }
+    this.#noted = this.#before.place;
+  }
+
+  /** What was listed before and is not now, up to a path: the folders that it was in are looked at when they are over. */
+  #leaveOut(path?: string): void {
+    for (let old = this.#before.peek(); old; old = this.#before.peek()) {
+      const order = path === undefined ? -1 : comparePaths(old.path, path);
+      if (order > 0) break;
+      this.#before.skip();
+      if (order === 0) break;
+      const parent = old.path.slice(0, Math.max(0, old.path.lastIndexOf('/')));
+      const folder = this.#levels.find((one) => one.path === parent); // none of a folder that is gone itself
+      if (folder) this.#opened(folder);
+    }
+    this.#noted = this.#before.place;
   }
 
   #opened(folder: Level): OpenLevel {
@@ -220,7 +266,7 @@ export class FolderWriter implements FileSink, Disposable {
       this.#coming.add(path);
       return new ArrivingFile(entry, this.#arrival);
     }
-    const fd = openSync(place.path, NEW_FILE, 0o600);
+    const fd = openSync(place.path, NEW_FILE, mode & 0o777);
     try {
       this.#finish(fd, entry);
     } finally {
@@ -230,7 +276,7 @@ export class FolderWriter implements FileSink, Disposable {
   }
 
   #finish(fd: number, entry: ClientEntry): void {
-    fchmodSync(fd, entry.mode);
+    if ((entry.mode & ~0o777) !== 0 || (entry.mode & UMASK) !== 0) fchmodSync(fd, entry.mode);
     const xattrs = keptXattrs(entry);
     if (xattrs.length > 0) this.#options.noteXattrs();
     for (const [name, value] of xattrs) setOpenXattr(fd, name, value);
@@ -284,7 +330,7 @@ export class FolderWriter implements FileSink, Disposable {
     }
     const fd = openFolder(place.path);
     const left = new Set(isThere ? readdirSync(`/proc/self/fd/${fd}`) : []);
-    const entered = level(entry.path, entry.modified);
+    const entered = level(entry.path, entry.modified, false);
     entered.open = { fd, left };
     this.#levels.push(entered);
     if (before?.mode !== entry.mode || !isThere) fchmodSync(fd, entry.mode);
@@ -295,7 +341,7 @@ export class FolderWriter implements FileSink, Disposable {
   #leave(): void {
     const over = this.#levels.at(-1);
     if (!over) return;
-    if (!over.open && this.#before.countIn(over.path) === over.names.size) {
+    if (!over.open && over.isKept) {
       this.#levels.pop(); // nothing in it was touched, and nothing has gone
       return;
     }
@@ -354,10 +400,11 @@ interface Place {
   readonly path: string;
 }
 
+const UMASK = process.umask();
 const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
-function level(path: string, modified: bigint | undefined): Level {
-  return { path, modified, names: new Set(), open: undefined, last: '', isChanged: false };
+function level(path: string, modified: bigint | undefined, isKept: boolean): Level {
+  return { path, modified, isKept, names: new Set(), open: undefined, last: '', isChanged: false };
 }
 
 const FOLDER = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
@@ -380,11 +427,4 @@ function isTimed(stat: QuickStat, { modified }: Pick<ClientEntry, 'modified'>): 
 function timeOf({ modified }: Pick<ClientEntry, 'modified'>): [seconds: bigint, nanoseconds: number] {
   const nanoseconds = ((modified % PER_SECOND) + PER_SECOND) % PER_SECOND;
   return [(modified - nanoseconds) / PER_SECOND, Number(nanoseconds)];
-}
-
-/** Byte by byte, as clients walk. UTF-16 gives the same order but for surrogates. */
-function compareNames(a: string, b: string): number {
-  if (a === b) return 0;
-  if (/[\ud800-\udfff]/.test(a + b)) return Buffer.compare(Buffer.from(a), Buffer.from(b));
-  return a < b ? -1 : 1;
 }
