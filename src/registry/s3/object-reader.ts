@@ -56,7 +56,7 @@ function objectReader(bucket: Bucket, name: string, { size, etag }: ObjectHead, 
     if (offset >= limit) limit = size;
     const headers = { range: `bytes=${offset}-${limit - 1}`, ...(etag !== '' && { 'if-match': etag }) };
     const body = await bucket.stream({ method: 'GET', name, headers }, [404, 412]);
-    if (body.statusCode !== 206) throw lost(bucket, name);
+    if (body.statusCode !== 206) throw lost(name);
     source = sourceOf(body, offset, limit);
     return source;
   };

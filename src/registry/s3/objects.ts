@@ -36,19 +36,19 @@ export async function putObject(
 export async function getObject(bucket: Bucket, name: string, { size, etag }: ObjectHead): Promise<Buffer> {
   for (let tried = 1; ; tried++) {
     const answer = await bucket.stream({ method: 'GET', name, headers: { 'if-match': etag } }, [404, 412]);
-    if (answer.statusCode === 404 || answer.statusCode === 412) throw lost(bucket, name);
+    if (answer.statusCode === 404 || answer.statusCode === 412) throw lost(name);
     const bytes = Buffer.allocUnsafe(size);
     let filled = 0;
     try {
       for await (const chunk of answer) {
-        if (filled + chunk.length > size) throw lost(bucket, name);
+        if (filled + chunk.length > size) throw lost(name);
         filled += chunk.copy(bytes, filled);
       }
     } catch (error) {
       if (isFailure(error) || tried === TRIES) throw storeFailure(error, bucket.address.name);
       continue; // cut on its way
     }
-    if (filled < size) throw lost(bucket, name);
+    if (filled < size) throw lost(name);
     return bytes;
   }
 }
@@ -116,8 +116,8 @@ export async function putPart(
   return etagOf(headers.etag);
 }
 
-export function lost(bucket: Bucket, name: string): Failure {
-  return new Failure('data-loss', 'S3_CHANGED', `object ${name} of ${bucket.address.name} is not what was stored`);
+export function lost(name: string): Failure {
+  return new Failure('data-loss', 'S3_CHANGED', `object ${name} is not what was stored`);
 }
 
 function etagOf(etag: string | undefined): string {

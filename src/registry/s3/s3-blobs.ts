@@ -20,9 +20,13 @@ import {
 } from './objects.ts';
 import { openPartWriter, restName } from './part-writer.ts';
 import { readStage, type Stage, wholeETag } from './stage.ts';
+import { StoreError, storeFailure } from './store-error.ts';
 
 /** A key, alone or as the beginning of a name: what else is in the bucket is not ours. */
 const NAME = /^([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?:\.\d+)?$/;
+
+/** What a store says of parts that are not there, or not those that were stored. */
+const GONE: readonly string[] = ['NoSuchUpload', 'InvalidPart', 'InvalidPartOrder', 'EntityTooSmall'];
 
 /** Blobs as objects of a bucket that any number of nodes share. Throws when the bucket cannot be used. */
 export async function openS3Blobs(place: BucketPlace, log: Log): Promise<BlobStorage & AsyncDisposable> {
@@ -74,16 +78,14 @@ async function joinParts(bucket: Bucket, name: string, stage: Stage, id: string)
     const bytes = rest && (await getObject(bucket, restName(name, rest.number), rest));
     const last = bytes && (await putPart(bucket, { name, id }, parts.length + 1, [bytes]));
     const body = [Buffer.from(completion(last === undefined ? parts : [...parts, last]))];
-    const { status, text } = await bucket.ask({ method: 'POST', name, query: { uploadId: id }, body }, [400, 404]);
-    if (
-      status >= 400 &&
-      (await headObject(bucket, name))?.etag !== wholeETag(last === undefined ? parts : [...parts, last])
-    )
-      throw new Failure(
-        'data-loss',
-        'S3_PARTS',
-        `the parts of ${name} in ${bucket.address.name} are gone: ${text.slice(0, 200)}`,
-      );
+    const query = { uploadId: id };
+    const { status, text } = await bucket.ask({ method: 'POST', name, query, body }, [400, 404]);
+    const whole = wholeETag(last === undefined ? parts : [...parts, last]);
+    if (status >= 400 && (await headObject(bucket, name))?.etag !== whole) {
+      const error = new StoreError(status, text);
+      if (!GONE.includes(error.code)) throw storeFailure(error, bucket.address.name);
+      throw new Failure('data-loss', 'S3_PARTS', `the parts of object ${name} are not what was stored: ${error.code}`);
+    }
   }
   await tidy(bucket, name);
 }
@@ -97,7 +99,7 @@ async function moveRest(
 ): Promise<void> {
   const there = await headObject(bucket, name);
   if (there?.etag === rest.etag && there.size === rest.size) return await tidy(bucket, name);
-  if (there && there.etag !== early) throw lost(bucket, name);
+  if (there && there.etag !== early) throw lost(name);
   await putObject(bucket, name, [await getObject(bucket, restName(name, rest.number), rest)]);
   await tidy(bucket, name);
 }

@@ -145,7 +145,7 @@ function bucketOf(flags: {
   const match = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/([\w.-]+(?:\/[\w.-]+)*))?\/?$/.exec(blobs);
   if (match?.[1] === undefined || match[2]?.split('/').some((name) => /^\.\.?$/.test(name)))
     throw new Failure('invalid', 'FLAG_VALUE', `invalid --blobs "${blobs}": expected s3://BUCKET[/PREFIX]`);
-  if (endpoint !== '' && !(/^https?:\/\//.test(endpoint) && URL.canParse(endpoint)))
+  if (endpoint !== '' && !(/^https?:\/\/[^@]+$/.test(endpoint) && URL.canParse(endpoint)))
     throw new Failure('invalid', 'FLAG_VALUE', `invalid --s3-endpoint "${endpoint}": expected https://HOST[:PORT]`);
   if (!/^[\w-]*$/.test(region)) throw new Failure('invalid', 'FLAG_VALUE', `invalid --s3-region "${region}"`);
   const [bucket, prefix] = [match[1], match[2] ?? ''];
