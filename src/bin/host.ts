@@ -6,6 +6,7 @@ import { openEngine } from '../engine/engine.ts';
 import { STRAKE_VERSION } from '../engine/system-info.ts';
 import { returnFreedMemory } from '../host/memory.ts';
 import { peerUser } from '../host/peer-user.ts';
+import { type ServiceState, serviceNotice } from '../host/service-notice.ts';
 import { Failure, isFailure, messageOf } from '../lib/error.ts';
 import { makeLog } from '../lib/log.ts';
 import { Scope } from '../lib/scope.ts';
@@ -27,6 +28,14 @@ async function runHost(argv: readonly string[]): Promise<number> {
     return 0;
   }
   const log = makeLog();
+  const notice = serviceNotice(process.env);
+  const tell = (state: ServiceState) => {
+    try {
+      notice(state);
+    } catch (error) {
+      log.warn('cannot reach the service manager', { state, why: messageOf(error) });
+    }
+  };
   const tls = hostTls(options.tls, process.env);
   const stop = new AbortController();
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
@@ -68,6 +77,7 @@ async function runHost(argv: readonly string[]): Promise<number> {
     if (listener.kind === 'tcp' && !tls?.clientCa)
       log.warn('whoever reaches this address has the rights of root here: use --tlsverify', { address });
   }
+  tell('READY=1');
 
   await new Promise<void>((resolve) => {
     stop.signal.addEventListener('abort', () => resolve(), { once: true });
@@ -81,6 +91,7 @@ async function runHost(argv: readonly string[]): Promise<number> {
       Math.min(IDLE_CHECK_MS, idleExit),
     ).unref();
   });
+  tell('STOPPING=1');
   log.info('stopping', { reason: messageOf(stop.signal.reason) });
   return 0;
 }
