@@ -44,4 +44,8 @@ fi
 if [ "${1:-}" = --tests ]; then sh scripts/newer-clients.sh || true; fi
 
 npm install --no-save --no-fund --no-audit --loglevel=error # not ci: the lock leaves out platforms that some registries lack
+# The scripts of package.json need this Node, and some versions of npm do not link it (9.2, of Debian 13).
+for program in node_modules/node-linux-*/bin/node; do
+  if [ -x "$program" ] && [ ! -e node_modules/.bin/node ]; then ln -s "../${program#node_modules/}" node_modules/.bin/node; fi
+done
 npm run --silent build
