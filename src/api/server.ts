@@ -28,6 +28,8 @@ export interface ApiServerOptions {
 export type Listener =
   /** For the group see `listenUnix`. */
   | { readonly kind: 'unix'; readonly path: string; readonly group?: string | undefined }
+  /** A unix socket on which a service manager listens already; who may use it is that one's affair. */
+  | { readonly kind: 'inherited'; readonly descriptor: number }
   /** Port 0 takes a free one. */
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number; readonly tls?: ServerTls | undefined };
 
@@ -98,13 +100,21 @@ export class ApiServer implements AsyncDisposable {
       await listenUnix(server, listener.path, listener.group);
       return `unix://${listener.path}`;
     }
+    const place =
+      listener.kind === 'inherited' ? { fd: listener.descriptor } : { port: listener.port, host: listener.host };
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
-      server.listen(listener.port, listener.host, () => {
+      server.listen(place, () => {
         server.off('error', reject);
         resolve();
       });
     });
+    if (listener.kind === 'inherited') {
+      // Node knows the address of an inherited socket when it is one of TCP, and nobody would have to prove who they are.
+      if (server.address() !== null)
+        throw new Failure('invalid', 'LISTEN_FAILED', 'a socket that is handed to the host must be a unix socket');
+      return `fd://${listener.descriptor}`;
+    }
     const { port } = server.address() as AddressInfo; // a TCP server that listens has one
     return `tcp://${listener.host}:${port}`;
   }

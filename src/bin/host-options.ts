@@ -6,7 +6,7 @@ import { hostFileWords } from './host-file.ts';
 import type { TlsFlags } from './host-tls.ts';
 
 export interface HostOptions {
-  /** `unix:///path` and `tcp://address:port`. */
+  /** `unix:///path`, `tcp://address:port`, and `fd://` for sockets of systemd. */
   readonly listen: readonly string[];
   readonly dataRoot: string;
   readonly registry: RegistrySettings;
@@ -30,7 +30,7 @@ export const HOST_USAGE = `Usage: strake host [OPTIONS]
 Runs the host in the foreground.
 
 Options:
-  -H, --host list          Address to listen on: unix:///path or tcp://address:port
+  -H, --host list          Address to listen on: unix:///path, tcp://address:port or fd:// (systemd's)
       --data-root string   Folder of the store (default /var/lib/strake)
       --config-file string  JSON with these flags as keys, lists in the plural: {"registry-mirrors": ["https://..."]}
                            (default /etc/strake/host.json, if it is there)

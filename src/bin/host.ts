@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { ApiServer, type Listener, type ServerTls } from '../api/server.ts';
 import { openEngine } from '../engine/engine.ts';
 import { STRAKE_VERSION } from '../engine/system-info.ts';
+import { inheritedSockets } from '../host/inherited-sockets.ts';
 import { returnFreedMemory } from '../host/memory.ts';
 import { peerUser } from '../host/peer-user.ts';
 import { type ServiceState, serviceNotice } from '../host/service-notice.ts';
@@ -37,6 +38,9 @@ async function runHost(argv: readonly string[]): Promise<number> {
     }
   };
   const tls = hostTls(options.tls, process.env);
+  const listeners = options.listen.flatMap((address) =>
+    parseListeners(address, { tls, group: options.group }).map((listener) => [address, listener] as const),
+  );
   const stop = new AbortController();
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     process.on(name, () =>
@@ -71,8 +75,7 @@ async function runHost(argv: readonly string[]): Promise<number> {
     }),
   );
   const server = scope.use(new ApiServer({ backends: engine.backends, version: STRAKE_VERSION, log, peerUser }));
-  for (const address of options.listen) {
-    const listener = parseListener(address, { tls, group: options.group });
+  for (const [address, listener] of listeners) {
     log.info('listening', { address: await server.listen(listener) });
     if (listener.kind === 'tcp' && !tls?.clientCa)
       log.warn('whoever reaches this address has the rights of root here: use --tlsverify', { address });
@@ -96,15 +99,17 @@ async function runHost(argv: readonly string[]): Promise<number> {
   return 0;
 }
 
-function parseListener(
+function parseListeners(
   address: string,
   { tls, group }: { readonly tls: ServerTls | undefined; readonly group: string | undefined },
-): Listener {
-  if (address.startsWith('unix://')) return { kind: 'unix', path: address.slice('unix://'.length), group };
+): Listener[] {
+  if (address === 'fd://')
+    return inheritedSockets(process.env).map((descriptor) => ({ kind: 'inherited', descriptor }));
+  if (address.startsWith('unix://')) return [{ kind: 'unix', path: address.slice('unix://'.length), group }];
   const tcp = /^tcp:\/\/([^/]+):(\d+)$/.exec(address);
-  if (tcp?.[1] !== undefined) return { kind: 'tcp', host: tcp[1], port: Number(tcp[2]), tls };
+  if (tcp?.[1] !== undefined) return [{ kind: 'tcp', host: tcp[1], port: Number(tcp[2]), tls }];
   throw new Failure('invalid', 'ADDRESS_INVALID', `cannot listen on "${address}"`, {
-    hint: 'write unix:///path or tcp://address:port',
+    hint: 'write unix:///path, tcp://address:port or fd://',
   });
 }
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, afterEach, test } from 'node:test';
 import {
   freePort,
@@ -157,6 +157,29 @@ test('H1: TCP beside the unix socket', async () => {
   await using host = await startHost({ folder: own, flags: ['-H', address] });
   const overTcp = await run(STRAKE, ['-H', address, 'info', '--format', '{{.DockerRootDir}}']);
   assert.equal(overTcp.stdout.trim(), host.dataRoot);
+});
+
+/** Hands a socket that listens at the path of its first argument to a host, as systemd does; the third is its script. */
+const HAND_OVER = `
+import os, socket, sys
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(sys.argv[1])
+listener.listen()
+os.dup2(listener.fileno(), 3)
+os.set_inheritable(3, True)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1")
+os.execv(sys.argv[2], sys.argv[2:4] + sys.argv[6:])`; // without the words "strake host"
+
+test('fd://: a socket of systemd is answered, no container has it, and it stays when the host ends', async () => {
+  const { socket } = place();
+  const through = ['python3', '-c', HAND_OVER, socket, process.execPath, join(dirname(STRAKE), '../dist/host.js')];
+  await using host = await startHost({ through, flags: ['-H', 'fd://'] });
+  const ping = await run('curl', ['-fsS', '--unix-socket', socket, 'http://host/_ping']);
+  assert.equal(ping.stdout, 'OK', ping.stderr);
+  await importBusybox(host);
+  assert.equal(await host.sh('busybox', 'ls -l /proc/self/fd | grep -c socket; env | grep -c LISTEN; true'), '0\n0');
+  await host.stop();
+  assert.ok(existsSync(socket));
 });
 
 test('SIGTERM ends the host with its containers and leaves nothing; what was built is there at the next start', async () => {
