@@ -1,5 +1,6 @@
-import { type SpawnSyncOptions, spawnSync } from 'node:child_process';
+import { type SpawnSyncOptions, spawn, spawnSync } from 'node:child_process';
 import { chownSync, globSync } from 'node:fs';
+import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Scope } from '../lib/scope.ts';
@@ -38,8 +39,9 @@ export async function startPostgres(): Promise<TestPostgres> {
   const settings = `-k ${folder} -c listen_addresses= -c fsync=off -c max_connections=60`;
   const start = () => run('pg_ctl', '-D', data, '-w', '-l', join(folder, 'log'), '-o', settings, 'start');
   const stop = () => run('pg_ctl', '-D', data, '-w', '-m', 'immediate', 'stop');
-  start();
   scope.defer(stop);
+  start();
+  watch(folder);
   const { Client } = await import('pg');
   const host = encodeURIComponent(folder);
   let made = 0;
@@ -58,6 +60,14 @@ export async function startPostgres(): Promise<TestPostgres> {
     start,
     [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose](),
   };
+}
+
+/** Ends the server and removes its folder when this process ends without having done so. */
+function watch(folder: string): void {
+  const script = 'cat; [ -e "$0" ] || exit; kill -QUIT "$(head -n 1 "$0/data/postmaster.pid")"; rm -rf "$0"';
+  const watcher = spawn('sh', ['-c', script, folder], { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
+  watcher.unref();
+  if (watcher.stdin instanceof Socket) watcher.stdin.unref();
 }
 
 /** PostgreSQL refuses to run as root. */
