@@ -389,6 +389,8 @@ export const FAMILIES: readonly ParityFamily[] = [
     run --restart on-failure:2 --name rs -d busybox false >/dev/null; until docker inspect -f '{{.State.Status}}{{.RestartCount}}' rs | grep -q exited2; do sleep 0.1; done; docker inspect -f '{{.RestartCount}} {{.State.Status}} {{.State.ExitCode}}' rs; docker rm rs
     docker stats --no-stream --format '{{.Name}} {{.PIDs}}'
     docker stats --no-stream nope
+    run -d --rm --name rr busybox sleep 1000 >/dev/null; docker restart -t 0 rr; docker ps --filter name=rr --format '{{.Names}} {{.State}}'; docker rm -f rr
+    run -d --name st busybox sh -c 'trap "" TERM; while :; do sleep 0.1; done' >/dev/null; (timeout 20 docker stop -t 3000000 st >/dev/null; echo stop $?) & sleep 1; docker rename st st2; docker update -m 64m --memory-swap 128m st2; docker cp st2:/etc/passwd - | tar tf -; docker start st2; docker kill st2; wait; docker ps -a --filter name=st2 --format '{{.State}}'; docker rm st2
     `,
   ),
   family(

@@ -71,7 +71,12 @@ export const NAMESPACE_FAMILIES = [
     docker run --rm --network pn1 --network host busybox true
     docker run --rm --network name=pn1,mac-address=bad busybox true
     docker run --rm --network name=pn1,nope=1 busybox true
-    docker run --rm --network pn2 --ip 10.99.0.5 busybox true ### without a word about who chose the subnet
+    docker run --rm --network pn2 --ip 10.99.0.5 busybox true
+    docker run --rm --network pn1 --ip6 bad --ip worse --link-local-ip foo busybox true
+    docker run --rm --network pn1 --ip6 fd00:78::5 busybox true
+    docker run --rm --network pn1 --link-local-ip 224.0.0.1 busybox true
+    docker run --rm --network pn1 --link-local-ip 169.254.3.3 busybox sh -c 'ip addr show eth0 | grep -c 169.254.3.3/16; cat /proc/sys/net/ipv6/conf/eth0/disable_ipv6'
+    docker create --name nn4 --network name=pn1,driver-opt=a=b busybox true >/dev/null; docker inspect nn4 -f '{{json .NetworkSettings.Networks.pn1.DriverOpts}} {{json .Config.Env}}'; docker network connect --ip 1.2.3.4 pn2 nn4; docker network connect --ip 1.2.3.4 --link-local-ip z pn2 nn4; docker rm nn4
     docker rm -f nn1; docker network prune -f | sort
     docker run --rm -p 8:x busybox true
     docker run --rm -p 1.2.3.4.5:80:80 busybox true

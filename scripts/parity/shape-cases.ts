@@ -48,6 +48,13 @@ export const SHAPE_FAMILIES = [
     run -d --name hs --health-cmd true --health-interval 200ms busybox sleep 1000 >/dev/null; until docker inspect -f '{{.State.Health.Status}}' hs | grep -qx healthy; do sleep 0.2; done; docker stop -t 0 hs; docker inspect -f '{{.State.Health.Status}} {{.State.Health.FailingStreak}}' hs; docker rm hs
     run -d --name hs --health-cmd 'sleep 5' --health-interval 200ms --health-timeout 300ms --health-retries 1 busybox sleep 1000 >/dev/null; until docker inspect -f '{{.State.Health.Status}}' hs | grep -qx unhealthy; do sleep 0.2; done; docker inspect -f '{{(index .State.Health.Log 0).ExitCode}} {{(index .State.Health.Log 0).Output}}' hs; docker rm -f hs
     run --rm --health-cmd true --health-retries -1 busybox true
+    run -d --name hs --health-cmd true --health-interval 2000h --health-timeout 3000h busybox sleep 1000 >/dev/null; sleep 0.5; docker inspect -f '{{len .State.Health.Log}} {{.State.Health.Status}}' hs; docker rm -f hs
+    run -d --name hs --health-cmd true --health-interval 100ms --health-timeout 1500500us busybox sleep 1000 >/dev/null; until docker inspect -f '{{.State.Health.Status}}' hs | grep -qx healthy; do sleep 0.2; done; timeout 1 docker logs -f --until 2040-01-01 hs; echo $?; docker rm -f hs
+    run -d --name hs --oom-score-adj 321 busybox sleep 1000 >/dev/null; docker exec hs cat /proc/self/oom_score_adj; docker rm -f hs
+    run --rm --stop-timeout -5 busybox true
+    run --rm --volumes-from a:b:c busybox true
+    docker create --network none --pid host --security-opt no-new-privileges --name hs busybox true >/dev/null; docker inspect -f '{{.HostConfig.SecurityOpt}}' hs; docker rm hs
+    docker create --network host --name hs busybox true >/dev/null; test "$(docker inspect -f '{{.Config.Hostname}}' hs)" = "$(hostname)"; echo $?; docker rm hs
     run --rm --gpus 2 busybox true ### refused when it is made, not when it starts
     run --rm --oom-score-adj 500 --stop-signal 9 --pids-limit -1 --shm-size 0 busybox df -k /dev/shm
     printf 'A=1\\n#c\\nB\\nC=x y\\n' > $TMP/ef; B=q run --rm --env-file $TMP/ef busybox env | sort | grep '^[A-D]='

@@ -56,8 +56,10 @@ export class Container {
   /** Next start by the restart policy. */
   restartTimer: NodeJS.Timeout | undefined;
   removing = false;
-  /** Being stopped on request: no restart policy applies. */
-  stopping = false;
+  /** Requests to stop that wait for its end: no restart policy applies. */
+  stops = 0;
+  /** Requests to restart that wait for its end: `--rm` does not apply. */
+  renewals = 0;
   health: HealthMonitor | undefined;
   readonly #exits = new Set<(exitCode: number) => void>();
   readonly #removals = new Set<(exitCode: number) => void>();

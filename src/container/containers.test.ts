@@ -232,6 +232,34 @@ describe('containers', { skip }, () => {
     await remove(id);
   });
 
+  test('stop: while its program takes its time, others go on with the container, and may end it', async () => {
+    const Cmd = ['sh', '-c', 'trap "" TERM; echo ready; while :; do sleep 0.1; done'];
+    const { id } = await host.containers.create(host.request({ Cmd }, { RestartPolicy: { Name: 'always' } }));
+    await host.containers.start(id, { signal });
+    const patient = host.containers.stop(id, { seconds: 3_000_000, signalName: undefined, signal });
+    await host.containers.rename(id, 'slow-to-end');
+    await host.containers.update(id, { PidsLimit: 50 }, { signal });
+    assert.equal(await host.containers.start(id, { signal }), false);
+    assert.equal(await host.containers.stop(id, { seconds: 0, signalName: undefined, signal }), true);
+    assert.equal(await patient, true);
+    assert.equal(host.containers.inspect(id).State.Status, 'exited');
+    await host.containers.start(id, { signal });
+    const other = host.containers.stop(id, { seconds: -1, signalName: undefined, signal });
+    await remove(id);
+    assert.equal(await other, true);
+  });
+
+  test('restart: one that removes itself stays', async () => {
+    const { id } = await host.containers.create(host.request({ Cmd: ['sleep', '100'] }, { AutoRemove: true }));
+    await host.containers.start(id, { signal });
+    await host.containers.restart(id, { seconds: 0, signalName: undefined, signal });
+    assert.equal(host.containers.inspect(id).State.Status, 'running');
+    const { exit } = host.containers.wait(id, 'removed', { signal });
+    await host.containers.kill(id, undefined, { signal });
+    assert.equal(await exit, 137);
+    assert.throws(() => host.containers.find(id), { kind: 'not-found' });
+  });
+
   test('pause and unpause; a paused container is removed by force', async () => {
     const { id } = await host.containers.create(host.request({ Cmd: ['sleep', '100'] }));
     await host.containers.start(id, { signal });

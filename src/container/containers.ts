@@ -164,27 +164,23 @@ export class Containers implements AsyncDisposable {
   }
 
   /** Sends the stop signal, after `seconds` (-1: never) SIGKILL. False when it was stopped already. */
-  stop(ref: string, options: StopOptions): Promise<boolean> {
+  async stop(ref: string, options: StopOptions): Promise<boolean> {
     const container = this.find(ref);
-    return container.inTurn(async () => {
-      const wasAlive = isAlive(container.record.phase) || container.record.phase.status === 'restarting';
-      noteStopByUser(container, this.#lifecycle);
-      await stopContainer(container, this.#lifecycle, options);
-      if (wasAlive) this.emit(container, 'stop');
-      return wasAlive;
-    });
+    const wasAlive = await stopContainer(container, this.#lifecycle, { ...options, byUser: true });
+    if (wasAlive) this.emit(container, 'stop');
+    return wasAlive;
   }
 
-  restart(ref: string, options: StopOptions): Promise<void> {
+  async restart(ref: string, options: StopOptions): Promise<void> {
     const container = this.find(ref);
-    return container.inTurn(async () => {
-      const wasAlive = isAlive(container.record.phase);
-      await stopContainer(container, this.#lifecycle, options);
-      if (wasAlive) this.emit(container, 'stop');
-      refuseRemoved(container);
-      await this.#startNow(container, options);
-      this.emit(container, 'restart');
-    });
+    container.renewals++;
+    try {
+      if (await stopContainer(container, this.#lifecycle, options)) this.emit(container, 'stop');
+      await this.start(container.id, options);
+    } finally {
+      container.renewals--;
+    }
+    this.emit(container, 'restart');
   }
 
   /** `signalName` is a name or number, SIGKILL by default. */
@@ -380,9 +376,7 @@ export class Containers implements AsyncDisposable {
     if (held.hasEnded) return settled;
     this.#watchHealth(container);
     if (this.#needs.keepers.isWanted) return;
-    await container.inTurn(() =>
-      stopContainer(container, this.#lifecycle, { ...options, seconds: undefined, signalName: undefined }),
-    );
+    await stopContainer(container, this.#lifecycle, { ...options, seconds: undefined, signalName: undefined });
   }
 
   /** Stops all containers, or leaves them to the next host. Those with a restart policy start again with that one. */
@@ -390,17 +384,19 @@ export class Containers implements AsyncDisposable {
     this.#closing = true;
     await this.execs[Symbol.asyncDispose]();
     const signal = AbortSignal.timeout(60_000);
-    const stopped = this.all().map((container) =>
-      container.inTurn(async () => {
+    const stopped = this.all().map(async (container) => {
+      const isLeft = await container.inTurn(async () => {
         const { run } = container;
-        if (run?.launched.process.kept && this.#needs.keepers.isWanted) {
-          await leaveRunning(container, run, this.#lifecycle);
-          return;
-        }
-        await stopContainer(container, this.#lifecycle, { signal, seconds: undefined, signalName: undefined });
+        if (!run?.launched.process.kept || !this.#needs.keepers.isWanted) return false;
+        await leaveRunning(container, run, this.#lifecycle);
+        return true;
+      });
+      if (isLeft) return;
+      await stopContainer(container, this.#lifecycle, { signal, seconds: undefined, signalName: undefined });
+      await container.inTurn(async () => {
         if (!container.recorded && !container.removing) this.#removeNow(container, { volumes: true });
-      }),
-    );
+      });
+    });
     for (const result of await Promise.allSettled(stopped))
       if (result.status === 'rejected')
         this.#needs.log.error('cannot stop a container', { why: messageOf(result.reason) });
@@ -429,7 +425,7 @@ export class Containers implements AsyncDisposable {
     container.health?.stop();
     container.health = undefined;
     if (container.removing) return;
-    if (container.record.hostConfig.AutoRemove) {
+    if (container.record.hostConfig.AutoRemove && container.renewals === 0) {
       container.removing = true;
       container
         .inTurn(async () => this.#removeNow(container, { volumes: true }))
@@ -440,7 +436,7 @@ export class Containers implements AsyncDisposable {
         });
       return;
     }
-    const delay = container.stopping || this.#closing ? undefined : restartDelay(container.record);
+    const delay = container.stops > 0 || this.#closing ? undefined : restartDelay(container.record);
     if (delay === undefined) return;
     restartLater(container, delay, {
       ...this.#lifecycle,

@@ -47,7 +47,7 @@ export function normaliseHostConfig(
     IpcMode: asked.IpcMode || 'private',
     PidMode: asked.PidMode ?? '',
     UTSMode: asked.UTSMode ?? '',
-    SecurityOpt: asked.SecurityOpt ?? (isUnlabelled(asked) ? ['label=disable'] : null),
+    SecurityOpt: labelled(asked),
     OomScoreAdj: asked.OomScoreAdj ?? 0,
     Privileged: asked.Privileged ?? false,
     PublishAllPorts: asked.PublishAllPorts ?? false,
@@ -81,9 +81,12 @@ export function normaliseHostConfig(
   return { hostConfig, warnings };
 }
 
-/** Whose processes no SELinux label may separate from the machine's. */
-function isUnlabelled({ Privileged, IpcMode, PidMode }: HostConfig): boolean {
-  return Privileged === true || IpcMode === 'host' || PidMode === 'host';
+/** No SELinux label separates processes that see the machine's from them, unless one was asked for. */
+function labelled({ Privileged, IpcMode, PidMode, SecurityOpt }: HostConfig): string[] | null {
+  const asked = SecurityOpt ?? [];
+  const seesMachine = Privileged === true || IpcMode === 'host' || PidMode === 'host';
+  if (!seesMachine || asked.some((option) => /^label[=:]/.test(option))) return SecurityOpt ?? null;
+  return [...asked, 'label=disable'];
 }
 
 /** What Docker shows for options that were not given. */

@@ -11,6 +11,8 @@ export interface StopOptions {
   readonly seconds: number | undefined;
   /** Undefined is the container's own. */
   readonly signalName: string | undefined;
+  /** Whether `unless-stopped` is to leave it so. */
+  readonly byUser?: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -20,26 +22,40 @@ const DEFAULT_STOP_SECONDS = 10;
 const SIGKILL = 9;
 const SIGTERM = 15;
 
-/** Ends a run, and a wait for the next one by the restart policy; call it in turn. */
-export async function stopContainer(container: Container, needs: StopNeeds, options: StopOptions): Promise<void> {
-  clearTimeout(container.restartTimer);
-  if (container.record.phase.status === 'restarting')
-    container.record = { ...container.record, phase: { ...container.record.phase, status: 'exited' } };
-  const { run } = container;
-  if (!run) return;
-  container.stopping = true;
+/**
+ * Ends a run, and a wait for the next one by the restart policy; false when there was neither. Not in turn: others may go on
+ * with the container while its program takes its time to end.
+ */
+export async function stopContainer(container: Container, needs: StopNeeds, options: StopOptions): Promise<boolean> {
+  container.stops++;
   try {
+    const { run, wasAlive } = await container.inTurn(() => beginStop(container, needs, options));
+    if (!run) return wasAlive;
     const seconds = options.seconds ?? container.record.config.StopTimeout ?? DEFAULT_STOP_SECONDS;
-    const first = options.signalName ? signalNumber(options.signalName) : stopSignalOf(container);
-    await sendSignal(container, first, needs, options);
     const timer = new AbortController();
     const late = sleep(timerDelay(seconds * 1000), 'late', { signal: timer.signal }).catch(() => undefined);
     const answer = await (seconds < 0 ? run.settled : Promise.race([run.settled, late]));
     timer.abort();
-    if (answer === 'late') await killContainer(container, needs, options);
+    if (answer === 'late')
+      await container.inTurn(async () => {
+        if (container.run === run) await killContainer(container, needs, options);
+      });
+    return true;
   } finally {
-    container.stopping = false;
+    container.stops--;
   }
+}
+
+async function beginStop(container: Container, needs: StopNeeds, options: StopOptions) {
+  const wasAlive = isAlive(container.record.phase) || container.record.phase.status === 'restarting';
+  if (options.byUser) noteStopByUser(container, needs);
+  clearTimeout(container.restartTimer);
+  if (container.record.phase.status === 'restarting')
+    container.record = { ...container.record, phase: { ...container.record.phase, status: 'exited' } };
+  const { run } = container;
+  const first = options.signalName ? signalNumber(options.signalName) : stopSignalOf(container);
+  if (run) await sendSignal(container, first, needs, options);
+  return { run, wasAlive };
 }
 
 /** Ends a run at once; call it in turn. Resolves when everything is released. */
