@@ -97,7 +97,10 @@ export async function openEngine(options: EngineOptions) {
   const snapshots = new Snapshots({ layers, active, pool: workers, receivers: options.receivers, trash });
   const durability = scope.use(await settleLayers(store, { workers, log, signal }));
   const events = new EventLog();
-  const emit = (subject: EventSubject) => events.emit(subject);
+  const emit = (subject: EventSubject) => {
+    events.emit(subject);
+    durability.note(); // a commit made a layer, for one
+  };
 
   // Paths of sockets are bounded by 107 bytes: a short name that still tells data roots apart.
   const run = join(options.runRoot, hexOf(digestOf(dataRoot)).slice(0, 12));
