@@ -76,9 +76,9 @@ class CopyPass implements Disposable {
   readonly #rows = new RowEncoder();
   readonly #folders: LayerEntry[] = [];
   /** First names of files that have several, by inode. */
-  readonly #firstNames = new Map<string, { readonly row: LayerEntry; readonly file: SourceFile }>();
+  readonly #firstNames = new Map<string, CopiedEntry>();
   readonly #links: {
-    readonly first: { readonly path: string; readonly file: SourceFile };
+    readonly first: CopiedEntry;
     readonly entry: CopiedEntry;
   }[] = [];
   /** Large files that are copied, and how to get their digests. */
@@ -175,18 +175,18 @@ class CopyPass implements Disposable {
     const inode = isInFolder && file.stat.links > 1 ? nameOfInode(file) : undefined;
     const first = inode === undefined ? undefined : this.#firstNames.get(inode);
     if (first) {
-      this.#row({ ...first.row, path, type: 'hardlink', size: 0, linkTarget: first.row.path });
-      this.#links.push({ first: { path: first.row.path, file: first.file }, entry });
+      this.#row({ ...headerOf(first, 0), path, type: 'hardlink', linkTarget: first.path });
+      this.#links.push({ first, entry });
       return undefined;
     }
     if (file.stat.size >= ONE_READ) return this.#large(entry, inode);
-    this.#done(this.#small(entry), file, inode);
+    this.#done(this.#small(entry), entry, inode);
     return undefined;
   }
 
-  #done(row: LayerEntry, file: SourceFile, inode: string | undefined): void {
-    this.#size += row.size;
-    if (inode !== undefined) this.#firstNames.set(inode, { row, file });
+  #done({ size }: LayerEntry, entry: CopiedEntry, inode: string | undefined): void {
+    this.#size += size;
+    if (inode !== undefined) this.#firstNames.set(inode, entry);
   }
 
   #small(entry: CopiedEntry): LayerEntry {
@@ -240,7 +240,7 @@ class CopyPass implements Disposable {
       const digest = target.close();
       if (place !== undefined) this.#digesting.push({ place, file, same, digest });
       setXattrs(this.#tree, row);
-      this.#done(row, file, inode);
+      this.#done(row, entry, inode);
     } finally {
       closeSync(source);
     }
