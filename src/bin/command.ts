@@ -1,8 +1,11 @@
 /** The command, to be loaded by `loadCommand`. */
 import { main } from '../cli/main.ts';
+import { flushStandardStreams } from '../cli/standard-streams.ts';
 import { siblingScript } from '../lib/sibling-script.ts';
 
-/** Runs one command line and returns its exit code. */
+/** Runs one command line and returns its exit code when all that it wrote has been taken. */
 export async function runCommand(argv: readonly string[]): Promise<number> {
-  return await main(argv, siblingScript(import.meta.url, 'host'));
+  const exitCode = await main(argv, siblingScript(import.meta.url, 'host'));
+  await flushStandardStreams();
+  return exitCode;
 }

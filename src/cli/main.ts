@@ -3,6 +3,7 @@ import { list, text, toggle } from './flags/flag.ts';
 import { parseFlags } from './flags/parse-flags.ts';
 import { openSession } from './open-session.ts';
 import { report } from './report.ts';
+import { standardError, standardOutput } from './standard-streams.ts';
 
 const GLOBAL_FLAGS = {
   host: list('Address of the host: unix:///path or tcp://name:port', { short: 'H' }),
@@ -40,22 +41,22 @@ export async function main(argv: readonly string[], hostScript: URL): Promise<nu
 
 async function printVersion(): Promise<number> {
   const { VERSION } = await import('./version-number.ts');
-  process.stdout.write(`strake version ${VERSION}\n`);
+  standardOutput().write(`strake version ${VERSION}\n`);
   return 0;
 }
 
 async function printHelp(rest: readonly string[]): Promise<number> {
   const { helpFor } = await import('./help.ts');
   const topic = rest[0] === 'help' ? rest.slice(1) : rest;
-  const help = await helpFor(topic, GLOBAL_FLAGS, process.stdout.columns ?? 80);
+  const help = await helpFor(topic, GLOBAL_FLAGS, standardOutput().columns ?? 80);
   if (help === undefined) return await unknownCommand(topic);
-  process.stdout.write(help);
+  standardOutput().write(help);
   return 0;
 }
 
 async function unknownCommand(words: readonly string[]): Promise<number> {
   const { complain } = await import('./help.ts');
   const { text, exitCode } = await complain(words);
-  process.stderr.write(text);
+  standardError().write(text);
   return exitCode;
 }

@@ -3,6 +3,7 @@ import { connectOrStart } from './client/connect.ts';
 import type { EngineClient } from './client/engine-client.ts';
 import { chooseHost, type HostFlags } from './client/host-choice.ts';
 import type { Session } from './session.ts';
+import { standardError, standardOutput } from './standard-streams.ts';
 
 /** The session of this process with the host that flags and environment choose; it has connected to nothing yet. */
 export function openSession(flags: HostFlags, hostScript: URL): Session {
@@ -21,10 +22,10 @@ export function openSession(flags: HostFlags, hostScript: URL): Session {
       return process.stdin;
     },
     get stdout() {
-      return process.stdout;
+      return standardOutput();
     },
     get stderr() {
-      return process.stderr;
+      return standardError();
     },
     env: process.env,
     choice,

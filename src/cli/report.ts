@@ -1,4 +1,5 @@
 import { isFailure, messageOf, type SourceRange } from '../lib/error.ts';
+import { standardError } from './standard-streams.ts';
 
 /** Says on standard error why a command failed; returns the exit code. */
 export function report(error: unknown, debug: boolean): number {
@@ -6,16 +7,16 @@ export function report(error: unknown, debug: boolean): number {
     if (error.kind === 'cancelled') return error.exitCode ?? 130;
     if (error.code === 'FLAG_UNKNOWN' || error.code === 'FLAG_VALUE') {
       const usage = 'Usage:  strake [OPTIONS] COMMAND [ARG...]';
-      process.stderr.write(`${error.message}\n\n${usage}\n\nRun 'strake --help' for more information\n`);
+      standardError().write(`${error.message}\n\n${usage}\n\nRun 'strake --help' for more information\n`);
       return 125;
     }
-    if (error.message !== '') process.stderr.write(`${error.message}\n`);
-    if (error.source) process.stderr.write(showPlace(error.source));
-    if (error.hint !== undefined) process.stderr.write(`  (${error.hint})\n`);
-    if (debug && error.kind === 'internal') process.stderr.write(`${error.stack}\n`);
+    if (error.message !== '') standardError().write(`${error.message}\n`);
+    if (error.source) standardError().write(showPlace(error.source));
+    if (error.hint !== undefined) standardError().write(`  (${error.hint})\n`);
+    if (debug && error.kind === 'internal') standardError().write(`${error.stack}\n`);
     return error.exitCode ?? 1;
   }
-  process.stderr.write(`strake: ${debug && error instanceof Error ? error.stack : messageOf(error)}\n`);
+  standardError().write(`strake: ${debug && error instanceof Error ? error.stack : messageOf(error)}\n`);
   return 1;
 }
 

@@ -1,6 +1,7 @@
 /** Much data through attach and logs, slow clients and clients that go away. STRAKE_TEST_MIB says how much, in MiB. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -61,6 +62,27 @@ test('a client that pauses loses nothing', async () => {
   const lines = 1_000_000;
   const expected = await digest(`seq ${lines}`);
   assert.equal(await digest(`$STRAKE run --rm busybox seq ${lines} | (sleep 2; cat)`), expected);
+});
+
+test('a reader that comes late gets the end of the output too', async () => {
+  const output = `yes ${'x'.repeat(31)} | head -c 100000`; // more than a pipe holds
+  const expected = await digest(`{ yes ${'x'.repeat(31)} || :; } | head -c 100000`);
+  await host.ok(['run', '-d', '--name', 'late', 'busybox', 'sh', '-c', `${output}; sleep 1000`]);
+  const inspect = `image inspect${' busybox'.repeat(100)}`;
+  const inspected = await host.ok(inspect.split(' '));
+  assert.ok(inspected.length > 70_000);
+  const commands: readonly [command: string, expected: string][] = [
+    [`run --rm busybox sh -c '${output}'`, expected],
+    [`exec late sh -c '${output}'`, expected],
+    ['logs late', expected],
+    [inspect, createHash('sha256').update(`${inspected}\n`).digest('hex')],
+  ];
+  const digests = commands.map(([command]) => digest(`$STRAKE ${command} | (sleep 1.5; cat)`));
+  assert.deepEqual(
+    await Promise.all(digests),
+    commands.map(([, expected]) => expected),
+  );
+  await host.ok(['rm', '-f', 'late']);
 });
 
 test('a client that goes away does not end its container, one that comes gets the rest', async () => {
