@@ -44,6 +44,18 @@ export async function startCeph(): Promise<Ceph> {
     assert.equal(code, 0, `${program} ${args.join(' ')}\n${stderr}`);
     return stdout.trim();
   };
+  /** A monitor that has just begun refuses some commands for a moment; those asked here may be asked again. */
+  const ask = async (...args: string[]): Promise<string> => {
+    let told = '';
+    await until(async () => {
+      const { code, stdout } = await run('ceph', ['-c', file('ceph.conf'), '--connect-timeout', '60', ...args], {
+        env,
+      });
+      told = stdout.trim();
+      return code === 0;
+    }, 60);
+    return told;
+  };
   const start = (program: string, ...args: string[]): ChildProcess => {
     const output = openSync(log, 'a');
     const child = spawn(program, ['-c', file('ceph.conf'), '-f', ...args], { env, stdio: ['ignore', output, output] });
@@ -82,10 +94,10 @@ export async function startCeph(): Promise<Ceph> {
     copyFileSync(file('keyring'), file('mon/keyring'));
     start('ceph-mon', '-i', 'a');
     const uuid = randomUUID();
-    const id = await must('ceph', '--connect-timeout', '60', 'osd', 'new', uuid);
+    const id = await ask('osd', 'new', uuid);
     await must('ceph-osd', '-i', id, '--mkfs', '--osd-uuid', uuid);
     start('ceph-osd', '-i', id);
-    await until(async () => /\b1 up\b/.test(await must('ceph', 'osd', 'stat')), 60);
+    await until(async () => /\b1 up\b/.test(await ask('osd', 'stat')), 60);
     await startGateway();
     const user = ['--uid=strake', '--display-name=strake', '--access-key', KEYS.AWS_ACCESS_KEY_ID];
     await must(

@@ -189,7 +189,10 @@ test('an upload goes on at the other node after its own was killed, from what wa
   const status = await answered(204, 1, 'GET', place);
   assert.equal(status.headers.get('range'), `0-${at - 1}`);
   const range = { 'content-range': `${at}-${content.length - 1}` };
-  assert.equal((await send(1, 'PATCH', place, content.subarray(at), range)).status, 409, 'it may live, for a minute');
+  // One byte: a refused body that is still being sent may break the connection before the answer is read.
+  const byte = content.subarray(at, at + 1);
+  const early = await send(1, 'PATCH', place, byte, { 'content-range': `${at}-${at}` });
+  assert.equal(early.status, 409, 'the first node may live, for a minute');
   await passAMinute();
   await answered(202, 1, 'PATCH', place, content.subarray(at), range);
   await nodes[0].restart();
