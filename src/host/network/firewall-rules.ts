@@ -137,6 +137,11 @@ export function findIptablesHooks(tag: string, saved: string): IptablesHooks {
   return hooks;
 }
 
+/** The tags of all hosts that chains of iptables-save, or tables of `nft list tables`, are named after. */
+export function findTags(listed: string): readonly string[] {
+  return [...new Set([...listed.matchAll(/\b(?:STRAKE|strake)-([0-9a-f]{8})\b/g)].map(([, tag = '']) => tag))];
+}
+
 /** Input of `nft -f -` that makes our own table of a family hold exactly these rules, all of that family. */
 export function renderNft(tag: string, rules: FirewallRules, family: Family): string {
   const ip = nftFamily(family);

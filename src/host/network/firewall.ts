@@ -6,6 +6,7 @@ import {
   type FirewallRules,
   type ForwardRule,
   findIptablesHooks,
+  findTags,
   type IptablesHooks,
   iptablesHooks,
   renderIptables,
@@ -17,7 +18,11 @@ import {
   rulesOf,
 } from './firewall-rules.ts';
 
-type Backend = { readonly kind: 'iptables'; readonly program: string; hooks: IptablesHooks } | { readonly kind: 'nft' };
+/** `tags` are those of all hosts that had rules when it was found. */
+type Backend = { readonly tags: readonly string[] } & (
+  | { readonly kind: 'iptables'; readonly program: string; hooks: IptablesHooks }
+  | { readonly kind: 'nft' }
+);
 
 /** Tried in this order. The plain name is what the machine's administrator, and every other program, uses. */
 const IPTABLES = { 4: ['iptables', 'iptables-legacy'], 6: ['ip6tables', 'ip6tables-legacy'] } as const;
@@ -89,11 +94,14 @@ export class Firewall {
     this.#loaded.clear();
   }
 
+  /** The tags of other hosts, alive or not, that had rules when this one first looked. None without a firewall. */
+  async others(): Promise<readonly string[]> {
+    const backend = await this.#findAny(4);
+    return backend?.tags.filter((tag) => tag !== this.#tag) ?? [];
+  }
+
   async #clearFamily(family: Family): Promise<void> {
-    const backend = await this.#find(family).catch((error: unknown) => {
-      if (isFailure(error, 'unavailable')) return undefined;
-      throw error;
-    });
+    const backend = await this.#findAny(family);
     if (backend?.kind === 'nft') await succeed('nft', ['-f', '-'], renderNftRemoval(this.#tag, family));
     if (backend?.kind === 'iptables') {
       const saved = await succeed(`${backend.program}-save`, []);
@@ -142,6 +150,13 @@ export class Firewall {
     backend.hooks = iptablesHooks(this.#tag);
   }
 
+  #findAny(family: Family): Promise<Backend | undefined> {
+    return this.#find(family).catch((error: unknown) => {
+      if (isFailure(error, 'unavailable')) return undefined;
+      throw error;
+    });
+  }
+
   #find(family: Family): Promise<Backend> {
     const found =
       this.#backends.get(family) ??
@@ -157,10 +172,11 @@ export class Firewall {
 async function findBackend(tag: string, family: Family): Promise<Backend> {
   for (const program of IPTABLES[family]) {
     const saved = await attempt(`${program}-save`, []);
-    if (saved?.exitCode === 0) return { kind: 'iptables', program, hooks: findIptablesHooks(tag, saved.stdout) };
+    if (saved?.exitCode !== 0) continue;
+    return { kind: 'iptables', program, hooks: findIptablesHooks(tag, saved.stdout), tags: findTags(saved.stdout) };
   }
   const listed = await attempt('nft', ['list', 'tables']);
-  if (listed?.exitCode === 0) return { kind: 'nft' };
+  if (listed?.exitCode === 0) return { kind: 'nft', tags: findTags(listed.stdout) };
   throw new Failure(
     'unavailable',
     'FIREWALL_MISSING',

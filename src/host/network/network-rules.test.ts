@@ -5,6 +5,7 @@ import { AddressPool, chooseSubnet } from './address-pool.ts';
 import {
   type FirewallRules,
   findIptablesHooks,
+  findTags,
   iptablesHooks,
   renderIptables,
   renderIptablesNames,
@@ -147,6 +148,15 @@ test('iptables: the jumps are added once, and found again', () => {
   const saved = ['*nat', ...hooks.nat, '-A POSTROUTING -j STRAKE-beef-SNAT', '*filter', ...hooks.filter].join('\n');
   assert.deepEqual(findIptablesHooks('cafe', saved), hooks);
   assert.equal(renderIptablesRemoval('cafe', hooks).match(/^-D /gm)?.length, 3);
+});
+
+test('the tags of all hosts are found in what the programs list', () => {
+  const saved = ['*nat', ':STRAKE-00c0ffee-DNAT - [0:0]', ...iptablesHooks('00c0ffee').nat, '-A FORWARD -j DOCKER'];
+  assert.deepEqual(findTags(saved.join('\n')), ['00c0ffee']);
+  assert.deepEqual(
+    findTags('table ip strake-00c0ffee\ntable ip nat\ntable ip strake-12345678\ntable ip strake-names'),
+    ['00c0ffee', '12345678'],
+  );
 });
 
 test('iptables: an internal network gets neither out nor in', () => {

@@ -169,6 +169,15 @@ export const networkTasks = {
     ignoreAbsence(() => netlink.change([deleteGroup(plan.group)]));
   },
 
+  /** Whether an interface of the owner is on a bridge: something still lives at its other end. */
+  'network.isInUse': (plan: { group: number }): boolean => {
+    using netlink = new Netlink();
+    return netlink
+      .dump(listLinks)
+      .map(readLink)
+      .some(({ group, isPort }) => group === plan.group && isPort);
+  },
+
   /** Removes every interface of the owner but those that are named in `keep`; returns the indexes of these. */
   'network.keepOnly': (plan: { group: number; keep: readonly string[] }): ReadonlyMap<string, number> => {
     using netlink = new Netlink();

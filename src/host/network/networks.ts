@@ -14,6 +14,7 @@ import { checkedMac, checkJoin, linkLocalAddresses, wantedAddresses } from './jo
 import { attachmentOf, defaultBridgeOf, type Joined, linkOf, type Member, onHost, planOf } from './member.ts';
 import { MemberServices } from './member-services.ts';
 import { Namespaces } from './namespaces.ts';
+import { groupOf, holdTag, sweep } from './neighbours.ts';
 import { type Network, NetworkRegistry } from './network-registry.ts';
 import { type KeptNetwork, linksOf, type NetworkState, stateOf } from './network-state.ts';
 import { type NetworkTaskRunner, runNetworkTask } from './network-tasks.ts';
@@ -41,8 +42,14 @@ export interface NetworksOptions {
  */
 export class Networks implements AsyncDisposable {
   readonly #options: NetworksOptions;
+  /** Tells our kernel objects from another host's. */
+  readonly #tag: string;
   readonly #group: number;
   readonly #firewall: Firewall;
+  /** Held while kernel objects of ours may exist. */
+  #claim: Promise<AsyncDisposable> | undefined;
+  /** What dead hosts left is away. */
+  #swept: Promise<void> | undefined;
   readonly #services: MemberServices;
   readonly #registry: NetworkRegistry;
   readonly #namespaces: Namespaces;
@@ -58,7 +65,8 @@ export class Networks implements AsyncDisposable {
     mkdirSync(options.stateFolder, { recursive: true, mode: 0o700 });
     const tag = createHash('sha256').update(realpathSync(options.stateFolder)).digest('hex').slice(0, 8);
     this.#options = options;
-    this.#group = (Number.parseInt(tag, 16) >>> 1) & ~1 || 2; // even; the odd one after it is for interfaces that go
+    this.#tag = tag;
+    this.#group = groupOf(tag);
     this.#firewall = new Firewall(tag);
     this.#mark = join(options.stateFolder, 'in-use');
     this.#namespaces = new Namespaces(options.tasks, this.#group);
@@ -149,13 +157,13 @@ export class Networks implements AsyncDisposable {
     return attachmentOf(member);
   }
 
-  /** A container is found under a new name from now on. */
   /** What a container has now; undefined when it is on no network. */
   attachmentOf(containerId: string): Attachment | undefined {
     const member = this.#members.get(containerId);
     return member && attachmentOf(member);
   }
 
+  /** A container is found under a new name from now on. */
   rename(containerId: string, name: string): Attachment | undefined {
     const member = this.#members.get(containerId);
     if (!member) return undefined;
@@ -175,7 +183,7 @@ export class Networks implements AsyncDisposable {
 
   /** The host's address on the default network, whose bridge is made when it is not there yet. */
   async hostGateway({ signal }: { readonly signal: AbortSignal }): Promise<string> {
-    this.#markUse();
+    await this.#use();
     const { gateway } = await this.#registry.bridgeOf(this.#registry.find('bridge'), signal);
     return formatIpv4(gateway);
   }
@@ -198,8 +206,8 @@ export class Networks implements AsyncDisposable {
   }
 
   /** Makes a bridge network and returns its id. */
-  create(body: NetworkCreateBody, options: { signal: AbortSignal }): Promise<string> {
-    this.#markUse();
+  async create(body: NetworkCreateBody, options: { signal: AbortSignal }): Promise<string> {
+    await this.#use();
     return this.#registry.create(body, options.signal);
   }
 
@@ -222,6 +230,7 @@ export class Networks implements AsyncDisposable {
   async restore(kept: readonly KeptNetwork[]): Promise<ReadonlyMap<string, Attachment>> {
     const links = linksOf(kept);
     if (links.length === 0) await this.cleanLeftovers();
+    else await this.#hold();
     const found =
       links.length === 0
         ? new Map<string, number>()
@@ -246,6 +255,7 @@ export class Networks implements AsyncDisposable {
   /** Removes the interfaces and packet rules that a killed process of this state folder left. Call before any attach. */
   async cleanLeftovers(): Promise<void> {
     if (!existsSync(this.#mark)) return;
+    await this.#hold();
     for (const group of [this.#group, this.#group + 1])
       await runNetworkTask(this.#options.tasks, 'network.removeGroup', { group });
     await this.#firewall.clear();
@@ -255,8 +265,9 @@ export class Networks implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.#members.keys()].map((id) => this.release(id)));
     await this.#retired.finish();
-    if (!this.#hasLeft) return this.cleanLeftovers();
-    for (const bridge of this.#registry.idleBridges()) await bridge[Symbol.asyncDispose]();
+    if (!this.#hasLeft) await this.cleanLeftovers();
+    else for (const bridge of this.#registry.idleBridges()) await bridge[Symbol.asyncDispose]();
+    await (await this.#claim)?.[Symbol.asyncDispose]();
   }
 
   #member(containerId: string): Member {
@@ -316,7 +327,7 @@ export class Networks implements AsyncDisposable {
     linkLocalAddresses(wanted.linkLocal);
     let place: Endpoint['place'];
     if (network.record.driver === 'bridge') {
-      this.#markUse();
+      await this.#use();
       const bridge = await this.#registry.bridgeOf(network, signal);
       // it may be the address that is just being freed
       if (wanted.ipv4 !== undefined || wanted.ipv6 !== undefined) await this.#retired.finish();
@@ -361,8 +372,18 @@ export class Networks implements AsyncDisposable {
     await this.#services.stop(member);
   }
 
-  #markUse(): void {
+  /** Before anything is made in the kernel. */
+  async #use(): Promise<void> {
     writeFileSync(this.#mark, '');
+    await this.#hold();
+    this.#swept ??= sweep(this.#firewall, this.#options);
+    await this.#swept;
+  }
+
+  /** Tells other hosts that what carries our tag is not to be swept away. */
+  async #hold(): Promise<void> {
+    this.#claim ??= holdTag(this.#tag, this.#options.log);
+    await this.#claim;
   }
 }
 

@@ -43,6 +43,8 @@ export interface Link {
   readonly name: string;
   readonly mtu: number;
   readonly group: number;
+  /** Of a bridge, or of another interface that has others below it. */
+  readonly isPort: boolean;
 }
 
 export interface VethPlan {
@@ -166,6 +168,7 @@ export function readLink(reply: NetlinkReply): Link {
     name: name.replace(/\0.*$/, ''),
     mtu: attributes.get(IFLA.mtu)?.readUInt32LE(0) ?? 1500,
     group: attributes.get(IFLA.group)?.readUInt32LE(0) ?? 0,
+    isPort: attributes.has(IFLA.master),
   };
 }
 
