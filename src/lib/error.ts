@@ -1,4 +1,5 @@
 import { getSystemErrorMessage } from 'node:util';
+import { printable } from './printable.ts';
 
 /** The closed set of reasons for which Strake refuses or fails. The doors (api, registry, cli) map kinds to codes. */
 export type ErrorKind =
@@ -96,9 +97,4 @@ export function systemReason(error: unknown): string {
 export function cancelled(signal: AbortSignal): Failure {
   if (isFailure(signal.reason)) return signal.reason;
   return new Failure('cancelled', 'CANCELLED', 'the operation was cancelled', { cause: signal.reason });
-}
-
-/** Replaces control characters other than newline and tab, so that a hostile name cannot drive a terminal. */
-export function printable(text: string): string {
-  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '\ufffd');
 }

@@ -1,5 +1,5 @@
+import { shortenId } from '../../oci/short-id.ts';
 import type { BuildEvent, StepInfo } from '../../wire/build.ts';
-import { shortenId } from '../format/words.ts';
 import { plainLine } from '../terminal/text-width.ts';
 import { OutputTail } from './output-tail.ts';
 

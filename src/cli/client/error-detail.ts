@@ -1,4 +1,5 @@
-import { type FailureDetail, printable, type SourceRange } from '../../lib/error.ts';
+import type { FailureDetail, SourceRange } from '../../lib/error.ts';
+import { printable } from '../../lib/printable.ts';
 
 /** Hint and place of an error, as a Strake host tells them; what is not in their form is left out. */
 export function errorDetail(body: { readonly hint?: unknown; readonly source?: unknown }): FailureDetail {

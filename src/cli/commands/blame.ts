@@ -1,12 +1,14 @@
+import { instructionText } from '../../oci/instruction-text.ts';
+import { shortenId } from '../../oci/short-id.ts';
+import { fileMode } from '../../wire/file-mode.ts';
 import type { BlameRow } from '../../wire/insight.ts';
 import { imageRoute, insightRows } from '../client/insight.ts';
 import { defineCommand } from '../command.ts';
 import { tableFormatFlag } from '../flags/common.ts';
 import { humanSize } from '../format/human.ts';
-import { fileMode, shownPath } from '../format/image-file.ts';
-import { instructionText } from '../format/instruction.ts';
 import { type Row, renderRows } from '../format/rows.ts';
-import { ellipsis, shortenId } from '../format/words.ts';
+import { shownPath } from '../format/shown-path.ts';
+import { ellipsis } from '../format/words.ts';
 
 export const blame = defineCommand({
   short: 'Show every step of an image that made, changed, shadowed or deleted a path',

@@ -1,10 +1,11 @@
+import { shortenId } from '../../oci/short-id.ts';
 import type { HistoryRow } from '../../wire/image.ts';
 import { defineCommand } from '../command.ts';
 import { platformFlag, tableFormatFlag } from '../flags/common.ts';
 import { toggle } from '../flags/flag.ts';
 import { humanSize, rfc3339, timeAgo } from '../format/human.ts';
 import { type Row, renderRows } from '../format/rows.ts';
-import { ellipsis, shortenId } from '../format/words.ts';
+import { ellipsis } from '../format/words.ts';
 
 export const history = defineCommand({
   short: 'Show the history of an image',

@@ -1,11 +1,11 @@
+import { instructionText } from '../../oci/instruction-text.ts';
 import type { DiffLine, DiffRow, DiffSummary } from '../../wire/insight.ts';
 import { imageRoute, insightRows, strakeHost } from '../client/insight.ts';
 import { defineCommand } from '../command.ts';
 import { tableFormatFlag } from '../flags/common.ts';
 import { humanSize } from '../format/human.ts';
-import { shownPath } from '../format/image-file.ts';
-import { instructionText } from '../format/instruction.ts';
 import { type Row, renderRows } from '../format/rows.ts';
+import { shownPath } from '../format/shown-path.ts';
 import { ellipsis } from '../format/words.ts';
 import { writeAll } from '../session.ts';
 

@@ -1,13 +1,15 @@
+import { instructionText } from '../../oci/instruction-text.ts';
+import { shortenId } from '../../oci/short-id.ts';
+import { fileMode } from '../../wire/file-mode.ts';
 import type { FileRow, FoundRow } from '../../wire/insight.ts';
 import { imageRoute, insightRows, strakeHost } from '../client/insight.ts';
 import { defineCommand } from '../command.ts';
 import { tableFormatFlag } from '../flags/common.ts';
 import { toggle } from '../flags/flag.ts';
 import { goTime, humanSize } from '../format/human.ts';
-import { fileMode, shownPath } from '../format/image-file.ts';
-import { instructionText } from '../format/instruction.ts';
 import { type Row, renderRows } from '../format/rows.ts';
-import { ellipsis, shortenId } from '../format/words.ts';
+import { shownPath } from '../format/shown-path.ts';
+import { ellipsis } from '../format/words.ts';
 import { type Session, writeAll } from '../session.ts';
 
 /** Prints the entries of a folder of an image, or the one that `path` is. */

@@ -1,10 +1,10 @@
+import { instructionText } from '../../oci/instruction-text.ts';
 import type { StepShape, WasteGroup, WasteKind, WasteReport } from '../../wire/insight.ts';
 import { imageRoute, strakeHost } from '../client/insight.ts';
 import { defineCommand } from '../command.ts';
 import { text } from '../flags/flag.ts';
 import { humanSize } from '../format/human.ts';
-import { shownPath } from '../format/image-file.ts';
-import { instructionText } from '../format/instruction.ts';
+import { shownPath } from '../format/shown-path.ts';
 import { ellipsis } from '../format/words.ts';
 
 export const imageWaste = defineCommand({

@@ -1,4 +1,5 @@
 import { Failure } from '../../lib/error.ts';
+import { shortenId } from '../../oci/short-id.ts';
 import type { ImageSummary } from '../../wire/image.ts';
 import { filtersQuery } from '../client/engine-client.ts';
 import { defineCommand } from '../command.ts';
@@ -8,7 +9,6 @@ import type { ValuesOf } from '../flags/parse-flags.ts';
 import { goTime, humanSize, timeAgo } from '../format/human.ts';
 import { imageListTree } from '../format/image-list-tree.ts';
 import { type Row, renderRows } from '../format/rows.ts';
-import { shortenId } from '../format/words.ts';
 import type { Session } from '../session.ts';
 
 export const imageListFlags = {

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isFailure } from '../../lib/error.ts';
+import { instructionText } from '../../oci/instruction-text.ts';
+import { fileMode } from '../../wire/file-mode.ts';
 import type { ImageTree } from '../../wire/insight.ts';
 import { findCommand } from '../command-table.ts';
-import { fileMode, shownPath } from '../format/image-file.ts';
 import { imageListTree } from '../format/image-list-tree.ts';
 import { dotGraph, textTree } from '../format/image-tree.ts';
-import { instructionText } from '../format/instruction.ts';
+import { shownPath } from '../format/shown-path.ts';
 import { startTestHost } from '../test-host.ts';
 import { testSession } from '../test-session.ts';
 

@@ -1,4 +1,5 @@
-import { Failure, isFailure, printable } from '../../lib/error.ts';
+import { Failure, isFailure } from '../../lib/error.ts';
+import { printable } from '../../lib/printable.ts';
 import { defineCommand } from '../command.ts';
 import { dockerConfigPath } from '../credentials/docker-config.ts';
 import { authConfig, credentialKey } from '../credentials/registry-auth.ts';

@@ -1,3 +1,4 @@
+import { shortenId } from '../../oci/short-id.ts';
 import type { ContainerSummary } from '../../wire/container.ts';
 import { filtersQuery } from '../client/engine-client.ts';
 import { defineCommand } from '../command.ts';
@@ -6,7 +7,7 @@ import { integer, toggle } from '../flags/flag.ts';
 import { goTime, humanSize, timeAgo } from '../format/human.ts';
 import { showPorts } from '../format/ports.ts';
 import { type Row, renderRows } from '../format/rows.ts';
-import { ellipsis, quoted, shortenId } from '../format/words.ts';
+import { ellipsis, quoted } from '../format/words.ts';
 
 export const ps = defineCommand({
   short: 'List containers',

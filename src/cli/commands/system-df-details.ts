@@ -1,8 +1,8 @@
+import { shortenId } from '../../oci/short-id.ts';
 import type { ContainerSummary } from '../../wire/container.ts';
 import type { ImageSummary } from '../../wire/image.ts';
 import { goTime, humanSize, timeAgo } from '../format/human.ts';
 import { type Row, renderRows } from '../format/rows.ts';
-import { shortenId } from '../format/words.ts';
 import { imageRows } from './images.ts';
 import { containerRow } from './ps.ts';
 

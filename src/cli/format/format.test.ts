@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { shortenId } from '../../oci/short-id.ts';
 import { binarySize, goTime, humanDuration, humanSize, rfc3339, rfc3339Nano, timeAgo } from './human.ts';
 import { indentJson } from './indent-json.ts';
 import { showPorts } from './ports.ts';
 import { renderRows } from './rows.ts';
 import { alignTabs } from './tabwriter.ts';
-import { ellipsis, quoted, shortenId } from './words.ts';
+import { ellipsis, quoted } from './words.ts';
 import { wrapText } from './wrap-text.ts';
 
 const sizes: readonly [bytes: number, three: string, four: string, binary: string][] = [

@@ -1,7 +1,7 @@
+import { shortenId } from '../../oci/short-id.ts';
 import type { ImageSummary, ManifestSummary } from '../../wire/image.ts';
 import { humanSize } from './human.ts';
 import { alignRows } from './rows.ts';
-import { shortenId } from './words.ts';
 
 const TITLES = ['IMAGE', 'ID', 'DISK USAGE', 'CONTENT SIZE', 'EXTRA'];
 

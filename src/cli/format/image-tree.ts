@@ -1,7 +1,8 @@
+import { instructionText } from '../../oci/instruction-text.ts';
+import { shortenId } from '../../oci/short-id.ts';
 import type { ImageNode, ImageTree, LayerNode } from '../../wire/insight.ts';
 import { humanSize } from './human.ts';
-import { instructionText } from './instruction.ts';
-import { ellipsis, shortenId } from './words.ts';
+import { ellipsis } from './words.ts';
 
 /**
  * Layers with what stands on them, and images with their names, as an indented tree. A layer that is alone on another one

@@ -1,4 +1,5 @@
-import { Failure, printable } from '../../lib/error.ts';
+import { Failure } from '../../lib/error.ts';
+import { printable } from '../../lib/printable.ts';
 import { drawBar, type ProgressLine } from '../../wire/progress.ts';
 import { errorDetail } from '../client/error-detail.ts';
 import type { Output } from '../session.ts';

@@ -1,3 +1,4 @@
+import { shortenId } from '../../../oci/short-id.ts';
 import type { NetworkInspect } from '../../../wire/network.ts';
 import { filtersQuery } from '../../client/engine-client.ts';
 import { defineCommand } from '../../command.ts';
@@ -5,7 +6,6 @@ import { filterFlag, tableFormatFlag } from '../../flags/common.ts';
 import { toggle } from '../../flags/flag.ts';
 import { goTime } from '../../format/human.ts';
 import { type Row, renderRows } from '../../format/rows.ts';
-import { shortenId } from '../../format/words.ts';
 
 export const networkLs = defineCommand({
   short: 'List networks',

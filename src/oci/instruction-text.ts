@@ -1,4 +1,4 @@
-import { printable } from '../../lib/error.ts';
+import { printable } from '../lib/printable.ts';
 
 /**
  * The instruction behind a history entry's command as a Dockerfile has it, on one line: `RUN make` of

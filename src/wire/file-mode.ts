@@ -1,5 +1,4 @@
-import { printable } from '../../lib/error.ts';
-import type { FileType } from '../../wire/insight.ts';
+import type { FileType } from './insight.ts';
 
 const LETTERS: Readonly<Record<FileType, string>> = {
   file: '-',
@@ -21,9 +20,4 @@ export function fileMode(type: FileType, mode: number): string {
   special(5, 0o2000, 's');
   special(8, 0o1000, 't');
   return LETTERS[type] + bits.join('');
-}
-
-/** A path from an image as a table may show it: one line, and nothing that drives a terminal. */
-export function shownPath(path: string): string {
-  return printable(path).replace(/[\n\t]/g, '\ufffd');
 }
