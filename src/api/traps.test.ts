@@ -352,8 +352,8 @@ test('a client that has gone stops the work, and nothing listens any more', asyn
     archives: {
       save: () => Promise.resolve(saved),
       saveTo: () => Promise.resolve(),
-      output: () => Promise.resolve(saved),
-      describe: () => Promise.reject(new Error('not asked for')),
+      output: () => Promise.reject(new Error('not asked for')),
+      tree: () => Promise.resolve(saved),
       load: () => Promise.resolve(),
     },
   });

@@ -198,6 +198,7 @@ export async function openEngine(options: EngineOptions) {
       registry: transfers,
       archives: new Archives({
         ...needs,
+        compressLayer,
         packLayer: snapshots.pack.bind(snapshots),
         packInto: snapshots.packInto.bind(snapshots),
         packTree: snapshots.packTree.bind(snapshots),

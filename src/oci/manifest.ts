@@ -7,6 +7,8 @@ import type { Platform } from './platform.ts';
 /** A layer as a manifest names it. `urls`: where else it can be had, for layers that registries do not keep. */
 export interface LayerDescriptor extends Descriptor {
   readonly urls?: readonly string[];
+  /** Not read back. */
+  readonly annotations?: Annotations | undefined;
 }
 
 /** An image manifest: its exact bytes, which alone decide the digest, and a view of them. */
@@ -20,6 +22,17 @@ export interface ImageManifest extends Descriptor {
 
 export interface IndexEntry extends Descriptor {
   readonly platform: Platform | undefined;
+  /** What is said of the entry; not read back. */
+  readonly annotations?: Annotations | undefined;
+}
+
+export type Annotations = Readonly<Record<string, string>>;
+
+/** How a manifest or an index is written. */
+export interface ManifestStyle {
+  /** OCI's media types, also where Docker's would do. */
+  readonly oci?: boolean;
+  readonly annotations?: Annotations | undefined;
 }
 
 /** An OCI index or a Docker manifest list: the same image for several platforms. */
@@ -58,20 +71,23 @@ export function decodeManifest(bytes: Buffer, contentType: string | undefined): 
 export function encodeManifest(
   config: Omit<Descriptor, 'mediaType'>,
   layers: readonly LayerDescriptor[],
+  style: ManifestStyle = {},
 ): ImageManifest {
-  const oci = layers.some((layer) => isZstdLayer(layer.mediaType));
+  const oci = style.oci === true || layers.some((layer) => isZstdLayer(layer.mediaType));
   const mediaType = oci ? MediaType.ociManifest : MediaType.dockerManifest;
   const configMediaType = oci ? MediaType.ociConfig : MediaType.dockerConfig;
   const document = {
     schemaVersion: 2,
     mediaType,
     config: { mediaType: configMediaType, size: config.size, digest: config.digest },
-    layers: layers.map(({ mediaType: type, size, digest, urls }) => ({
+    layers: layers.map(({ mediaType: type, size, digest, urls, annotations }) => ({
       mediaType: oci ? ociLayerType(type) : dockerLayerType(type),
       size,
       digest,
       ...(urls && { urls }),
+      ...(annotations && { annotations }),
     })),
+    ...(style.annotations && { annotations: style.annotations }),
   };
   const bytes = Buffer.from(JSON.stringify(document, undefined, 3));
   return {
@@ -86,11 +102,12 @@ export function encodeManifest(
 }
 
 /** Writes a new index: Docker's manifest list when all that it names is Docker's schema 2, else OCI's. */
-export function encodeIndex(entries: readonly IndexEntry[]): ImageIndex {
-  const isDocker = entries.every(({ mediaType }) => mediaType === MediaType.dockerManifest);
+export function encodeIndex(entries: readonly IndexEntry[], { oci, annotations }: ManifestStyle = {}): ImageIndex {
+  const isDocker = oci !== true && entries.every(({ mediaType }) => mediaType === MediaType.dockerManifest);
   const mediaType = isDocker ? MediaType.dockerList : MediaType.ociIndex;
   const manifests = entries.map(({ platform, ...descriptor }) => ({ ...descriptor, ...(platform && { platform }) }));
-  const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, manifests }, undefined, 3));
+  const document = { schemaVersion: 2, mediaType, manifests, ...(annotations && { annotations }) };
+  const bytes = Buffer.from(JSON.stringify(document, undefined, 3));
   return { kind: 'index', mediaType, digest: digestOf(bytes), size: bytes.length, bytes, manifests: entries };
 }
 

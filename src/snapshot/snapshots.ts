@@ -3,6 +3,7 @@ import { Failure } from '../lib/error.ts';
 import type { FileRange } from '../lib/file-range.ts';
 import type { WorkerPool } from '../lib/worker-pool.ts';
 import type { DiffId } from '../oci/digest.ts';
+import type { LayerCompression } from '../oci/image-form.ts';
 import type { AllottedLayer, LayerFacts, LayerId, LayerRecord, SealedLayer } from '../store/layers.ts';
 import { ActiveSnapshot, type CommitOptions } from './active-snapshot.ts';
 import type { ApplyProgress } from './apply-stream.ts';
@@ -131,10 +132,17 @@ export class Snapshots {
     }
   }
 
-  /** The gzip of a sealed layer's tar. Equal layers give equal bytes. */
-  compress(id: LayerId, options: { readonly signal: AbortSignal }): AsyncGenerator<Buffer> {
-    const layer = { index: this.#index(id), tree: this.#tree(id), form: 'gzip' } as const;
-    return streamLayer(this.#pool, layer, options);
+  /** A sealed layer's tar, as gzip unless another form is asked for. Equal layers give equal bytes. */
+  compress(
+    id: LayerId,
+    {
+      type = 'gzip',
+      level,
+      signal,
+    }: Partial<Pick<LayerCompression, 'type' | 'level'>> & { readonly signal: AbortSignal },
+  ): AsyncGenerator<Buffer> {
+    const form = type === 'uncompressed' ? 'tar' : type;
+    return streamLayer(this.#pool, { index: this.#index(id), tree: this.#tree(id), form, level }, { signal });
   }
 
   /** A sealed layer's tar; at its end `data-loss` when it is not what the diff ID says. Holds a thread of `receivers`. */

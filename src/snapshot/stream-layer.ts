@@ -5,7 +5,7 @@ import { freeBytes } from '../lib/lend-bytes.ts';
 import type { WorkerPool } from '../lib/worker-pool.ts';
 import type { TaskContext } from '../lib/worker-task.ts';
 import { type DiffId, Digester } from '../oci/digest.ts';
-import { gzipMembers } from '../tar/gzip-members.ts';
+import { gzipMembers, zstdFrames } from '../tar/compress-pieces.ts';
 import { isUsualRoot } from '../tar/layer-entry.ts';
 import { readLayerIndex } from '../tar/layer-index.ts';
 import { type PlacedEntry, packEntries, packPieces } from '../tar/pack-layer.ts';
@@ -17,8 +17,10 @@ import { type StreamTaskInput, streamFromWorker } from './stream-from-worker.ts'
 export interface StreamedLayer {
   readonly index: string;
   readonly tree: string;
-  /** `gzip` is compressed by all processors; equal layers give equal bytes. */
-  readonly form: 'tar' | 'gzip';
+  /** `gzip` and `zstd` are compressed by all processors; equal layers give equal bytes. */
+  readonly form: 'tar' | 'gzip' | 'zstd';
+  /** Of the compression. */
+  readonly level?: number | undefined;
   /** What the tar must be. */
   readonly expect?: DiffId;
 }
@@ -83,7 +85,8 @@ function piecesOf(layer: StreamedLayer | StreamedStack): Parameters<typeof sendS
     return packEntries(squashedEntries(layer));
   }
   const pieces = verified(packPieces(layer.index, layer.tree), layer.expect);
-  return layer.form === 'gzip' ? gzipMembers(freed(pieces)) : pieces;
+  if (layer.form === 'tar') return pieces;
+  return layer.form === 'gzip' ? gzipMembers(freed(pieces), layer.level) : zstdFrames(freed(pieces), layer.level);
 }
 
 /** Each piece is freed when the next one is asked for. */

@@ -4,6 +4,7 @@ import { type ChainId, chainIds, type DiffId, type ImageId, shortId } from '../o
 import { decodeConfig, type StoredConfig } from '../oci/image-config.ts';
 import type { ImageNames } from './image-names.ts';
 import type { LayerRecords } from './layers.ts';
+import { TagForms } from './tag-forms.ts';
 import { TagPlatforms } from './tag-platforms.ts';
 
 export interface NewImage {
@@ -41,6 +42,7 @@ const COLUMNS = 'config, created, size, parent, step_key, last_tag_time';
 export class ImageRecords {
   readonly names: ImageNames;
   readonly platforms: TagPlatforms;
+  readonly forms: TagForms;
   readonly #database: Database;
   readonly #layers: LayerRecords;
 
@@ -49,6 +51,7 @@ export class ImageRecords {
     this.#layers = parts.layers;
     this.names = parts.names;
     this.platforms = new TagPlatforms(parts.database);
+    this.forms = new TagForms(parts.database);
   }
 
   /**

@@ -210,6 +210,17 @@ const STEPS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX tag_platforms_by_image ON tag_platforms (image);
   `,
+  `
+  -- How a tag's image is to be written down when it is pushed; see oci/image-form.ts. It goes when the tag goes or means
+  -- another image. form: zstd of JSON.
+  CREATE TABLE tag_forms (
+    repository TEXT NOT NULL,
+    tag TEXT NOT NULL,
+    form BLOB NOT NULL,
+    PRIMARY KEY (repository, tag),
+    FOREIGN KEY (repository, tag) REFERENCES tags (repository, tag) ON DELETE CASCADE
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 /** Brings a database of the store to the newest shape. */

@@ -8,7 +8,7 @@ export interface PlatformImage {
   readonly image: ImageId;
 }
 
-type Tagged = Pick<Reference, 'registry' | 'path' | 'tag'>;
+export type Tagged = Pick<Reference, 'registry' | 'path' | 'tag'>;
 
 /**
  * Images for other platforms behind the image of a tag. They go when the tag goes or means another image; no list shows them
@@ -75,7 +75,8 @@ export class TagPlatforms {
   }
 }
 
-const keyOf = ({ registry, path, tag }: Tagged): [repository: string, tag: string] => [
+/** The columns by which rows about a tag are found. */
+export const keyOf = ({ registry, path, tag }: Tagged): [repository: string, tag: string] => [
   repositoryName({ registry, path, tag: undefined, digest: undefined }),
   tag ?? 'latest',
 ];

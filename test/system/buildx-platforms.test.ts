@@ -165,6 +165,77 @@ test('a tag that is built anew for one platform is no index any more', options, 
   await ok(['rmi', name]);
 });
 
+test(
+  'a provenance, annotations and compression of an index go to the registry, with any push of its tag',
+  options,
+  async () => {
+    const name = `${registry.host}/stated`;
+    const context = makeContext(host.folder, { Dockerfile: CROSS });
+    const annotations = ['--annotation', 'manifest:k=v', '--annotation', 'index:i=w'];
+    const form = ['--output', `type=registry,name=${name},compression=zstd,force-compression=true`, ...annotations];
+    const metadata = join(host.folder, 'stated-metadata');
+    await build(context, '-t', name, ...form, '--provenance=mode=max,builder-id=me', '--metadata-file', metadata);
+    const raw = async (reference: string) =>
+      JSON.parse(await ok(['buildx', 'imagetools', 'inspect', '--raw', reference]));
+    const index = await raw(name);
+    assert.deepEqual(index.annotations, { i: 'w' });
+    assert.equal(index.manifests.length, 4);
+    const [image, , statement] = index.manifests;
+    assert.equal(statement.annotations['vnd.docker.reference.digest'], image.digest);
+    const manifest = await raw(`${name}@${image.digest}`);
+    assert.deepEqual(manifest.annotations, { k: 'v' });
+    for (const { mediaType } of manifest.layers) assert.match(mediaType, /\+zstd$/);
+    const { SLSA } = JSON.parse(
+      await ok(['buildx', 'imagetools', 'inspect', name, '--format', `{{json (index .Provenance "linux/${own}")}}`]),
+    );
+    assert.equal(SLSA.builder.id, 'me');
+    assert.equal(SLSA.materials[0].uri, `pkg:docker/busybox@latest?platform=linux%2F${own}`);
+    const listed = await ok(['buildx', 'imagetools', 'inspect', name]);
+    const digest = /^Digest: +(\S+)/m.exec(listed)?.[1];
+    assert.equal(JSON.parse(readFileSync(metadata, 'utf8'))['containerimage.digest'], digest);
+    assert.match(await ok(['push', name]), new RegExp(`digest: ${digest}`));
+    await ok(['rmi', name]);
+    await ok(['pull', '-q', name]);
+    assert.equal(await host.inspect(name, '{{.Architecture}}'), own);
+    await ok(['rmi', name]);
+  },
+);
+
+test('a provenance in an OCI layout, which is an index then; what cannot be stated is refused', options, async () => {
+  const context = makeContext(host.folder, { Dockerfile: CROSS });
+  const file = join(host.folder, 'stated.tar');
+  const one = [
+    'buildx',
+    'build',
+    '--progress=plain',
+    '--output',
+    `type=oci,dest=${file},name=stated:1,compression=gzip`,
+  ];
+  await ok([...one, '--provenance=mode=min', context]);
+  const layout = join(host.folder, 'stated');
+  mkdirSync(layout);
+  await run('tar', ['-xf', file, '-C', layout]);
+  const blob = (digest: string) => JSON.parse(readFileSync(join(layout, 'blobs', digest.replace(':', '/')), 'utf8'));
+  const index = blob(JSON.parse(readFileSync(join(layout, 'index.json'), 'utf8')).manifests[0].digest);
+  const [image, stated] = index.manifests.map(({ digest }: { digest: string }) => blob(digest));
+  assert.match(image.layers[0].mediaType, /\+gzip$/);
+  const statement = blob(stated.layers[0].digest);
+  assert.equal(`sha256:${statement.subject[0].digest.sha256}`, index.manifests[0].digest);
+  assert.equal(statement.predicate.invocation.parameters.args, undefined);
+  await ok(['load', '-i', file]);
+  await ok(['rmi', 'stated:1']);
+  for (const [args, message] of [
+    [['--sbom=true'], /sbom attestations are not supported by this host/],
+    [['--attest', 'type=provenance,mode=most'], /invalid mode "most" of provenance/],
+    [['--push', '-t', `${registry.host}/x`, '--annotation', 'index:a=b'], /index annotations not supported for single/],
+    [['--output', `type=oci,dest=${file},compression=estargz`], /unsupported layer compression type estargz/],
+  ] as const) {
+    const { code, stderr } = await docker(['buildx', 'build', '--progress=plain', ...args, context]);
+    assert.notEqual(code, 0);
+    assert.match(stderr, message);
+  }
+});
+
 test('bases for other platforms that were pulled once are found without their registry', options, async () => {
   const name = `${registry.host}/base`;
   await build(makeContext(host.folder, { Dockerfile: CROSS }), '-t', name, '--push');

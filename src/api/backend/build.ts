@@ -1,6 +1,7 @@
 import type { Duplex, Readable } from 'node:stream';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
+import type { ImageForm } from '../../oci/image-form.ts';
 import type { Reference } from '../../oci/reference.ts';
 import type { RegistryAuth } from '../../wire/auth.ts';
 import type { BuildEvent, BuildOptions, BuildTarget, ContextOffer } from '../../wire/build.ts';
@@ -68,12 +69,32 @@ export interface BuildBackend {
   check(request: BuildRequest): Promise<readonly BuildTarget[]>;
   /**
    * Makes the result of a build an image of people, not of the build cache, with these further names. Several are for as many
-   * platforms: the one that this machine runs, else the first, gets the names, and the others stand behind them.
+   * platforms: the one that this machine runs, else the first, gets the names, and the others stand behind them. With
+   * `form` it is pushed so under these names.
    */
-  keep(images: readonly ResultImage[], names: readonly Reference[]): Promise<void>;
+  keep(images: readonly ResultImage[], names: readonly Reference[], form?: ImageForm): Promise<void>;
   pruneCache(
     options: CallOptions & CachePruneQuery,
   ): Promise<{ CachesDeleted: string[] | null; SpaceReclaimed: number }>;
+}
+
+/** What a build took from outside. */
+export interface BuildInputs {
+  /** In the order of their names. Without a registry's digest it is that of the config. */
+  readonly images: readonly { readonly name: string; readonly platform: string; readonly digest: Digest }[];
+  /** Repositories of git that were contexts, with their commits. */
+  readonly commits: readonly { readonly url: string; readonly commit: string }[];
+  readonly secrets: readonly LentInput[];
+  readonly agents: readonly LentInput[];
+  /** Whether a RUN could reach anybody. */
+  readonly hasNetwork: boolean;
+  /** Whether nothing came in besides these images and commits. */
+  readonly isComplete: boolean;
+}
+
+export interface LentInput {
+  readonly id: string;
+  readonly isRequired: boolean;
 }
 
 /** An image, and what it was built for where that is not what its config says: `linux/arm64`. */
@@ -119,6 +140,8 @@ export interface BuildRequest extends CallOptions {
   readonly emit: Emit<BuildEvent>;
   /** Is given the Dockerfile before it is parsed. */
   readonly sawDockerfile?: (content: Uint8Array) => void;
+  /** Is told at the end what the build took from outside. */
+  readonly sawInputs?: (inputs: BuildInputs) => void;
 }
 
 /** A context that the client gives out piece by piece. */

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { Descriptor } from '../../oci/descriptor.ts';
+import type { ImageForm } from '../../oci/image-form.ts';
 import type { Platform } from '../../oci/platform.ts';
 import type { Reference } from '../../oci/reference.ts';
 import type { FileOffer } from '../../wire/file-offer.ts';
@@ -83,18 +84,27 @@ export interface ImageArchiveBackend {
   /** Writes the archive into an empty file; FILE_NOT_VISIBLE when it is not the client's. */
   saveTo(offer: FileOffer, names: readonly string[], options: CallOptions): Promise<void>;
   /**
-   * The result of a build: an archive of one image under these names, or `tree`, a tar of its files. Images for several
-   * platforms are one index in an OCI layout, and in a tree folders named `os_architecture`.
+   * The result of a build as an archive of one image under these names, or, in an OCI layout, of one for several platforms.
+   * What its form needs is made before this resolves.
    */
-  output(images: readonly ResultImage[], options: CallOptions & ImageOutputQuery): Promise<Readable>;
-  /** What `output` names in an OCI layout: the manifest of the image, or the index of several. */
-  describe(images: readonly ResultImage[]): Promise<Descriptor>;
+  output(images: readonly ResultImage[], options: CallOptions & ImageOutputQuery): Promise<ImageOutput>;
+  /** A tar of the files of the result; those for several platforms are in folders named `os_architecture`. */
+  tree(images: readonly ResultImage[], options: CallOptions): Promise<Readable>;
   load(options: CallOptions & LoadRequest): Promise<void>;
 }
 
 export interface ImageOutputQuery {
-  readonly form: 'tree' | 'docker' | 'oci';
+  readonly type: 'docker' | 'oci';
   readonly names: readonly Reference[];
+  readonly form?: ImageForm | undefined;
+}
+
+/** An archive that is still to be written. What it needs is kept until it is disposed. */
+export interface ImageOutput extends Disposable {
+  /** What an OCI layout names: the manifest of the image, or an index. */
+  readonly descriptor: Descriptor;
+  /** The tar; may be asked for once. */
+  open(options: CallOptions): Readable;
 }
 
 export interface LoadRequest {

@@ -48,6 +48,8 @@ async function output(archives: ImageArchiveBackend, exchange: Exchange): Promis
   if (form !== 'tree' && form !== 'docker' && form !== 'oci')
     throw new Failure('invalid', 'OUTPUT_FORM', `invalid form "${form}": expected tree, docker or oci`);
   const names = query.list('t').map(parseReference);
-  const body = await archives.output([{ image: exchange.param('name') }], { form, names, signal });
-  await exchange.send(body, 'application/x-tar');
+  const images = [{ image: exchange.param('name') }];
+  if (form === 'tree') return exchange.send(await archives.tree(images, { signal }), 'application/x-tar');
+  using archive = await archives.output(images, { type: form, names, signal });
+  await exchange.send(archive.open({ signal }), 'application/x-tar');
 }

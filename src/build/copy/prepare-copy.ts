@@ -77,10 +77,8 @@ async function localSource(
   }
   if (source.kind === 'git') {
     const { keepGitDir } = source;
-    return {
-      kind: 'folder',
-      folder: await cloneGit(source.source, join(folder, 'repository'), { keepGitDir, signal }),
-    };
+    const cloned = await cloneGit(source.source, join(folder, 'repository'), { keepGitDir, signal });
+    return { kind: 'folder', folder: cloned.folder };
   }
   const { name } = await download(source.url, folder, { checksum: source.checksum, signal });
   if (name === UNNAMED && /\/$/.test(request.destination))

@@ -24,9 +24,18 @@ export interface TraceParts {
   readonly tell: ((step: number, miss: CacheMiss) => Promise<void>) | undefined;
 }
 
+/** A secret or an SSH agent of the client, by its ID. */
+export interface LentInput {
+  readonly kind: 'secret' | 'agent';
+  readonly id: string;
+  readonly isRequired: boolean;
+}
+
 /** Writes down what a build does, step by step, and why its steps missed the cache. */
 export class BuildTrace {
   readonly record: BuildRecord;
+  /** What RUNs ask of the client, each once; nothing of it is kept. */
+  readonly lent = new Map<string, LentInput>();
   readonly #parts: TraceParts;
   #past: BuildRecord[] | undefined;
   readonly #keeping = new Set<Promise<void>>();
@@ -131,6 +140,12 @@ export class BuildTrace {
       lost: record.run.lost.filter((name) => !targets.has(name)),
       ...(container === undefined ? {} : { container }),
     };
+  }
+
+  /** A RUN has a mount of what the client lends. */
+  lends(kind: LentInput['kind'], id: string, isRequired: boolean): void {
+    const key = `${kind} ${id}`;
+    this.lent.set(key, { kind, id, isRequired: isRequired || this.lent.get(key)?.isRequired === true });
   }
 
   /** Keeps the list of files that a key's digest is of. */

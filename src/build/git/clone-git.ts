@@ -10,13 +10,13 @@ const SETTINGS = ['-c', 'protocol.ext.allow=never', '-c', 'core.symlinks=true', 
 
 /**
  * Brings the files of a repository to `target`, which does not exist yet, as shallow as its server allows, and returns the
- * folder that is meant: in `target`, also when links say otherwise. Without `keepGitDir` there is no `.git` in it.
+ * commit and the folder that is meant: in `target`, also when links say otherwise. Without `keepGitDir` there is no `.git` in it.
  */
 export async function cloneGit(
   source: GitSource,
   target: string,
   options: { readonly keepGitDir: boolean; readonly signal: AbortSignal },
-): Promise<string> {
+): Promise<{ readonly folder: string; readonly commit: string }> {
   const { repository, ref = 'HEAD', folder, checksum } = source;
   const shown = repository.replace(/\/\/[^/@]*@/, '//');
   const attempt = (...args: string[]) =>
@@ -48,7 +48,7 @@ export async function cloneGit(
     throw new Failure('invalid', 'GIT_CHECKSUM', `expected checksum to match ${checksum}, got ${commit} of ${shown}`);
   if (source.submodules) await git(...inside, 'submodule', 'update', '-q', '--init', '--recursive', '--depth', '1');
   if (!options.keepGitDir) rmSync(join(target, '.git'), { recursive: true, force: true });
-  return folderIn(target, folder, shown);
+  return { folder: folderIn(target, folder, shown), commit };
 }
 
 function folderIn(target: string, folder: string, shown: string): string {

@@ -22,6 +22,7 @@ export function planAgent(
   target: string,
 ): PlannedMount {
   const { id, required, owner } = mount;
+  session.trace.lends('agent', id, required);
   return {
     name: target,
     key: `ssh ${id}${required ? ' required' : ''}`,

@@ -19,6 +19,7 @@ export function planSecret(
 ): PlannedMount {
   const { id, env, owner, required } = mount;
   const { source } = instruction;
+  session.trace.lends('secret', id, required);
   return {
     name: target ?? `secret ${id}`,
     key: `secret ${id} ${required ? 'required' : ''} ${env ?? ''} ${owner.mode ?? ''} ${owner.uid ?? ''} ${owner.gid ?? ''}`,

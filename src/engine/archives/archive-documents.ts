@@ -1,6 +1,6 @@
 import type { Descriptor } from '../../oci/descriptor.ts';
 import { chainIds, configDigest, type DiffId, type Digest, digestOf, hexOf, type ImageId } from '../../oci/digest.ts';
-import { encodeIndex, type ImageIndex } from '../../oci/manifest.ts';
+import { type Annotations, encodeIndex, type ImageIndex } from '../../oci/manifest.ts';
 import { MediaType } from '../../oci/media-type.ts';
 import { familiarName, familiarReference, type Reference, repositoryName } from '../../oci/reference.ts';
 import type { LayerRecord } from '../../store/layers.ts';
@@ -106,11 +106,16 @@ function manifestEntry({ manifest, platform }: DescribedImage) {
   return { platform, descriptor: { mediaType, digest: digestOf(manifest), size: manifest.length } };
 }
 
-function named(descriptor: Descriptor, names: readonly Reference[]): readonly unknown[] {
+/** A descriptor for `index.json`, once for each name. */
+export function named(
+  descriptor: Descriptor & { readonly annotations?: Annotations | undefined },
+  names: readonly Reference[],
+): readonly unknown[] {
   if (names.length === 0) return [descriptor];
   return names.map((name) => ({
     ...descriptor,
     annotations: {
+      ...descriptor.annotations,
       'io.containerd.image.name': `${repositoryName(name)}:${name.tag}`,
       'org.opencontainers.image.ref.name': name.tag,
     },
@@ -173,7 +178,7 @@ function legacyRepositories(
   return Object.keys(repositories).length > 0 ? repositories : undefined;
 }
 
-const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
+export const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
 
 /** An uncompressed layer as a blob: its digest is its diff ID. */
 const blobDigest = (diffId: DiffId | ImageId): Digest => diffId as string as Digest;

@@ -47,6 +47,7 @@ export async function startArchiveHost(): Promise<ArchiveHost> {
     store,
     emit: (event) => events.push(event),
     receiveLayer: snapshots.receive.bind(snapshots),
+    compressLayer: snapshots.compress.bind(snapshots),
     packLayer: snapshots.pack.bind(snapshots),
     packInto: snapshots.packInto.bind(snapshots),
     packTree: snapshots.packTree.bind(snapshots),

@@ -1,7 +1,9 @@
 import { Failure } from '../../lib/error.ts';
 import { configPlatform } from '../../oci/image-config.ts';
+import type { ImageForm } from '../../oci/image-form.ts';
 import { isHostPlatform } from '../../oci/platform.ts';
 import { type Reference, withDefaultTag } from '../../oci/reference.ts';
+import { checkForm } from '../../oci/write-image.ts';
 import { collect } from '../../store/collect.ts';
 import type { BuildTarget } from '../../wire/build.ts';
 import { platformImages, type ResultImage } from '../images/platform-images.ts';
@@ -59,18 +61,24 @@ export class BuildCases {
     return checkBuild(this.#parts, request);
   }
 
-  async keep(results: readonly ResultImage[], names: readonly Reference[]): Promise<void> {
+  async keep(results: readonly ResultImage[], names: readonly Reference[], form?: ImageForm): Promise<void> {
     const { store, tag, cache } = this.#parts;
     const members = platformImages(store, results);
     const own = members.find(({ image }) => isHostPlatform(configPlatform(image.config))) ?? members[0];
     if (!own) throw new Failure('internal', 'NO_IMAGE', 'no image is to be kept');
     const index = members.map(({ image, platform }) => ({ image: image.id, platform }));
+    if (form)
+      checkForm(
+        members.map(({ platform }) => platform),
+        form,
+      );
     store.transaction(() => {
       if (names.length === 0) for (const { image } of index) store.cacheSpace.keepResult(image);
       for (const name of names) {
         tag(own.image.id, name);
         store.cacheSpace.keepResult(own.image.id);
         if (index.length > 1) store.images.platforms.setIndex(withDefaultTag(name), index);
+        if (form) store.images.forms.set(withDefaultTag(name), form);
       }
     });
     cache.hold();

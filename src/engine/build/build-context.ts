@@ -15,7 +15,7 @@ import type { BuildEvent, ContextOffer } from '../../wire/build.ts';
 import { openClientContext, readClientDockerfile } from './client/client-context.ts';
 import type { ClientFolder } from './client/client-folder.ts';
 import { readContextFile, readDockerfile } from './dockerfile-source.ts';
-import { fetchRemoteContext } from './remote-context.ts';
+import { fetchRemoteContext, type RemoteOptions } from './remote-context.ts';
 
 export type ContextSource =
   | { readonly kind: 'tar'; readonly body: Readable }
@@ -34,19 +34,16 @@ export interface OpenedContext {
   files(needed: ContextPaths): ContextFiles;
 }
 
-export interface ContextOptions {
+export interface ContextOptions extends RemoteOptions {
   readonly store: Store;
   readonly workers: WorkerPool;
   /** Path of the Dockerfile in the context, or in its folder. */
   readonly dockerfile: string;
   /** The client's folder with the Dockerfile, when that is not in the context. */
   readonly dockerfileFolder: ClientFolder | undefined;
-  /** Leave `.git` in contexts from git. */
-  readonly keepGitDir: boolean;
   /** The request's body, when it holds several contexts. */
   readonly packed: PackedContexts | undefined;
   readonly emit: (event: BuildEvent) => Promise<void>;
-  readonly signal: AbortSignal;
 }
 
 /** A tree in which each folder of the root is a context. */

@@ -21,13 +21,13 @@ import type { ImageId } from '../../oci/digest.ts';
 import { hostPlatform, parsePlatform } from '../../oci/platform.ts';
 import { familiarReference, parseReference, type Reference, withDefaultTag } from '../../oci/reference.ts';
 import type { Snapshots } from '../../snapshot/snapshots.ts';
-import type { Lease } from '../../store/leases.ts';
 import type { Store } from '../../store/open-store.ts';
 import type { BuildEvent, BuildOptions, BuildTarget } from '../../wire/build.ts';
 import { type CacheSourceParts, takeCaches, withInlineCache } from '../cache-transfer/inline-cache.ts';
 import type { TakeImageRequest } from '../transfer/take-image.ts';
 import type { BuildCache } from './build-cache.ts';
 import { type ContextSource, openContext, unpack } from './build-context.ts';
+import { type BuildInputs, InputNotes } from './build-inputs.ts';
 import type { ClientFolder } from './client/client-folder.ts';
 import type { AskRegistryAuth } from './image-source.ts';
 import { lintBuild, refuseLintErrors } from './lint-build.ts';
@@ -47,6 +47,7 @@ export interface BuildImageRequest {
   readonly registryAuth: AskRegistryAuth;
   readonly emit: (event: BuildEvent) => Promise<void>;
   readonly sawDockerfile?: (content: Uint8Array) => void;
+  readonly sawInputs?: (inputs: BuildInputs) => void;
   readonly signal: AbortSignal;
 }
 
@@ -88,7 +89,8 @@ export async function buildImage(
   if (scratchName) throw new Failure('invalid', 'NAME_RESERVED', "'scratch' is a reserved name");
   await using scope = new Scope();
   using kept = parts.store.leases.begin();
-  const prepared = await prepare(parts, request, scope, BUILDKIT_RULES);
+  const notes = new InputNotes(parts.store);
+  const prepared = await prepare(parts, request, scope, { rules: BUILDKIT_RULES, notes });
   const { plan, platform, context, contexts, findings, locate } = prepared;
   try {
     refuseLintErrors(findings);
@@ -105,7 +107,7 @@ export async function buildImage(
       store: parts.store,
       snapshots: parts.snapshots,
       workers: parts.workers,
-      images: keptImages(parts.images(request.registryAuth), kept),
+      images: notes.images(parts.images(request.registryAuth), kept),
       stepImages: stepImages(parts.store, kept),
       vertices: parts.vertices,
       runner: parts.runner,
@@ -128,27 +130,18 @@ export async function buildImage(
       await emit({ type: 'tagged', name: familiarReference(name) });
     }
     if (options.lint) for (const finding of findings) await emit(finding);
+    request.sawInputs?.(notes.all(request.trace, plan, request));
     return { image };
   } catch (error) {
     throw locate(error);
   }
 }
 
-/** What the build takes from outside stays until it ends. */
-function keptImages(source: ImageSource, kept: Lease): ImageSource {
-  return {
-    async resolve(...request) {
-      const image = await source.resolve(...request);
-      kept.keep({ images: [image.id] });
-      return image;
-    },
-  };
-}
-
 /** Says what rules find in the Dockerfile of a build, and gives its stages. */
 export async function checkBuild(parts: BuildParts, request: BuildImageRequest): Promise<readonly BuildTarget[]> {
   await using scope = new Scope();
-  const { findings, plan } = await prepare(parts, request, scope, RULES);
+  const notes = new InputNotes(parts.store);
+  const { findings, plan } = await prepare(parts, request, scope, { rules: RULES, notes });
   for (const finding of findings) await request.emit(finding);
   return plan.stages.map(({ name, base, platform, from }, index) => ({
     name,
@@ -166,11 +159,12 @@ async function prepare(
   parts: BuildParts,
   { options, emit, signal, ...request }: BuildImageRequest,
   scope: Scope,
-  rules: readonly Rule[],
+  { rules, notes }: { readonly rules: readonly Rule[]; readonly notes: InputNotes },
 ) {
   const keepGitDir = /^(1|true)$/i.test(options.buildArgs['BUILDKIT_CONTEXT_KEEP_GIT_DIR'] ?? '');
   const { dockerfileFolder } = request;
-  const sources = { ...parts, dockerfile: options.dockerfile, dockerfileFolder, keepGitDir, emit, signal };
+  const fetched = notes.fetched.bind(notes);
+  const sources = { ...parts, dockerfile: options.dockerfile, dockerfileFolder, keepGitDir, fetched, emit, signal };
   const packed = request.packed && (await unpack(request.packed, scope, sources));
   let taken: ReadonlyMap<string | undefined, ContextPaths> = new Map();
   const needed = (name: string | undefined) => (taken.has(name) ? taken.get(name) : []);

@@ -11,6 +11,13 @@ export type RemoteContext =
   | { readonly kind: 'tar'; readonly body: Readable }
   | { readonly kind: 'dockerfile'; readonly text: Buffer };
 
+export interface RemoteOptions {
+  readonly keepGitDir: boolean;
+  /** Hears of what was brought; `commit` when it is a repository. */
+  readonly fetched: (url: string, commit?: string) => void;
+  readonly signal: AbortSignal;
+}
+
 const DOCKERFILE_LIMIT = 16 << 20;
 const HEAD_LENGTH = 512;
 
@@ -18,25 +25,21 @@ const HEAD_LENGTH = 512;
  * Brings a remote context: a git repository (`url#ref:folder`), a tar in any compression, or a text that is then the
  * Dockerfile. Git clones into `scratch`. https://docs.docker.com/build/concepts/context/#remote-context
  */
-export async function fetchRemoteContext(
-  url: string,
-  scratch: string,
-  options: { readonly keepGitDir: boolean; readonly signal: AbortSignal },
-): Promise<RemoteContext> {
+export async function fetchRemoteContext(url: string, scratch: string, options: RemoteOptions): Promise<RemoteContext> {
   const named = url.startsWith('github.com/') ? `https://${url}` : url;
   if (named !== url || isGitUrl(named)) {
     const source = parseGitUrl(named);
     const keepGitDir = source.keepGitDir ?? options.keepGitDir;
-    return {
-      kind: 'folder',
-      folder: await cloneGit(source, join(scratch, 'repository'), { keepGitDir, signal: options.signal }),
-    };
+    const cloned = await cloneGit(source, join(scratch, 'repository'), { keepGitDir, signal: options.signal });
+    options.fetched(url, cloned.commit);
+    return { kind: 'folder', folder: cloned.folder };
   }
   if (!/^https?:\/\//.test(url))
     throw new Failure('invalid', 'REMOTE_INVALID', `cannot use "${url}" as a build context`, {
       hint: 'a folder, -, a http(s) URL or a git URL',
     });
   const response = await download(url, options.signal);
+  options.fetched(url);
   const body = Readable.fromWeb(response.body as ReadableStream); // the global type and the one of node:stream/web are the same object
   const type = response.headers.get('content-type') ?? '';
   const { head, all } = await withHead(body);

@@ -35,7 +35,7 @@ export async function pushCache(
     kept.keep({ diffIds: [diffId] });
     const { mediaType, digest, size } = await pushLayer(
       needs,
-      beginLayer(needs, repository, { diffId, shipped: [], push }),
+      beginLayer(needs, repository, { diffId, shipped: [], compression: undefined, push }),
     );
     const isGzip = mediaType === MediaType.dockerLayerGzip;
     const annotations = { [DIFF_ID_ANNOTATION]: diffId };

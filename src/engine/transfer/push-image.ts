@@ -1,6 +1,8 @@
 import { Failure, isFailure } from '../../lib/error.ts';
 import { limiter } from '../../lib/limiter.ts';
 import { configDigest, type DiffId, type ImageId } from '../../oci/digest.ts';
+import { configPlatform } from '../../oci/image-config.ts';
+import type { ImageForm, LayerCompression } from '../../oci/image-form.ts';
 import {
   decodeManifest,
   encodeIndex,
@@ -13,6 +15,7 @@ import {
 } from '../../oci/manifest.ts';
 import { formatPlatform } from '../../oci/platform.ts';
 import { familiarName, familiarReference, repositoryName } from '../../oci/reference.ts';
+import { type ImagePart, type SmallBlob, writeImage } from '../../oci/write-image.ts';
 import type { Repository } from '../../remote/repository.ts';
 import type { ImageRecord } from '../../store/images.ts';
 import { eventAttributes } from '../images/references.ts';
@@ -66,7 +69,12 @@ async function pushTag(needs: TransferNeeds, repository: Repository, own: ImageI
   const image = store.images.demand((platform && store.images.platforms.find(reference, platform)) ?? own);
   const members = platform ? [] : store.images.platforms.indexOf(reference);
   checkPlatform(image, push);
-  const manifest = members.length === 0 ? await pushOne(needs, repository, image, push) : await pushIndex();
+  const form = platform ? undefined : store.images.forms.of(reference);
+  const manifest = form
+    ? await pushForm(form)
+    : members.length === 0
+      ? await pushOne(needs, repository, image, push)
+      : await pushIndex();
   await repository.putManifest(reference.tag ?? 'latest', manifest, signal);
 
   const { digest, size } = manifest;
@@ -92,6 +100,22 @@ async function pushTag(needs: TransferNeeds, repository: Repository, own: ImageI
     }
     return encodeIndex(entries);
   }
+
+  async function pushForm(form: ImageForm): Promise<ImageManifest | ImageIndex> {
+    const parts: ImagePart[] = [];
+    const own = { platform: configPlatform(image.config), image: image.id };
+    for (const { platform: wanted, image: id } of members.length === 0 ? [own] : members) {
+      const part = store.images.demand(id);
+      const known = await knownManifests(needs, part, signal);
+      push.kept.keep({ diffIds: part.config.rootfs.diff_ids });
+      const layers = await pushLayers(needs, repository, part, { known, compression: form.compression, push });
+      parts.push({ platform: wanted, config: { digest: configDigest(part.id), bytes: part.bytes }, layers });
+    }
+    const { top, manifests, blobs } = writeImage(parts, form, [reference]);
+    for (const blob of blobs) await pushBlob(repository, blob, signal);
+    for (const manifest of manifests) await repository.putManifest(manifest.digest, manifest, signal);
+    return top;
+  }
 }
 
 /** Gives layers and config to the registry. The manifest that names them is for the caller to put. */
@@ -105,11 +129,11 @@ async function pushOne(
   const { signal } = push;
   push.kept.keep({ diffIds: image.config.rootfs.diff_ids });
   const known = await knownManifests(needs, image, signal);
-  const layers = await pushLayers(needs, repository, image, known, push);
+  const layers = await pushLayers(needs, repository, image, { known, compression: undefined, push });
   const manifest =
     known.find((candidate) => layers.every(({ digest }, index) => candidate.layers[index]?.digest === digest)) ??
     encodeManifest({ digest: configDigest(image.id), size: image.bytes.length }, layers);
-  await pushConfig(repository, image, signal);
+  await pushBlob(repository, { digest: configDigest(image.id), size: image.bytes.length, bytes: image.bytes }, signal);
   await store.content.write(manifest.bytes, { expected: manifest.digest, limit: MANIFEST_LIMIT, signal });
   store.transaction(() => {
     if (store.images.has(image.id)) store.shipped.addManifest(image.id, manifest.digest);
@@ -145,8 +169,15 @@ async function pushLayers(
   needs: TransferNeeds,
   repository: Repository,
   image: ImageRecord,
-  known: readonly ImageManifest[],
-  push: Transfer,
+  {
+    known,
+    compression,
+    push,
+  }: {
+    readonly known: readonly ImageManifest[];
+    readonly compression: LayerCompression | undefined;
+    readonly push: Transfer;
+  },
 ): Promise<LayerDescriptor[]> {
   const diffIds = image.config.rootfs.diff_ids;
   const limit = limiter(UPLOADS);
@@ -158,6 +189,7 @@ async function pushLayers(
     const layer = beginLayer(needs, repository, {
       diffId,
       shipped: known.flatMap(({ layers }) => layers[index] ?? []),
+      compression,
       push: { ...push, signal },
     });
     if (pushes.size >= UPLOADS) layer.progress.say('Waiting');
@@ -175,13 +207,12 @@ async function pushLayers(
   );
 }
 
-async function pushConfig(repository: Repository, image: ImageRecord, signal: AbortSignal): Promise<void> {
-  const descriptor = { digest: configDigest(image.id), size: image.bytes.length };
-  if (await repository.hasBlob(descriptor.digest, signal)) return;
+async function pushBlob(repository: Repository, blob: SmallBlob, signal: AbortSignal): Promise<void> {
+  if (await repository.hasBlob(blob.digest, signal)) return;
   await repository.uploadBlob({
-    descriptor,
+    descriptor: blob,
     async *open(from) {
-      yield image.bytes.subarray(from);
+      yield blob.bytes.subarray(from);
     },
     signal,
   });

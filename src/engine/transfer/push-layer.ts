@@ -1,11 +1,10 @@
-import { Failure } from '../../lib/error.ts';
-import { useUpBytes } from '../../lib/lend-bytes.ts';
 import { type DiffId, shortId } from '../../oci/digest.ts';
+import type { LayerCompression } from '../../oci/image-form.ts';
 import { isForeignLayer, type LayerDescriptor } from '../../oci/manifest.ts';
-import { MediaType } from '../../oci/media-type.ts';
 import { type LayerProgress, layerProgress } from '../../remote/layer-progress.ts';
 import type { Repository } from '../../remote/repository.ts';
 import type { LayerBlob } from '../../store/shipped.ts';
+import { formOfLayer, makeLayerBlob } from './layer-blob.ts';
 import type { Transfer, TransferNeeds } from './transfer-needs.ts';
 
 /** Forms of a layer that a registry is asked for, before it is sent. */
@@ -16,6 +15,8 @@ export interface LayerPush {
   readonly diffId: DiffId;
   /** Blobs that hold the layer, the one that is wanted most first. */
   readonly blobs: readonly (LayerBlob & LayerDescriptor)[];
+  /** What the layer is to be like, when that was said. */
+  readonly compression: LayerCompression | undefined;
   readonly progress: LayerProgress;
   readonly push: Transfer;
 }
@@ -24,9 +25,9 @@ export interface LayerPush {
 export function beginLayer(
   needs: TransferNeeds,
   repository: Repository,
-  layer: { readonly diffId: DiffId; readonly shipped: readonly LayerDescriptor[]; readonly push: Transfer },
+  layer: Pick<LayerPush, 'diffId' | 'compression' | 'push'> & { readonly shipped: readonly LayerDescriptor[] },
 ): LayerPush {
-  const { diffId, push, shipped } = layer;
+  const { diffId, compression, push, shipped } = layer;
   const blobs = needs.store.shipped.blobsOf(diffId);
   // What a manifest says of a layer counts only when the layer was verified to be that blob.
   const first = shipped.flatMap((named) => {
@@ -36,7 +37,19 @@ export function beginLayer(
   const rest = blobs.filter(({ digest }) => !first.some((named) => named.digest === digest));
   const progress = layerProgress(shortId(diffId), push.emit);
   progress.say('Preparing');
-  return { repository, diffId, blobs: [...first, ...rest].slice(0, FORMS), progress, push };
+  const wanted = inForm([...first, ...rest], compression);
+  return { repository, diffId, blobs: wanted.slice(0, FORMS), compression, progress, push };
+}
+
+/** Those in the form that is wanted come first, and others only when it was not demanded for all layers. */
+function inForm<Blob extends LayerDescriptor>(
+  blobs: readonly Blob[],
+  compression: LayerCompression | undefined,
+): Blob[] {
+  if (!compression) return [...blobs];
+  const isWanted = ({ mediaType }: Blob) => isForeignLayer(mediaType) || formOfLayer(mediaType) === compression.type;
+  const others = compression.force ? [] : blobs.filter((blob) => !isWanted(blob));
+  return [...blobs.filter(isWanted), ...others];
 }
 
 /**
@@ -54,7 +67,7 @@ export async function pushLayer(needs: TransferNeeds, layer: LayerPush): Promise
     store.shipped.addBlob(diffId, blob, isForeignLayer(mediaType) ? undefined : layer.push.reference);
     return { mediaType, digest, size, ...(urls && { urls }) };
   }
-  const made = await compress(needs, layer);
+  const made = await makeLayerBlob(needs, diffId, { compression: layer.compression, signal: layer.push.signal });
   const status = (await offer(needs, layer, { ...made, repositories: [] })) ?? 'Pushed';
   progress.say(status);
   store.shipped.addBlob(diffId, made, layer.push.reference);
@@ -102,18 +115,4 @@ async function handOver(
   if (handoff === undefined) return false;
   await using handed = await store.content.handOver(digest, handoff);
   return handed !== undefined && (await repository.tryHandOver(digest, handed.name, signal));
-}
-
-async function compress(needs: TransferNeeds, { diffId, push }: LayerPush): Promise<LayerDescriptor> {
-  const { store } = needs;
-  const { signal } = push;
-  const layer = store.layers.byDiffId(diffId);
-  if (!layer) throw new Failure('not-found', 'LAYER_MISSING', `layer ${diffId} is not in the store`);
-  // No gzip is longer than its input by more than a little.
-  const limit = layer.tarSize + (layer.tarSize >> 6) + (1 << 20);
-  const bytes = useUpBytes(needs.compressLayer(layer.id, { signal }));
-  const written = await store.content.write(bytes, { limit, signal });
-  const blob = { mediaType: MediaType.dockerLayerGzip, ...written };
-  store.shipped.addBlob(diffId, blob);
-  return blob;
 }

@@ -2,24 +2,21 @@ import type { DiffId } from '../../oci/digest.ts';
 import type { Platform } from '../../oci/platform.ts';
 import type { Reference } from '../../oci/reference.ts';
 import type { Registries } from '../../remote/registries.ts';
-import type { LayerId, LayerRecord } from '../../store/layers.ts';
+import type { LayerRecord } from '../../store/layers.ts';
 import type { Lease } from '../../store/leases.ts';
-import type { Store } from '../../store/open-store.ts';
 import type { RegistryAuth } from '../../wire/auth.ts';
 import type { ProgressLine } from '../../wire/progress.ts';
 import type { EventSubject } from '../event-log.ts';
+import type { LayerBlobNeeds } from './layer-blob.ts';
 
 /** What pull and push need from the rest of the host. */
-export interface TransferNeeds {
-  readonly store: Store;
+export interface TransferNeeds extends LayerBlobNeeds {
   readonly registries: Registries;
   /** Unpacks a layer, seals it, and refuses it when it has another diff ID. Leaves nothing after a failure. */
   readonly receiveLayer: (
     source: AsyncIterable<Uint8Array>,
     options: { readonly signal: AbortSignal; readonly expect: DiffId },
   ) => Promise<LayerRecord>;
-  /** The gzip of a layer's tar, the same each time. Each chunk is alone in its memory. */
-  readonly compressLayer: (id: LayerId, options: { readonly signal: AbortSignal }) => AsyncIterable<Uint8Array>;
   /** Tells the event log. */
   readonly emit: (subject: EventSubject) => void;
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { gunzipSync, gzipSync, zstdCompressSync } from 'node:zlib';
+import { gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { Failure, isFailure } from '../../lib/error.ts';
 import { Scope } from '../../lib/scope.ts';
 import { WorkerPool } from '../../lib/worker-pool.ts';
@@ -242,6 +242,43 @@ test('push: what is compressed once is kept, found again and mounted', { skip },
   assert.deepEqual(
     store.images.names.digestsOf(id).map(({ path }) => path),
     ['a', 'b', 'src'],
+  );
+  await checkClean(host, 4);
+});
+
+test('push: the form of a tag decides on compression, annotations and what is stated', { skip }, async () => {
+  await using host = await open();
+  const { registry, store } = host;
+  publish(registry, 'src:1');
+  await host.run('pull', 'src:1');
+  const { id } = store.images.resolve(`${registry.host}/src:1`);
+  const formsOf = async (tag: string, force: boolean) => {
+    store.images.names.tag(host.reference(`a:${tag}`), id);
+    store.images.forms.set(host.reference(`a:${tag}`), {
+      oci: false,
+      compression: { type: 'zstd', force },
+      annotations: [{ on: 'manifest', key: 'k', value: 'v' }],
+      attestations: [{ platform: 'linux/amd64', predicateType: 'p', predicate: {} }],
+    });
+    await host.run('push', `a:${tag}`);
+    const index = JSON.parse(registry.manifests.get(`a:${tag}`)?.bytes.toString() ?? '');
+    const [manifest, statement] = index.manifests.map(({ digest }: { digest: string }) =>
+      JSON.parse(registry.manifests.get(digest)?.bytes.toString() ?? ''),
+    );
+    assert.deepEqual(manifest.annotations, { k: 'v' });
+    assert.ok(registry.blobs.has(statement.layers[0].digest) && registry.blobs.has(statement.config.digest));
+    const layers: readonly LayerDescriptor[] = manifest.layers;
+    return layers.map(({ mediaType, digest }) => [mediaType, registry.blobs.get(digest)] as const);
+  };
+  const kept = await formsOf('1', false);
+  assert.deepEqual(
+    kept.map(([mediaType]) => mediaType),
+    [MediaType.ociLayerGzip, MediaType.ociLayerZstd, MediaType.ociLayer, MediaType.ociLayerGzip],
+  );
+  const forced = await formsOf('2', true);
+  assert.deepEqual(
+    forced.map(([mediaType, bytes]) => [mediaType, zstdDecompressSync(bytes ?? '')]),
+    tars.map((tar) => [MediaType.ociLayerZstd, tar]),
   );
   await checkClean(host, 4);
 });

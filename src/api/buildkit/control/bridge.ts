@@ -37,7 +37,15 @@ const FRONTEND_CAPABILITIES = [
  * What is understood of builds and of what clients write on every graph; no kind of step, so that they name what is missing.
  * https://github.com/moby/buildkit/blob/master/solver/pb/caps.go
  */
-const GRAPH_CAPABILITIES = ['exporter.multiple', 'gc.freespacefilter', 'constraints', 'platform', 'meta.description'];
+const GRAPH_CAPABILITIES = [
+  'exporter.multiple',
+  'exporter.image.attestations',
+  'exporter.image.annotations',
+  'gc.freespacefilter',
+  'constraints',
+  'platform',
+  'meta.description',
+];
 
 /** The build that a call is about, which its metadata name. */
 export function buildOf(builds: OpenBuilds, call: GrpcCall): Promise<OpenBuild> {
@@ -129,7 +137,12 @@ function resultNamed({ results }: OpenBuild, id: string): BuiltImage {
 
 function graphResult(ref: string, definition: Definition | undefined): FrontendResult | undefined {
   if (!definition || definition.operations.length === 0) return undefined;
-  const image = { image: linkedImage(definition), build: '', platform: formatPlatform(hostPlatform()) };
+  const image = {
+    image: linkedImage(definition),
+    build: '',
+    platform: formatPlatform(hostPlatform()),
+    attestations: [],
+  };
   return { ref, images: [image], metadata: new Map() };
 }
 

@@ -80,7 +80,7 @@ type TestClient = Awaited<ReturnType<typeof openClient>>;
 
 const built: Solver['run'] = async ({ ref }) => ({
   ref,
-  images: [{ image: IMAGE, build: '', platform: 'linux/amd64' }],
+  images: [{ image: IMAGE, build: '', platform: 'linux/amd64', attestations: [] }],
   metadata: new Map(),
 });
 

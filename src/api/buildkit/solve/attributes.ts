@@ -28,8 +28,6 @@ export interface FrontendOptions {
   readonly named: ReadonlyMap<string, NamedSource>;
   /** What is asked for in place of a result: `frontend.lint`, `frontend.targets`, ... */
   readonly request: string | undefined;
-  /** What the build goes without, for people. */
-  readonly warnings: readonly string[];
 }
 
 export type NamedSource =
@@ -112,7 +110,6 @@ export function readAttributes({
     dockerfileFolder: { name: attrs.get('dockerfilekey') ?? 'dockerfile', asked: attrs.has('dockerfilekey') },
     named: namedOf(attrs, platform),
     request: attrs.get('requestid'),
-    warnings: attestationWarnings(attrs),
   };
 }
 
@@ -128,6 +125,7 @@ function commas(line: string | undefined): string[] {
 
 const isTrue = (text: string | undefined) => /^(1|t|true)$/i.test(text ?? '');
 
+/** Clients name a folder in the URL; `contextsubdir` is for those that cannot. */
 function remoteOf(context: string | undefined, subfolder: string | undefined): string | undefined {
   if (context === undefined || context === '') return undefined;
   if (!subfolder) return context;
@@ -135,9 +133,7 @@ function remoteOf(context: string | undefined, subfolder: string | undefined): s
     'unsupported',
     'BUILDKIT_ATTRIBUTE',
     'the frontend attribute contextsubdir is not supported by this host',
-    {
-      hint: `name the folder in the URL: ${context}#:${subfolder}`,
-    },
+    { hint: `name the folder in the URL: ${context}#:${subfolder}` },
   );
 }
 
@@ -240,15 +236,6 @@ function layoutSource(text: string): NamedSource {
   if (store === undefined || digest === undefined)
     throw new Failure('invalid', 'CONTEXT_SOURCE', `oci-layout reference "${text.slice(0, 200)}" has no digest`);
   return { kind: 'layout', store, manifest: parseDigest(digest) };
-}
-
-/** Like Docker with its own image store, which has no place for attestations. */
-function attestationWarnings(attrs: ReadonlyMap<string, string>): string[] {
-  const asked = Object.entries(beginningWith(attrs, 'attest:')).filter(
-    ([, value]) => !commas(value).some((part) => part === 'disabled=true') && value !== 'false',
-  );
-  const names = asked.map(([name]) => name).sort();
-  return names.length === 0 ? [] : [`attestations are not kept by this host: ${names.join(', ')}`];
 }
 
 function invalid(name: string, value: string): Failure {

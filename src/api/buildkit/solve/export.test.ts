@@ -6,12 +6,12 @@ import { parseDigest } from '../../../oci/digest.ts';
 import { completeReference } from '../../../oci/reference.ts';
 import type { ClientSession } from '../session/sessions.ts';
 import type { StatusResponse } from '../shapes/status.ts';
-import { type ExportBackend, exportResult, outputWarnings, refuseExporters } from './export.ts';
+import { type ExportBackend, exportResult, refuseExporters } from './export.ts';
 
 const IMAGE = `sha256:${'1'.repeat(64)}`;
 const result = {
   ref: 'r',
-  images: [{ image: IMAGE, build: 'b', platform: 'linux/amd64' }],
+  images: [{ image: IMAGE, build: 'b', platform: 'linux/amd64', attestations: [] }],
   metadata: new Map(),
 };
 const { signal } = new AbortController();
@@ -20,18 +20,26 @@ function host(refused?: Failure) {
   const done: string[] = [];
   const backend: ExportBackend = {
     build: {
-      keep: async ([first], names) => void done.push(`keep ${first?.image === IMAGE} ${names.map(completeReference)}`),
+      keep: async ([first], names, form) => {
+        const shape = form ? ` ${JSON.stringify(form)}` : '';
+        done.push(`keep ${first?.image === IMAGE} ${names.map(completeReference)}${shape}`);
+      },
     },
     registry: {
       push: async ({ reference, emit }) => {
         if (refused) throw refused;
         done.push(`push ${completeReference(reference)}`);
         await emit({ id: 'layer', progressDetail: { current: 1, total: 2 } });
+        await emit({ progressDetail: {}, aux: { Tag: 'latest', Digest: 'sha256:pushed', Size: 1 } });
       },
     },
     archives: {
-      output: async () => Readable.from(['tar']),
-      describe: async () => ({ mediaType: 'm', digest: parseDigest(IMAGE), size: 1 }),
+      output: async () => ({
+        descriptor: { mediaType: 'm', digest: parseDigest(IMAGE), size: 1 },
+        open: () => Readable.from(['tar']),
+        [Symbol.dispose]() {},
+      }),
+      tree: async () => Readable.from(['tar']),
     },
     cacheTransfer: {
       push: async (builds, { mode, reference }) => {
@@ -70,7 +78,9 @@ async function exported(
 
 test('an image gets its names, and its client what it writes into files', async () => {
   const { backend, done } = host();
-  const { told, shown } = await exported(backend, [{ type: 'moby', attrs: { name: 'a,r.example/b:2', push: 'true' } }]);
+  const { told, shown } = await exported(backend, [
+    { type: 'moby', attrs: { name: 'a,r.example/b:2', push: 'false' } },
+  ]);
   assert.deepEqual(told, {
     'containerimage.config.digest': IMAGE,
     'containerimage.digest': IMAGE,
@@ -92,14 +102,15 @@ test('an image is pushed, and a cache goes to its registry', async () => {
     ['ref', 'r.example/cache'],
     ['mode', 'max'],
   ]);
-  const { shown } = await exported(
+  const { told, shown } = await exported(
     backend,
-    [{ type: 'image', attrs: { name: 'r.example/b', push: 'true' } }],
+    [{ type: 'moby', attrs: { name: 'r.example/b', push: 'true' } }],
     [
       { type: 'inline', attrs: new Map() },
       { type: 'registry', attrs },
     ],
   );
+  assert.ok(!(told instanceof Error) && told['containerimage.digest'] === 'sha256:pushed');
   assert.deepEqual(done.slice(1), ['push r.example/b:latest', 'cache of b max r.example/cache:latest']);
   assert.deepEqual(shown.slice(-2), [
     '- writing cache manifest to r.example/cache:latest',
@@ -121,26 +132,29 @@ const refused: readonly [type: string, attrs: Readonly<Record<string, string>>, 
   ['constructor', {}, /exporter "constructor" could not be found/],
   ['image', { 'push-by-digest': 'true' }, /push-by-digest is not supported/],
   ['moby', { name: 'A' }, /invalid reference|repository name/],
+  ['moby', { push: 'perhaps' }, /non-bool value specified for push: "perhaps"/],
+  ['oci', { compression: 'estargz' }, /unsupported layer compression type estargz/],
+  [
+    'oci',
+    { compression: 'gzip', 'compression-level': '10' },
+    /invalid compression-level "10": expected 0 to 9 for gzip/,
+  ],
+  ['oci', { 'annotation-layer.a': 'b' }, /unrecognized annotation type layer/],
 ];
 for (const [type, attrs, message] of refused) {
   test(`refused before the build: ${type} ${JSON.stringify(attrs)}`, () =>
     assert.throws(() => refuseExporters([{ type, attrs: new Map(Object.entries(attrs)) }]), { message }));
 }
 
-const passedOver: readonly [type: string, attrs: Readonly<Record<string, string>>, names: string[]][] = [
-  [
-    'oci',
-    { dest: 'x', name: 'a', compression: 'zstd', 'compression-level': '3' },
-    ['compression', 'compression-level'],
-  ],
-  ['oci', { compression: 'uncompressed', 'force-compression': 'false' }, []],
-  ['moby', { name: 'a', push: 'true', compression: 'gzip', 'annotation.a': 'b' }, ['annotation.a']],
-  ['local', { compression: 'zstd' }, []],
-];
-for (const [type, attrs, names] of passedOver) {
-  test(`what is passed over is said: ${type} ${JSON.stringify(attrs)}`, () =>
-    assert.deepEqual(
-      outputWarnings({ type, attrs: new Map(Object.entries(attrs)) }).map((text) => text.split(' ')[3]),
-      names,
-    ));
-}
+test('attributes of an output are the form in which the image is kept', async () => {
+  const { backend, done } = host();
+  const attrs = { name: 'a', compression: 'zstd', 'compression-level': '9', 'annotation.k': 'v' };
+  await exported(backend, [{ type: 'moby', attrs }]);
+  const form = {
+    oci: false,
+    annotations: [{ on: 'manifest', key: 'k', value: 'v' }],
+    attestations: [],
+    compression: { type: 'zstd', force: false, level: 9 },
+  };
+  assert.deepEqual(done, [`keep true docker.io/library/a:latest ${JSON.stringify(form)}`]);
+});

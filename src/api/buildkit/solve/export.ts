@@ -13,6 +13,7 @@ import { type OpenVertex, type Show, Vertexes } from '../trace/vertexes.ts';
 import type { CacheOption } from './cache-options.ts';
 import { type CacheExportBackend, exportCache } from './export-cache.ts';
 import type { BuiltImage, FrontendResult } from './frontend.ts';
+import { flag, imageFormOf } from './image-form.ts';
 
 /** What happens with a result: `type` and attributes as after `--output`. */
 export interface Exporter {
@@ -22,7 +23,7 @@ export interface Exporter {
 
 export interface ExportBackend extends CacheExportBackend {
   readonly build: Pick<BuildBackend, 'keep'>;
-  readonly archives: Pick<ImageArchiveBackend, 'output' | 'describe'>;
+  readonly archives: Pick<ImageArchiveBackend, 'output' | 'tree'>;
   readonly registry: Pick<RegistryBackend, 'push'>;
 }
 
@@ -53,7 +54,7 @@ interface Work {
 }
 
 const EXPORTERS: Readonly<Record<string, Work>> = {
-  moby: { title: 'exporting to image', work: nameImage }, // whose clients push by the Engine API
+  moby: { title: 'exporting to image', work: exportImage },
   image: { title: 'exporting to image', work: exportImage },
   docker: {
     title: 'exporting to docker image format',
@@ -64,17 +65,11 @@ const EXPORTERS: Readonly<Record<string, Work>> = {
   local: { title: 'exporting to client directory', work: exportFiles },
 };
 
-/** Attributes that would change an image and are not done here: names or beginnings of names. */
-const PASSED_OVER = ['annotation', 'compression', 'force-compression'];
-
 /** What an output goes without, for people. */
-export function outputWarnings({ type, attrs }: Exporter): string[] {
-  if (!['moby', 'image', 'docker', 'oci'].includes(type)) return [];
-  const names = [...attrs].flatMap(([name, value]) => {
-    const isDone = value === 'false' || (name === 'compression' && (type === 'moby' || value === 'uncompressed'));
-    return isDone || !PASSED_OVER.some((beginning) => name.startsWith(beginning)) ? [] : name;
-  });
-  return names.map((name) => `the output attribute ${name} is passed over by this host`);
+function outputWarnings({ type }: Exporter, images: Results): string[] {
+  if (type !== 'local' && type !== 'tar') return [];
+  const isAttested = images.some(({ attestations }) => attestations.length > 0);
+  return isAttested ? [`attestations are not written to an output of type ${type} by this host`] : [];
 }
 
 /** Refuses outputs that nobody here can write, before the build. Throws Failure. */
@@ -82,7 +77,9 @@ export function refuseExporters(exporters: readonly Exporter[]): void {
   for (const { type, attrs } of exporters) {
     workOf(type);
     namesOf(attrs);
-    if (attrs.get('push-by-digest') === 'true')
+    imageFormOf(attrs, { attestations: [], isOci: type === 'oci' });
+    flag(attrs, 'push');
+    if (flag(attrs, 'push-by-digest'))
       throw new Failure('unsupported', 'PUSH_BY_DIGEST', 'push-by-digest is not supported by this host', {
         hint: 'push it under a name',
       });
@@ -108,7 +105,7 @@ export async function exportResult(
   const built: Results = [first, ...others];
   for (const [index, { type, attrs }] of exporters.entries()) {
     const { title, work } = workOf(type);
-    for (const short of outputWarnings({ type, attrs })) await vertexes.warn({ short: Buffer.from(short) });
+    for (const short of outputWarnings({ type, attrs }, built)) await vertexes.warn({ short: Buffer.from(short) });
     const told = await inVertex(vertexes, title, signal, (vertex) =>
       work(vertex, { backend, images: built, attrs, index, session, auth, signal }),
     );
@@ -125,8 +122,9 @@ export async function exportResult(
 /** Names and keeps the image, or those of all platforms under one name. */
 async function nameImage(vertex: OpenVertex, { backend, images, attrs }: Export) {
   const names = namesOf(attrs);
+  const form = imageFormOf(attrs, { attestations: stated(images), isOci: false });
   await during(vertex, 'exporting layers', async () => {}); // they were made with the steps
-  const keep = async (name?: Reference) => await backend.build.keep(images, name ? [name] : []);
+  const keep = async (name?: Reference) => await backend.build.keep(images, name ? [name] : [], form);
   for (const { image } of images) await during(vertex, `writing image ${image}`, async () => {});
   if (names.length === 0) await keep();
   for (const name of names) await during(vertex, `naming to ${completeReference(name)}`, () => keep(name));
@@ -135,49 +133,50 @@ async function nameImage(vertex: OpenVertex, { backend, images, attrs }: Export)
 
 async function exportImage(vertex: OpenVertex, request: Export) {
   const answer = await nameImage(vertex, request);
-  if (request.attrs.get('push') === 'true')
-    for (const reference of namesOf(request.attrs)) await push(vertex, request, reference);
-  return answer;
+  if (!flag(request.attrs, 'push')) return answer;
+  const digests: string[] = [];
+  for (const reference of namesOf(request.attrs)) digests.push(...(await push(vertex, request, reference)));
+  const [digest] = digests;
+  return { ...answer, ...(digest === undefined ? {} : { 'containerimage.digest': digest }) };
 }
 
+/** Gives the digest that the registry has then. */
 async function push(
   vertex: OpenVertex,
   { backend, auth, signal }: Pick<Export, 'backend' | 'auth' | 'signal'>,
   reference: Reference,
-): Promise<void> {
+): Promise<string[]> {
+  const digests: string[] = [];
   await during(vertex, `pushing ${completeReference(reference)}`, async () => {
     const login = await auth(reference.registry, { signal });
     await backend.registry.push({
       reference,
       platform: undefined,
       auth: login,
-      emit: async ({ id, progressDetail }) => {
+      emit: async ({ id, progressDetail, aux }) => {
         if (id !== undefined && progressDetail?.current !== undefined)
           await vertex.progress(`pushing layer ${id}`, progressDetail.current, progressDetail.total);
+        if (typeof aux === 'object' && aux !== null && 'Digest' in aux) digests.push(String(aux.Digest));
       },
       signal,
     });
   });
+  return digests;
 }
 
-async function exportArchive(vertex: OpenVertex, request: Export, form: 'docker' | 'oci') {
-  const { attrs, images } = request;
-  if (form === 'docker' && images.length > 1)
-    throw new Failure(
-      'unsupported',
-      'EXPORT_INDEX',
-      'docker exporter does not currently support exporting manifest lists',
-      {
-        hint: 'use the oci exporter',
-      },
-    );
-  if (attrs.get('tar') === 'false')
-    throw new Failure('unsupported', 'EXPORT_FOLDER', `an ${form} layout in a folder is not supported by this host`, {
+async function exportArchive(vertex: OpenVertex, request: Export, type: 'docker' | 'oci') {
+  const { attrs, backend, images, index, session, signal } = request;
+  if (flag(attrs, 'tar') === false)
+    throw new Failure('unsupported', 'EXPORT_FOLDER', `an ${type} layout in a folder is not supported by this host`, {
       hint: 'write it as a tar: dest=FILE',
     });
   const names = namesOf(attrs);
-  const { mediaType, digest, size } = await request.backend.archives.describe(images);
-  await send(vertex, 'sending tarball', request, form, names);
+  const form = imageFormOf(attrs, { attestations: stated(images), isOci: type === 'oci' });
+  using archive = await during(vertex, 'exporting layers', () =>
+    backend.archives.output(images, { type, names, form, signal }),
+  );
+  await during(vertex, 'sending tarball', () => sendArchive(session, archive.open({ signal }), { index, signal }));
+  const { mediaType, digest, size } = archive.descriptor;
   return {
     ...told(images),
     'containerimage.digest': digest,
@@ -186,31 +185,23 @@ async function exportArchive(vertex: OpenVertex, request: Export, form: 'docker'
   };
 }
 
-async function exportTar(vertex: OpenVertex, request: Export) {
-  await send(vertex, 'sending tarball', request, 'tree', []);
-  return {};
-}
-
-async function send(
-  vertex: OpenVertex,
-  status: string,
-  { backend, images, index, session, signal }: Export,
-  form: 'tree' | 'docker' | 'oci',
-  names: readonly Reference[],
-): Promise<void> {
-  await during(vertex, status, async () => {
-    const archive: Readable = await backend.archives.output(images, { form, names, signal });
-    await sendArchive(session, archive, { index, signal });
+async function exportTar(vertex: OpenVertex, { backend, images, index, session, signal }: Export) {
+  await during(vertex, 'sending tarball', async () => {
+    const tree: Readable = await backend.archives.tree(images, { signal });
+    await sendArchive(session, tree, { index, signal });
   });
+  return {};
 }
 
 async function exportFiles(vertex: OpenVertex, { backend, images, index, session, signal }: Export) {
   await during(vertex, 'copying files', async (progress) => {
-    const tree: Readable = await backend.archives.output(images, { form: 'tree', names: [], signal });
+    const tree: Readable = await backend.archives.tree(images, { signal });
     await sendTree(session, tree, { index, signal, progress });
   });
   return {};
 }
+
+const stated = (images: Results) => images.flatMap(({ attestations }) => attestations);
 
 const told = ([{ image }]: Results) => ({ 'containerimage.config.digest': image, 'containerimage.digest': image });
 

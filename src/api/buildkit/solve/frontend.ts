@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { cancelled } from '../../../lib/error.ts';
+import type { Attestation } from '../../../oci/image-form.ts';
 import { formatPlatform, hostPlatform } from '../../../oci/platform.ts';
 import type { NamedContext } from '../../../wire/build-input.ts';
 import type {
   BuildBackend,
   BuildContextSource,
+  BuildInputs,
   BuildRequest,
   ClientCacheBackend,
   ClientContext,
@@ -25,6 +27,7 @@ import { type OpenVertex, type Show, Vertexes } from '../trace/vertexes.ts';
 import { type FrontendOptions, type NamedSource, platformsOf, readAttributes } from './attributes.ts';
 import { type CacheOption, parseCacheImports, readCacheImports, refuseCacheExports } from './cache-options.ts';
 import { importCaches } from './import-caches.ts';
+import { type ProvenBuild, provenanceOf, readProvenanceWish } from './provenance.ts';
 import { answerRequest } from './subrequest.ts';
 import { type FolderUse, tracedFolder } from './traced-folder.ts';
 
@@ -52,6 +55,8 @@ export interface BuiltImage {
   readonly build: string;
   /** `linux/arm64` */
   readonly platform: string;
+  /** What is stated about it. */
+  readonly attestations: readonly Attestation[];
 }
 
 export interface FrontendResult {
@@ -86,7 +91,7 @@ export async function runFrontend(backend: FrontendBackend, request: FrontendReq
       }),
     );
     const [first] = frontends;
-    for (const warning of first?.warnings ?? []) await vertexes.warn({ short: Buffer.from(warning) });
+    const wish = first?.request === undefined ? readProvenanceWish(attrs) : undefined;
     if (first && first.request === undefined && !first.options.noCache)
       await importCaches(backend.clientCaches, imports, { session, vertexes, signal });
     const images: BuiltImage[] = [];
@@ -96,7 +101,8 @@ export async function runFrontend(backend: FrontendBackend, request: FrontendReq
       const run = { vertexes, platform: isOne ? undefined : name, lint: index === 0 };
       const done = await runOne(backend.build, frontend, { ...request, signal }, run);
       if (done.metadata) return { ref, images: [], metadata: done.metadata };
-      images.push({ image: done.image, build: done.build, platform: name });
+      const attestations = wish && done.proven ? [provenanceOf(wish, { ...done.proven, attrs, platform: name })] : [];
+      images.push({ image: done.image, build: done.build, platform: name, attestations });
     }
     return { ref, images, metadata: new Map() };
   } catch (error) {
@@ -113,16 +119,25 @@ interface Run {
   readonly lint: boolean;
 }
 
+interface Done {
+  readonly image: string;
+  readonly build: string;
+  readonly proven: Omit<ProvenBuild, 'attrs' | 'platform'> | undefined;
+  readonly metadata?: undefined;
+}
+
 /** A build for one platform. */
 async function runOne(
   backend: BuildBackend,
   frontend: FrontendOptions,
   request: FrontendRequest,
   { vertexes, platform, lint }: Run,
-): Promise<{ image: string; build: string; metadata?: undefined } | { metadata: ReadonlyMap<string, Uint8Array> }> {
+): Promise<Done | { readonly metadata: ReadonlyMap<string, Uint8Array> }> {
   const { session, signal } = request;
   const options = { ...frontend.options, lint };
+  const started = Date.now();
   let dockerfile: ReadDockerfile | undefined;
+  let inputs: BuildInputs | undefined;
   let remote: OpenVertex | undefined;
   const trace = new StatusTrace({ vertexes, platform, dockerfile: () => dockerfile, signal });
   try {
@@ -140,6 +155,9 @@ async function runOne(
         dockerfile = { name: options.dockerfile, content };
         void remote?.end();
       },
+      sawInputs: (saw) => {
+        inputs = saw;
+      },
       emit: (event) =>
         event.type === 'context'
           ? (remote?.progress('transferring context:', event.current) ?? Promise.resolve())
@@ -149,11 +167,18 @@ async function runOne(
     if (frontend.request !== undefined)
       return { metadata: await answerRequest(backend, frontend.request, build, () => dockerfile) };
     const { image } = await backend.build(build);
-    return { image, build: id };
+    const proven = inputs && { inputs, dockerfile, folders: localsOf(build), started, ended: Date.now() };
+    return { image, build: id, proven };
   } catch (error) {
     await trace.cancel();
     throw signal.aborted ? cancelled(signal) : buildFailure(error, { dockerfile, words: trace.failure });
   }
+}
+
+/** The client's folders of a build. */
+function localsOf({ context, dockerfileFolder, named }: BuildRequest): string[] {
+  const names = [context, ...named.values()].flatMap((source) => (source.kind === 'client' ? source.folder.name : []));
+  return [...new Set([...names, ...(dockerfileFolder ? [dockerfileFolder.name] : [])])].sort();
 }
 
 /** The transfer of a context that is not the client's folder; it has ended when the Dockerfile is there. */

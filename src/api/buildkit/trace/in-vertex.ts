@@ -22,12 +22,13 @@ export async function inVertex<T>(
 }
 
 /** Work with a line of progress, which says how many bytes it is at if the work tells. */
-export async function during(
+export async function during<T>(
   vertex: OpenVertex,
   status: string,
-  work: (progress: (bytes: number) => void) => Promise<unknown>,
-): Promise<void> {
+  work: (progress: (bytes: number) => void) => Promise<T>,
+): Promise<T> {
   await vertex.progress(status, 0);
-  await work((bytes) => void vertex.progress(status, bytes));
+  const result = await work((bytes) => void vertex.progress(status, bytes));
   await vertex.progressed(status);
+  return result;
 }
