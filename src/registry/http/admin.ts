@@ -8,7 +8,7 @@ import { prune } from '../prune.ts';
 import type { Registry } from '../registry.ts';
 import { restore } from '../restore.ts';
 import { answerHead, answerJson } from './exchange.ts';
-import { readBounded } from './read-bounded.ts';
+import { readBounded } from './request-body.ts';
 
 const RULES_LIMIT = 64 << 10;
 
@@ -25,13 +25,13 @@ export const ADMIN: Readonly<Record<string, AdminHandler>> = {
   '/_strake/check': (registry, _request, response) => answerCheck(registry, response, false),
   '/_strake/repair': (registry, _request, response) => answerCheck(registry, response, true),
   '/_strake/restore': async (registry, request, response) => {
-    const asked = await readObject(request);
+    const asked = await readObject(request, response);
     const [repository, reference] = [optionalText(asked, 'repository') ?? '', optionalText(asked, 'reference') ?? ''];
     const answer: RegistryRestored = { restored: await restore(registry, repository, reference) };
     answerJson(response, 200, answer);
   },
   '/_strake/prune': async (registry, request, response) => {
-    await answerLines(response, prune(registry, await readRules(request)));
+    await answerLines(response, prune(registry, await readRules(request, response)));
   },
 };
 
@@ -68,8 +68,8 @@ function signalOf(response: ServerResponse): AbortSignal {
   return controller.signal;
 }
 
-async function readRules(request: IncomingMessage): Promise<RegistryPruneRules> {
-  const rules = await readObject(request);
+async function readRules(request: IncomingMessage, response: ServerResponse): Promise<RegistryPruneRules> {
+  const rules = await readObject(request, response);
   return {
     repository: optionalText(rules, 'repository'),
     tags: optionalText(rules, 'tags'),
@@ -80,8 +80,11 @@ async function readRules(request: IncomingMessage): Promise<RegistryPruneRules> 
   };
 }
 
-async function readObject(request: IncomingMessage): Promise<Readonly<Record<string, unknown>>> {
-  const bytes = await readBounded(request, RULES_LIMIT);
+async function readObject(
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<Readonly<Record<string, unknown>>> {
+  const bytes = await readBounded(request, response, RULES_LIMIT);
   let value: unknown;
   try {
     value = JSON.parse(bytes?.toString() ?? '');

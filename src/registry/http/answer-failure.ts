@@ -1,11 +1,15 @@
 import type { ServerResponse } from 'node:http';
+import { discardBody } from '../../lib/discard-body.ts';
 import { isFailure, messageOf } from '../../lib/error.ts';
 import type { Log } from '../../lib/log.ts';
 import { Refusal } from '../codes.ts';
-import { answerJson } from './exchange.ts';
+import { answerHead, answerJson } from './exchange.ts';
 
-/** Answers with what went wrong, in the form that every client of registries knows. */
-export function answerFailure(response: ServerResponse, error: unknown, log: Log): void {
+/**
+ * Answers with what went wrong, in the form that every client of registries knows. Resolves when the client has had its chance to read
+ * it: what still comes of a body is read and dropped, within bounds.
+ */
+export async function answerFailure(response: ServerResponse, error: unknown, log: Log): Promise<void> {
   const refusal = error instanceof Refusal ? error : unexpected(error);
   if (refusal.status >= 500 && !response.destroyed) log.error('request failed', { error: describe(error) });
   if (response.headersSent || response.destroyed) {
@@ -14,9 +18,14 @@ export function answerFailure(response: ServerResponse, error: unknown, log: Log
   }
   const { code, message, detail, status, headers } = refusal;
   const body = { errors: [{ code, message, ...(detail !== undefined && { detail }) }] };
+  if (response.req.complete) return answerJson(response, status, body, headers);
   // The rest of a body that nobody reads must not be taken for the next request.
-  const close = response.req.complete ? {} : { Connection: 'close' };
-  answerJson(response, status, body, { ...headers, ...close });
+  const bytes = Buffer.from(JSON.stringify(body));
+  const own = { 'Content-Type': 'application/json', 'Content-Length': bytes.length, Connection: 'close' };
+  answerHead(response, status, { ...own, ...headers });
+  response.write(bytes);
+  await discardBody(response.req);
+  response.end();
 }
 
 function unexpected(error: unknown): Refusal {

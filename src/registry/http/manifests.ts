@@ -5,7 +5,7 @@ import { ARTIFACT_MANIFEST, readManifest, tooLarge } from '../manifest-document.
 import { parseTag, type RepositoryName, type Tag } from '../names.ts';
 import type { Registry } from '../registry.ts';
 import { answer, type Headers, type RepositoryExchange } from './exchange.ts';
-import { readBounded } from './read-bounded.ts';
+import { readBounded } from './request-body.ts';
 
 const AT_ONCE = 64;
 
@@ -32,7 +32,7 @@ export async function putManifest(registry: Registry, exchange: RepositoryExchan
   const reference = parseReference(exchange.reference);
   const wanted = isDigestReference(reference) ? reference : undefined;
   const tags = wanted === undefined ? [parseTag(reference)] : query.getAll('tag').map(parseTag);
-  const bytes = await readBounded(request, MANIFEST_LIMIT);
+  const bytes = await readBounded(request, response, MANIFEST_LIMIT);
   if (!bytes) throw tooLarge();
   const manifest = readManifest(bytes, request.headers['content-type'], wanted ? algorithmOf(wanted) : 'sha256');
   if (wanted !== undefined && wanted !== manifest.digest)

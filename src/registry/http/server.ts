@@ -68,6 +68,8 @@ export class RegistryServer implements AsyncDisposable {
     const listener: RequestListener = (request, response) => void this.#serve(request, response);
     const { tls } = options;
     this.#server = tls ? createTlsServer({ ...settings, ...tls }, listener) : createServer(settings, listener);
+    // Who waits to be told to send the body is told so when it is read: what is refused need not be sent.
+    this.#server.on('checkContinue', listener);
     this.#server.setTimeout(SILENCE);
   }
 
@@ -92,7 +94,7 @@ export class RegistryServer implements AsyncDisposable {
       await this.#route(request, response, seen);
     } catch (error) {
       try {
-        answerFailure(response, error, registry.log);
+        await answerFailure(response, error, registry.log);
       } catch (problem) {
         registry.log.error('cannot answer', { error: messageOf(problem) });
         response.destroy();

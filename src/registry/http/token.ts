@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { TokenServer } from '../access.ts';
 import { Refusal } from '../codes.ts';
 import { answerJson } from './exchange.ts';
-import { readBounded } from './read-bounded.ts';
+import { readBounded } from './request-body.ts';
 
 const FORM_LIMIT = 64 << 10;
 
@@ -19,7 +19,7 @@ export async function answerToken(
     return send(response, await tokens.answer(request.headers.authorization, scopes, { offline }));
   }
   if (request.method !== 'POST') throw new Refusal('UNSUPPORTED', { headers: { Allow: 'GET, POST' } });
-  const bytes = await readBounded(request, FORM_LIMIT);
+  const bytes = await readBounded(request, response, FORM_LIMIT);
   if (!bytes) throw new Refusal('SIZE_INVALID', { message: 'the form is too large', status: 413 });
   const form = new URLSearchParams(bytes.toString());
   const scopes = (form.get('scope') ?? '').split(' ').filter((scope) => scope !== '');

@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http';
 import { HANDOFF_HEADER } from '../../wire/handoff.ts';
 import { Refusal } from '../codes.ts';
 import { algorithmOf, type ContentDigest, isAlgorithm, parseContentDigest } from '../content-digest.ts';
@@ -15,6 +14,7 @@ import {
 } from '../upload.ts';
 import { chunkRange } from './byte-range.ts';
 import { answer, type RepositoryExchange } from './exchange.ts';
+import { bodyOf } from './request-body.ts';
 
 /** POST: mounts a blob of another repository or one that the host of this machine hands over, takes one whole, or begins an upload. */
 export async function postUpload(registry: Registry, exchange: RepositoryExchange): Promise<void> {
@@ -37,7 +37,10 @@ export async function postUpload(registry: Registry, exchange: RepositoryExchang
   const digest = text === null ? undefined : parseContentDigest(text);
   const upload = await startUpload(registry, repository, digest ? algorithmOf(digest) : algorithm(query));
   if (digest !== undefined) {
-    await commitUpload(registry, repository, upload.id, digest, { chunks: chunksOf(request), range: undefined });
+    await commitUpload(registry, repository, upload.id, digest, {
+      chunks: bodyOf(request, response),
+      range: undefined,
+    });
     return answerCreated(exchange, digest);
   }
   answer(response, 202, uploadHeaders(repository, upload.id, 0));
@@ -52,16 +55,16 @@ export async function getUpload(registry: Registry, exchange: RepositoryExchange
 
 /** PATCH: the next chunk, or with no `Content-Range` whatever comes. */
 export async function patchUpload(registry: Registry, exchange: RepositoryExchange): Promise<void> {
-  const { repository, reference, request, response } = exchange;
-  const size = await appendToUpload(registry, repository, reference, incomingOf(request));
+  const { repository, reference, response } = exchange;
+  const size = await appendToUpload(registry, repository, reference, incomingOf(exchange));
   answer(response, 202, uploadHeaders(repository, reference, size));
 }
 
 /** PUT: the last chunk or everything or nothing, and the digest. */
 export async function putUpload(registry: Registry, exchange: RepositoryExchange): Promise<void> {
-  const { repository, reference, request, query } = exchange;
+  const { repository, reference, query } = exchange;
   const digest = parseContentDigest(query.get('digest') ?? '');
-  await commitUpload(registry, repository, reference, digest, incomingOf(request));
+  await commitUpload(registry, repository, reference, digest, incomingOf(exchange));
   answerCreated(exchange, digest);
 }
 
@@ -82,7 +85,7 @@ function algorithm(query: URLSearchParams): 'sha256' | 'sha512' {
   throw new Refusal('DIGEST_INVALID', { message: `unsupported digest algorithm "${text.slice(0, 40)}"` });
 }
 
-function incomingOf(request: IncomingMessage): Incoming {
+function incomingOf({ request, response }: RepositoryExchange): Incoming {
   const range = chunkRange(request.headers['content-range']);
   if (range === 'invalid')
     throw new Refusal('BLOB_UPLOAD_INVALID', {
@@ -91,10 +94,5 @@ function incomingOf(request: IncomingMessage): Incoming {
   const length = request.headers['content-length'];
   if (range && length !== undefined && Number(length) !== range.end - range.start + 1)
     throw new Refusal('SIZE_INVALID', { detail: { range: `${range.start}-${range.end}`, length: Number(length) } });
-  return { chunks: chunksOf(request), range };
-}
-
-/** The connection is still needed for the answer when the body is given up. */
-function chunksOf(request: IncomingMessage): AsyncIterable<Buffer> {
-  return request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>; // no encoding was set
+  return { chunks: bodyOf(request, response), range };
 }
