@@ -29,8 +29,11 @@ export interface BlobStorage {
    * writer at a time: who writes holds the upload's claim.
    */
   write(key: BlobKey, progress: UploadProgress): Promise<BlobWriter>;
-  /** Makes the bytes durable and readable, all `progress.size` of them; before that nobody can count on either. Idempotent. */
-  finish(key: BlobKey, progress: UploadProgress): Promise<void>;
+  /**
+   * Makes the bytes durable and readable, all `progress.size` of them; before that nobody can count on either. Idempotent. False when
+   * that was done before: as many bytes are there, but only who reads them knows that they are the same.
+   */
+  finish(key: BlobKey, progress: UploadProgress): Promise<boolean>;
   /** Opens a finished blob; undefined when nothing is there. `range`: what will be read, for a storage that is far away. */
   open(key: BlobKey, range?: { readonly start: number; readonly end: number }): Promise<BlobReader | undefined>;
   /** A URL where whoever has it gets a finished blob, for some minutes. Only of a storage that clients are to ask themselves. */

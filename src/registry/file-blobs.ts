@@ -53,6 +53,7 @@ export function openFileBlobs(root: string): FileBlobs {
         if (found < size) throw new Failure('data-loss', 'UPLOAD_SHORT', `upload ${key} has ${found} of ${size} bytes`);
         if (found > size) await handle.truncate(size);
         await handle.sync();
+        return true;
       } catch (error) {
         throw explained(error);
       }

@@ -77,10 +77,11 @@ function objectStorage(): BlobStorage {
       };
     },
     async finish(key, { resume }) {
-      if (objects.has(key)) return;
+      if (objects.has(key)) return false;
       const found = numbers(resume).map((number) => parts.get(`${key}/${number}`) ?? assert.fail('a part is gone'));
       objects.set(key, Buffer.concat(found));
       dropParts(key);
+      return true;
     },
     async open(key) {
       const bytes = objects.get(key);

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { isFailure, messageOf } from '../lib/error.ts';
+import { Failure, isFailure, messageOf } from '../lib/error.ts';
 import { type BlobWriter, blobKey, type UploadProgress } from './blob-storage.ts';
 import { Refusal } from './codes.ts';
 import { type Algorithm, algorithmOf, type ContentDigest, ContentDigester } from './content-digest.ts';
@@ -156,6 +156,7 @@ async function receive(registry: Registry, claim: Claim, { chunks, range }: Inco
       await blobs.delete(upload.key); // first: the metadata may be on the same disk
       await abandonUpload(registry, repository, upload.id);
     }
+    if (isFailure(error, 'data-loss')) await abandonUpload(registry, repository, upload.id); // nobody can go on with it
     throw error;
   }
   if (source.failure !== undefined) throw source.failure;
@@ -211,7 +212,7 @@ async function settle(registry: Registry, claim: Claim, digest: ContentDigest): 
   const { metadata, blobs } = registry;
   const { repository, upload, progress, holder } = claim;
   const { size } = progress;
-  const computed = await digestOfUpload(registry, claim, algorithmOf(digest));
+  const { computed, isStored } = await digestOfUpload(registry, claim, algorithmOf(digest));
   if (computed !== digest) {
     await abandonUpload(registry, repository, upload.id);
     throw new Refusal('DIGEST_INVALID', { detail: { digest, computed, size } });
@@ -225,25 +226,41 @@ async function settle(registry: Registry, claim: Claim, digest: ContentDigest): 
       await abandonUpload(registry, repository, upload.id);
       return;
     }
-    await blobs.finish(upload.key, progress);
+    if (
+      !isStored &&
+      !(await blobs.finish(upload.key, progress)) &&
+      (await storedDigest(registry, claim, algorithmOf(digest))) !== digest
+    )
+      throw new Failure('data-loss', 'UPLOAD_CHANGED', `upload ${upload.id} is not what was written to it`);
     const damaged = isWhole ? undefined : known?.key;
     const spare = await metadata.commitUpload({ id: upload.id, holder }, { digest, size, damaged }, terms);
     if (spare !== undefined) await discardKeys(registry, [spare]);
   } catch (error) {
-    if (isFailure(error, 'denied')) await abandonUpload(registry, repository, upload.id);
+    if (isFailure(error, 'denied') || isFailure(error, 'data-loss'))
+      await abandonUpload(registry, repository, upload.id);
     throw error;
   }
 }
 
+/** `isStored`: computed of the bytes as they lie finished in the storage. */
 async function digestOfUpload(
-  { digests, blobs }: Registry,
+  registry: Registry,
+  claim: Claim,
+  algorithm: Algorithm,
+): Promise<{ readonly computed: ContentDigest; readonly isStored: boolean }> {
+  const { upload, progress } = claim;
+  const known = registry.digests.take(upload.id, progress);
+  if (known?.algorithm === algorithm) return { computed: known.digest(), isStored: false };
+  // Another node saw its bytes, or another process. Only now a storage need let them be read.
+  await registry.blobs.finish(upload.key, progress);
+  return { computed: await storedDigest(registry, claim, algorithm), isStored: true };
+}
+
+async function storedDigest(
+  { blobs }: Registry,
   { upload, progress }: Claim,
   algorithm: Algorithm,
 ): Promise<ContentDigest> {
-  const known = digests.take(upload.id, progress);
-  if (known?.algorithm === algorithm) return known.digest();
-  // Another node saw its bytes, or another process. Only now a storage need let them be read.
-  await blobs.finish(upload.key, progress);
   const digester = new ContentDigester(algorithm);
   await using reader = await blobs.open(upload.key, { start: 0, end: progress.size });
   const buffer = Buffer.allocUnsafe(READ_SIZE);

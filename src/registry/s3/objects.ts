@@ -104,7 +104,7 @@ export async function beginUpload(bucket: Bucket, name: string): Promise<string>
   return id;
 }
 
-/** Stores a part, numbered from 1; its ETag. */
+/** Stores a part, numbered from 1; its ETag. Throws `data-loss` when the upload is not there any more. */
 export async function putPart(
   bucket: Bucket,
   { name, id }: UnfinishedUpload,
@@ -112,7 +112,8 @@ export async function putPart(
   body: readonly Buffer[],
 ): Promise<string> {
   const query = { partNumber: String(number), uploadId: id };
-  const { headers } = await bucket.ask({ method: 'PUT', name, query, body });
+  const { status, headers } = await bucket.ask({ method: 'PUT', name, query, body }, [404]);
+  if (status === 404) throw lost(name);
   return etagOf(headers.etag);
 }
 

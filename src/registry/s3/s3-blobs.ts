@@ -17,9 +17,10 @@ import {
   lost,
   putObject,
   putPart,
+  type UnfinishedUpload,
 } from './objects.ts';
 import { openPartWriter, restName } from './part-writer.ts';
-import { readStage, type Stage, wholeETag } from './stage.ts';
+import { readStage, type Stage } from './stage.ts';
 import { StoreError, storeFailure } from './store-error.ts';
 
 /** A key, alone or as the beginning of a name: what else is in the bucket is not ours. */
@@ -42,7 +43,8 @@ export async function openS3Blobs(place: BucketPlace, log: Log): Promise<BlobSto
   return { ...s3Blobs(bucket), ...link, [Symbol.asyncDispose]: () => bucket[Symbol.asyncDispose]() };
 }
 
-function s3Blobs(bucket: Bucket): BlobStorage {
+/** Blobs as objects of an open bucket. */
+export function s3Blobs(bucket: Bucket): BlobStorage {
   return {
     write: (key, progress) => openPartWriter(bucket, key, progress),
     finish: (key, progress) => finish(bucket, key, progress),
@@ -64,44 +66,53 @@ function s3Blobs(bucket: Bucket): BlobStorage {
 }
 
 /** Puts the parts together, if that was not done already by one whose answer was lost. */
-async function finish(bucket: Bucket, name: string, { size, resume }: UploadProgress): Promise<void> {
+async function finish(bucket: Bucket, name: string, { size, resume }: UploadProgress): Promise<boolean> {
   const stage = readStage(resume);
-  if (size === 0) await putObject(bucket, name, []);
-  else if (stage.id !== undefined) await joinParts(bucket, name, stage, stage.id);
-  else if (stage.rest && stage.rest.number > 0) await moveRest(bucket, name, stage, stage.rest);
-}
-
-async function joinParts(bucket: Bucket, name: string, stage: Stage, id: string): Promise<void> {
-  const { parts, rest } = stage;
-  const isDone = (await headObject(bucket, name))?.etag === wholeETag(rest ? [...parts, rest.etag] : parts);
-  if (!isDone) {
-    const bytes = rest && (await getObject(bucket, restName(name, rest.number), rest));
-    const last = bytes && (await putPart(bucket, { name, id }, parts.length + 1, [bytes]));
-    const body = [Buffer.from(completion(last === undefined ? parts : [...parts, last]))];
-    const query = { uploadId: id };
-    const { status, text } = await bucket.ask({ method: 'POST', name, query, body }, [400, 404]);
-    const whole = wholeETag(last === undefined ? parts : [...parts, last]);
-    if (status >= 400 && (await headObject(bucket, name))?.etag !== whole) {
-      const error = new StoreError(status, text);
-      if (!GONE.includes(error.code)) throw storeFailure(error, bucket.address.name);
-      throw new Failure('data-loss', 'S3_PARTS', `the parts of object ${name} are not what was stored: ${error.code}`);
-    }
+  let isOwn = true;
+  if (size === 0) {
+    await putObject(bucket, name, []);
+    return true;
   }
+  if (stage.id !== undefined) isOwn = await joinParts(bucket, { name, id: stage.id, size }, stage);
+  else if (stage.rest && stage.rest.number > 0) isOwn = await moveRest(bucket, name, stage, stage.rest);
+  else return true; // it lies there since it was written
   await tidy(bucket, name);
+  return isOwn;
 }
 
-/** Few bytes that came in several requests. */
+/** False when an object of that size is there: ETags of what was joined do not tell of what in every bucket. */
+async function joinParts(
+  bucket: Bucket,
+  { name, id, size }: UnfinishedUpload & { readonly size: number },
+  { parts, rest }: Stage,
+): Promise<boolean> {
+  const isJoined = async () => (await headObject(bucket, name))?.size === size;
+  if (await isJoined()) return false;
+  const bytes = rest && (await getObject(bucket, restName(name, rest.number), rest));
+  const last = bytes && (await putPart(bucket, { name, id }, parts.length + 1, [bytes]));
+  const body = [Buffer.from(completion(last === undefined ? parts : [...parts, last]))];
+  const { status, text } = await bucket.ask({ method: 'POST', name, query: { uploadId: id }, body }, [400, 404]);
+  if (status < 400) return true;
+  if (await isJoined()) return false;
+  const error = new StoreError(status, text);
+  if (!GONE.includes(error.code)) throw storeFailure(error, bucket.address.name);
+  throw new Failure('data-loss', 'S3_PARTS', `the parts of object ${name} are not what was stored: ${error.code}`);
+}
+
+/** Few bytes that came in several requests. False when an object of that size is there, of which they are not known to be the beginning. */
 async function moveRest(
   bucket: Bucket,
   name: string,
   { early }: Stage,
   rest: NonNullable<Stage['rest']>,
-): Promise<void> {
+): Promise<boolean> {
   const there = await headObject(bucket, name);
-  if (there?.etag === rest.etag && there.size === rest.size) return await tidy(bucket, name);
-  if (there && there.etag !== early) throw lost(name);
+  if (there && there.etag !== early) {
+    if (there.size !== rest.size) throw lost(name);
+    return false;
+  }
   await putObject(bucket, name, [await getObject(bucket, restName(name, rest.number), rest)]);
-  await tidy(bucket, name);
+  return true;
 }
 
 /** Removes what was needed until the object was whole, or was left by one who was cut off. */

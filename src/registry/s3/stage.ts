@@ -1,5 +1,3 @@
-import { createHash } from 'node:crypto';
-
 const PART = 8 << 20;
 const BIG_PART = 64 << 20;
 const SMALL_PARTS = 5_000;
@@ -31,11 +29,4 @@ export function readStage(resume: string): Stage {
 
 export function writeStage(stage: Stage): string {
   return JSON.stringify(stage);
-}
-
-/** The ETag of the object that these make, where ETags are MD5 digests (all but those of some encrypted buckets). */
-export function wholeETag(etags: readonly string[]): string {
-  const digest = createHash('md5');
-  for (const etag of etags) digest.update(Buffer.from(etag.replaceAll('"', ''), 'hex'));
-  return `"${digest.digest('hex')}-${etags.length}"`;
 }
