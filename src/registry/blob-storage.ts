@@ -37,7 +37,7 @@ export interface BlobStorage {
   /** Opens a finished blob; undefined when nothing is there. `range`: what will be read, for a storage that is far away. */
   open(key: BlobKey, range?: { readonly start: number; readonly end: number }): Promise<BlobReader | undefined>;
   /** A URL where whoever has it gets a finished blob, for some minutes. Only of a storage that clients are to ask themselves. */
-  link?(key: BlobKey): string;
+  link?(key: BlobKey): Promise<string>;
   /** Opens an upload's bytes so far, where a storage can. Reads at their end give 0, and more when more has come. */
   openUnfinished?(key: BlobKey): Promise<BlobReader | undefined>;
   /** Removes blob or upload. No error when nothing is there; readers that are open go on. */

@@ -54,7 +54,7 @@ function bucketAt(prefix: string): Bucket {
   const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = ceph.env;
   const place = { bucket: 'blobs', prefix, endpoint: ceph.endpoint, region: undefined, redirect: false };
   return openBucket(bucketAddress(place, {}), {
-    credentials: () => ({ accessKeyId, secretAccessKey }),
+    credentials: async () => ({ accessKeyId, secretAccessKey }),
     log: silentLog,
   });
 }

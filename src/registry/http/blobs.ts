@@ -37,7 +37,7 @@ export async function getBlob(registry: Registry, exchange: RepositoryExchange):
       message: `range "${request.headers.range}" is outside of the ${size} bytes of the blob`,
       headers: { 'Content-Range': `bytes */${size}` },
     });
-  const link = blob && registry.blobs.link?.(blob.key);
+  const link = blob && (await registry.blobs.link?.(blob.key));
   if (link !== undefined) return answer(response, 307, { Location: link, 'Docker-Content-Digest': digest });
   await using reader = await (blob
     ? registry.blobs.open(blob.key, range ?? { start: 0, end: size })

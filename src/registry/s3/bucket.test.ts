@@ -17,7 +17,7 @@ let acts: Act[] = [];
 let connections = 0;
 let seen: { method: string; url: string; headers: IncomingMessage['headers']; body: string }[] = [];
 let bucket: Bucket;
-const credentials = () => ({ accessKeyId: 'id', secretAccessKey: 'hidden' });
+const credentials = async () => ({ accessKeyId: 'id', secretAccessKey: 'hidden' });
 
 before(async () => {
   const server = createServer(async (request, response) => {

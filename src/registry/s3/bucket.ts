@@ -6,7 +6,7 @@ import aws4 from 'aws4';
 import { cancelled, Failure, messageOf } from '../../lib/error.ts';
 import type { Log } from '../../lib/log.ts';
 import type { BucketAddress } from './bucket-address.ts';
-import type { Credentials } from './credentials.ts';
+import type { CredentialSource } from './credential-source.ts';
 import { isPassing, StoreError, storeFailure } from './store-error.ts';
 
 /** Milliseconds without a byte in either direction until a request counts as lost. */
@@ -41,7 +41,7 @@ export interface BucketAnswer {
 export interface Bucket extends AsyncDisposable {
   readonly address: BucketAddress;
   /** A URL that gives an object, without credentials, for some minutes. */
-  link(name: string): string;
+  link(name: string): Promise<string>;
   /**
    * Sends a request, again while the store is busy or the connection breaks. Statuses of `expected` are answers like 2xx, all
    * others are Failures `unavailable` (`exhausted` when the store is full).
@@ -53,7 +53,7 @@ export interface Bucket extends AsyncDisposable {
 
 export function openBucket(
   address: BucketAddress,
-  options: { readonly credentials: () => Credentials; readonly log: Log },
+  options: { readonly credentials: CredentialSource; readonly log: Log },
 ): Bucket {
   const { url, region } = address;
   const { credentials, log } = options;
@@ -62,7 +62,13 @@ export function openBucket(
   const agent = isTls ? new TlsAgent(settings) : new Agent(settings);
   const stop = new AbortController();
 
-  const sendOnce = ({ method, name, query, headers = {}, body = [] }: BucketRequest): Promise<IncomingMessage> => {
+  const sendOnce = async ({
+    method,
+    name,
+    query,
+    headers = {},
+    body = [],
+  }: BucketRequest): Promise<IncomingMessage> => {
     const length = body.reduce((sum, { length }) => sum + length, 0);
     const path =
       name === undefined ? address.path.slice(0, address.path.length - address.prefix.length) : address.path + name;
@@ -80,9 +86,9 @@ export function openBucket(
           'x-amz-content-sha256': isTls && length > 0 ? 'UNSIGNED-PAYLOAD' : digestOf(body),
         },
       },
-      { ...credentials() },
+      { ...(await credentials()) },
     );
-    return new Promise((resolve, reject) => {
+    return await new Promise((resolve, reject) => {
       const outgoing = (isTls ? tlsRequest : httpRequest)({
         agent,
         hostname: url.hostname.replace(/^\[|\]$/g, ''),
@@ -119,10 +125,10 @@ export function openBucket(
 
   return {
     address,
-    link(name) {
+    async link(name) {
       const path = `${address.path}${name}?X-Amz-Expires=${LINK_SECONDS}`;
       const request = { service: 's3', region, method: 'GET', path, headers: { host: url.host }, signQuery: true };
-      return url.origin + aws4.sign(request, { ...credentials() }).path;
+      return url.origin + aws4.sign(request, { ...(await credentials()) }).path;
     },
     ask: (request, expected = []) =>
       persist(request, async () => {

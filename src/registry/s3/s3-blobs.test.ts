@@ -55,7 +55,7 @@ before(async () => {
   });
   const { port } = server.address() as AddressInfo; // it listens on a port
   const place = { bucket: 'b', prefix: '', endpoint: `http://127.0.0.1:${port}`, region: undefined, redirect: false };
-  const credentials = () => ({ accessKeyId: 'id', secretAccessKey: 'secret' });
+  const credentials = async () => ({ accessKeyId: 'id', secretAccessKey: 'secret' });
   const bucket = scope.use(openBucket(bucketAddress(place, {}), { credentials, log: silentLog }));
   blobs = s3Blobs(bucket);
   const metadata = scope.use(await openSqliteMetadata(scope.use(makeScratchFolder(tmpdir(), 'strake-s3')).path));

@@ -31,8 +31,9 @@ const GONE: readonly string[] = ['NoSuchUpload', 'InvalidPart', 'InvalidPartOrde
 
 /** Blobs as objects of a bucket that any number of nodes share. Throws when the bucket cannot be used. */
 export async function openS3Blobs(place: BucketPlace, log: Log): Promise<BlobStorage & AsyncDisposable> {
-  const credentials = findCredentials(process.env, log);
-  const bucket = openBucket(bucketAddress(place, process.env), { credentials, log });
+  const address = bucketAddress(place, process.env);
+  const credentials = findCredentials(process.env, address.region, log);
+  const bucket = openBucket(address, { credentials, log });
   try {
     await bucket.ask({ method: 'GET', query: { 'list-type': '2', 'max-keys': '1' }, tries: 2 });
   } catch (error) {
