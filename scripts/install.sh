@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 needed="crun:crun runc:runc iptables:iptables xz:xz-utils bzip2:bzip2 zstd:zstd debootstrap:debootstrap tini-static:tini"
 if [ "${1:-}" = --tests ]; then
   needed="$needed dockerd:docker.io buildah:buildah skopeo:skopeo podman:podman docker-registry:docker-registry docker-compose:docker-compose"
-  needed="$needed radosgw:radosgw ceph-mon:ceph-mon ceph-osd:ceph-osd"
+  needed="$needed pgbouncer:pgbouncer radosgw:radosgw ceph-mon:ceph-mon ceph-osd:ceph-osd"
   needed="$needed busybox:busybox-static curl:curl openssl:openssl git:git python3:python3 ip:iproute2 nft:nftables ps:procps dot:graphviz ssh-agent:openssh-client"
 fi
 
@@ -20,7 +20,8 @@ done
 if [ "${1:-}" = --tests ] && ldd "$(command -v busybox)" >/dev/null 2>&1; then missing="$missing busybox-static"; fi
 # The tests that are written in Python run in Debian's own.
 if [ "${1:-}" = --tests ] && ! /usr/bin/python3 -c 'import docker' >/dev/null 2>&1; then missing="$missing python3-docker"; fi
-# A server's programs, which tests start by themselves: no database of the machine's own is made, and no service runs.
+# A server's programs, which tests start by themselves: no database of the machine's own is made, and no service runs,
+# nor one of the pooler.
 if [ "${1:-}" = --tests ] && ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then
   missing="$missing postgresql"
   if [ "$(id -u)" = 0 ] && [ ! -e /etc/postgresql-common/createcluster.conf ]; then
@@ -28,6 +29,13 @@ if [ "${1:-}" = --tests ] && ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>
     echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
   fi
 fi
+case "$missing" in
+  *pgbouncer*)
+    if [ "$(id -u)" = 0 ] && [ -d /etc/systemd/system ] && [ ! -e /etc/systemd/system/pgbouncer.service ]; then
+      ln -s /dev/null /etc/systemd/system/pgbouncer.service
+    fi
+    ;;
+esac
 if [ -n "$missing" ]; then
   if [ "$(id -u)" != 0 ]; then
     echo "missing packages:$missing; run as root, or: sudo apt-get install$missing" >&2

@@ -214,13 +214,13 @@ test('whatever nodes do at once, no image lacks a blob, and nothing is left that
       return (state >> 8) % limit;
     };
     const one = <T>(values: readonly T[]) => values[below(values.length)] ?? assert.fail();
-    for (let step = 0; step < 40; step++) {
+    for (let step = 0; step < 60; step++) {
       const { send, registry } = one(nodes);
       const path = `/v2/${one(repositories)}`;
       const body = one(contents);
       const manifest = imageOf(...contents.slice(below(3), 3 + below(3)));
       const action = below(12);
-      if (action === 0) await collect(registry, below(2) === 0 ? all : { signal });
+      if (action === 0) await collect(registry, below(8) === 0 ? all : { signal });
       else if (action === 1) await sweep(registry, signal);
       else {
         const request: [string, string, TestRequest?] =

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import type { Pool } from 'pg';
-import { openPool, openPostgresMetadata } from './metadata/open-postgres.ts';
+import { openAccess, openPostgresMetadata } from './metadata/open-postgres.ts';
 import { postgresDatabase } from './metadata/postgres-database.ts';
 import { postgresSchema, postgresStatement } from './metadata/postgres-dialect.ts';
 import { change, first, type MetadataDatabase, query, rows } from './metadata/work.ts';
@@ -167,7 +167,7 @@ interface Opened extends AsyncDisposable {
 }
 
 async function openTables(url: string): Promise<Opened> {
-  const pool = await openPool(url);
-  const database = postgresDatabase(pool, url);
-  return { pool, database, [Symbol.asyncDispose]: () => database[Symbol.asyncDispose]() };
+  const access = await openAccess(url);
+  const database = postgresDatabase(access, url);
+  return { pool: access.pool, database, [Symbol.asyncDispose]: () => database[Symbol.asyncDispose]() };
 }

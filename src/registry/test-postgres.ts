@@ -15,6 +15,8 @@ const programs = globSync('/usr/lib/postgresql/*/bin/initdb')
 export const NO_POSTGRES = programs === undefined && 'needs a PostgreSQL server (Debian: postgresql)';
 
 export interface TestPostgres extends AsyncDisposable {
+  /** Where its socket is. */
+  readonly folder: string;
   /** URL under which there are no tables yet. */
   makeDatabase(): Promise<string>;
   /** Stops it at once, as a crash does. */
@@ -47,6 +49,7 @@ export async function startPostgres(): Promise<TestPostgres> {
   let made = 0;
   const owned = scope.move();
   return {
+    folder,
     async makeDatabase() {
       // A user's schema is where his tables are; it takes a tenth of the time of a database.
       const user = `user_${++made}`;
@@ -70,8 +73,8 @@ function watch(folder: string): void {
   if (watcher.stdin instanceof Socket) watcher.stdin.unref();
 }
 
-/** PostgreSQL refuses to run as root. */
-function owner(): { readonly uid: number; readonly gid: number } | undefined {
+/** PostgreSQL and what belongs to it refuse to run as root. */
+export function owner(): { readonly uid: number; readonly gid: number } | undefined {
   if (process.getuid?.() !== 0) return undefined;
   const id = (option: string) => Number(spawnSync('id', [option, 'postgres'], { encoding: 'utf8' }).stdout);
   return { uid: id('-u'), gid: id('-g') };

@@ -9,17 +9,28 @@ const ATTEMPTS = 20;
 const FIRST_PAUSE = 2;
 const LONGEST_PAUSE = 500;
 
+/** Connections to a database. */
+export interface PostgresAccess {
+  readonly pool: Pool;
+  /**
+   * Statements that each transaction begins with, because the next one may come by another connection, where nothing is that an earlier
+   * one left there; undefined: a connection keeps its settings and its prepared statements.
+   */
+  readonly settings: readonly string[] | undefined;
+}
+
 /**
  * Does the store's work in PostgreSQL. Statements that nobody waits for go out with the next one, or with the commit. A transaction
  * that another one was in the way of is done again; so is one whose connection broke before its commit was sent. When it breaks after
  * that, the transaction may have happened, and who asked is told that it failed. `place`: what messages call the database.
  */
-export function postgresDatabase(pool: Pool, place: string): MetadataDatabase & AsyncDisposable {
-  const transaction = <T>(work: () => Work<T>) => repeated(place, () => transact(pool, work()));
+export function postgresDatabase(access: PostgresAccess, place: string): MetadataDatabase & AsyncDisposable {
+  const { pool } = access;
+  const transaction = <T>(work: () => Work<T>) => repeated(place, () => transact(access, work()));
   const rows = <Row>(query: Query<Row>) =>
     repeated(place, async (): Promise<Row[]> => {
       try {
-        return (await pool.query(prepared(query))).rows;
+        return (await pool.query(prepared(query, access))).rows;
       } catch (error) {
         throw new Interruption(error, true);
       }
@@ -56,7 +67,8 @@ async function repeated<T>(place: string, attempt: () => Promise<T>): Promise<T>
     }
 }
 
-async function transact<T>(pool: Pool, work: Work<T>): Promise<T> {
+async function transact<T>(access: PostgresAccess, work: Work<T>): Promise<T> {
+  const { pool, settings = [] } = access;
   const client = await connected(pool);
   const sent: Promise<QueryResult>[] = [];
   // The first one is the reason; what follows only says that the transaction is over.
@@ -71,13 +83,13 @@ async function transact<T>(pool: Pool, work: Work<T>): Promise<T> {
     return answer;
   };
   try {
-    const begun = send('BEGIN ISOLATION LEVEL SERIALIZABLE');
+    const begun = send(['BEGIN ISOLATION LEVEL SERIALIZABLE', ...settings].join('; '));
     let step = work.next([]);
     // Without a transaction a change would stay.
     if (step.done !== true && !isReading(step.value)) await begun;
     while (step.done !== true) {
       const { queries, isAwaited } = step.value;
-      const answers = queries.map((query) => send(prepared(query)));
+      const answers = queries.map((query) => send(prepared(query, access)));
       step = work.next(isAwaited ? (await Promise.all(answers)).map(({ rows }) => rows) : []);
     }
     isCommitting = true;
@@ -115,14 +127,15 @@ function isReading({ queries, isAwaited }: Step): boolean {
 
 const statements = new Map<string, { readonly name: string; readonly text: string }>();
 
-/** A statement that each connection parses once. */
-function prepared({ sql, values }: Query<unknown>): QueryConfig {
+/** A statement that each connection parses once, where it can. */
+function prepared({ sql, values }: Query<unknown>, { settings }: PostgresAccess): QueryConfig {
   let statement = statements.get(sql);
   if (!statement) {
     statement = { name: `s${statements.size}`, text: postgresStatement(sql) };
     statements.set(sql, statement);
   }
-  return { ...statement, values: values.map(storable) };
+  const { name, text } = statement;
+  return { text, values: values.map(storable), ...(settings === undefined && { name }) };
 }
 
 /** Text of PostgreSQL holds no NUL; what has one came from a client and means nothing here. */

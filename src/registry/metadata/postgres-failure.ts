@@ -12,8 +12,8 @@ const CONSTRAINT = new Set(['23505', '23503']);
 /** The server ends, or has become one that only reads: the next connection may lead to another one. */
 const LEAVING = new Set(['57P01', '57P02', '57P03', '25006', '25P03']);
 
-/** What the library says when the server asks for a password and there is none. */
-const NO_PASSWORD = /password must be a string/;
+/** What is told when the server asks for a password and there is none. */
+export const ASKS_FOR_PASSWORD = 'it asks for a password';
 
 /** Whether the same transaction may succeed when it is done again. */
 export function isContention(error: unknown): boolean {
@@ -36,9 +36,8 @@ export function postgresFailure(error: unknown, place: string): Failure {
   if (CONTENTION.has(state))
     return new Failure('unavailable', 'METADATA_BUSY', `too many changes at once in ${place}: try again`, cause);
   if (isLost(error) || /^(28|3D|53|57)/.test(state)) {
-    const isPassword = state === '28P01' || NO_PASSWORD.test(messageOf(error));
-    const reason = isPassword && state === '' ? 'it asks for a password' : reasonOf(error);
-    return new Failure('unavailable', 'METADATA_UNAVAILABLE', `cannot use ${place}: ${reason}`, {
+    const isPassword = state === '28P01' || messageOf(error) === ASKS_FOR_PASSWORD;
+    return new Failure('unavailable', 'METADATA_UNAVAILABLE', `cannot use ${place}: ${reasonOf(error)}`, {
       ...cause,
       ...(isPassword && { hint: 'PGPASSWORD has the password, or the file PGPASSFILE (~/.pgpass) a line with it' }),
     });
