@@ -129,13 +129,13 @@ export interface Uploads {
   createUpload(repository: RepositoryName, upload: Upload, leaseEnd: number): Promise<void>;
   findUpload(repository: RepositoryName, id: string): Promise<Upload | undefined>;
   /**
-   * Makes `holder` the only writer until `claimEnd`; `taken` when another one is. The holder may call it again to stay it.
+   * Makes `holder` the only writer until `claimEnd`, or tells until when another one is. The holder may call it again to stay it.
    */
   claimUpload(
     repository: RepositoryName,
     id: string,
     claim: { readonly holder: string; readonly now: number; readonly claimEnd: number; readonly leaseEnd: number },
-  ): Promise<Upload | 'unknown' | 'taken'>;
+  ): Promise<Upload | 'unknown' | { readonly takenUntil: number }>;
   /** Records how far it is and ends the holder's claim. */
   releaseUpload(id: string, holder: string, progress: UploadProgress): Promise<void>;
   /**

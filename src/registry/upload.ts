@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure, isFailure, messageOf } from '../lib/error.ts';
 import { type BlobWriter, blobKey, type UploadProgress } from './blob-storage.ts';
 import { Refusal } from './codes.ts';
@@ -8,8 +9,10 @@ import type { RepositoryName } from './names.ts';
 import { discardKeys, type Registry, termsOf } from './registry.ts';
 
 /** How long a claim lasts that its holder does not renew, and how often it does. Milliseconds. */
-const CLAIM = 60_000;
-const RENEWAL = 20_000;
+const CLAIM = 15_000;
+const RENEWAL = 5_000;
+/** How often somebody looks who waits for a claim to end. */
+const LOOK = 500;
 const READ_SIZE = 1 << 20;
 
 /** Bytes of a request. */
@@ -118,10 +121,7 @@ async function withClaim<T>(
     const now = Date.now();
     return metadata.claimUpload(repository, id, { holder, now, claimEnd: now + CLAIM, leaseEnd: now + policy.lease });
   };
-  const upload = await ask();
-  if (upload === 'unknown') throw new Refusal('BLOB_UPLOAD_UNKNOWN');
-  if (upload === 'taken')
-    throw new Refusal('BLOB_UPLOAD_INVALID', { message: 'another request is writing to this upload', status: 409 });
+  const upload = await whenFree(ask);
   const claim: Claim = { repository, upload, holder, progress: upload };
   const renewal = setInterval(() => {
     ask().catch((error) => log.warn('cannot renew a claim', { upload: id, error: messageOf(error) }));
@@ -131,6 +131,21 @@ async function withClaim<T>(
   } finally {
     clearInterval(renewal);
     await metadata.releaseUpload(id, holder, claim.progress);
+  }
+}
+
+/** Waits for the claim of a node that died, which nobody renews. Throws BLOB_UPLOAD_INVALID when its holder lives. */
+async function whenFree(ask: () => ReturnType<Registry['metadata']['claimUpload']>): Promise<Upload> {
+  let first: number | undefined;
+  for (const start = performance.now(); ; await sleep(LOOK)) {
+    const found = await ask();
+    if (found === 'unknown') throw new Refusal('BLOB_UPLOAD_UNKNOWN');
+    if (!('takenUntil' in found)) return found;
+    first ??= found.takenUntil;
+    const isRenewed = found.takenUntil !== first;
+    // The clock of a node that died may have been ahead.
+    if (isRenewed || performance.now() - start > CLAIM + RENEWAL)
+      throw new Refusal('BLOB_UPLOAD_INVALID', { message: 'another request is writing to this upload', status: 409 });
   }
 }
 

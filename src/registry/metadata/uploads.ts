@@ -37,7 +37,7 @@ export function uploads(database: MetadataDatabase): Uploads {
       return database.transaction(function* () {
         const row = yield* first<UploadRow>(FIND, id, repository);
         if (!row) return 'unknown';
-        if (row.holder !== null && row.holder !== holder && row.claimEnd > now) return 'taken';
+        if (row.holder !== null && row.holder !== holder && row.claimEnd > now) return { takenUntil: row.claimEnd };
         const sql = 'UPDATE uploads SET holder = ?, claim_end = ?, lease_end = ? WHERE id = ?';
         yield* change(sql, holder, claimEnd, leaseEnd, id);
         return uploadOf(row) ?? 'unknown';
