@@ -8,7 +8,7 @@ import { startTestHost } from './test-host.ts';
 function insight() {
   const asked: unknown[][] = [];
   const answer = async (...question: unknown[]) => {
-    asked.push(question.filter((part) => typeof part === 'string' || Array.isArray(part)));
+    asked.push(question.filter((part) => ['string', 'number'].includes(typeof part) || Array.isArray(part)));
     return Readable.from([Buffer.from('{"A":1}\n')]);
   };
   const rewrite = async (...question: unknown[]) => {
@@ -22,6 +22,7 @@ function insight() {
     diff: answer,
     blame: answer,
     waste: answer,
+    changes: answer,
     tree: async () => ({ Layers: [], Images: [] }),
     flatten: rewrite,
     squash: rewrite,
@@ -36,6 +37,8 @@ const QUESTIONS: readonly [path: string, asked: unknown[]][] = [
   ['/strake/images/app/diff?with=other', ['app', 'other']],
   ['/strake/images/app/blame?path=f', ['app', 'f']],
   ['/strake/images/app/waste', ['app']],
+  ['/strake/images/app/files?path=/a+%FFb&path=c', ['app', '/a \udcffb']],
+  ['/strake/images/app/changes?step=3&path=/etc', ['app', 3, '/etc']],
   ['/strake/images/find?pattern=*.so', [[], '*.so']],
   ['/strake/images/find?pattern=x&image=a&image=b', [['a', 'b'], 'x']],
 ];
@@ -49,6 +52,8 @@ for (const [path, expected] of QUESTIONS)
 
 const REFUSED: readonly [method: string, path: string, message: string][] = [
   ['GET', '/strake/images/app/files', 'the parameter "path" is missing'],
+  ['GET', '/strake/images/app/changes?path=/', 'the parameter "step" is missing'],
+  ['GET', '/strake/images/app/changes?step=1', 'the parameter "path" is missing'],
   ['GET', '/strake/images/find', 'the parameter "pattern" is missing'],
   ['GET', '/strake/images/app/diff', 'the parameter "with" is missing'],
   ['POST', '/strake/images/app/squash', 'the parameter "from" is missing'],

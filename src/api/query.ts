@@ -3,9 +3,11 @@ import type { Check } from './check.ts';
 
 /** The query of a request, read the way Docker's daemon reads it. */
 export class Query {
+  readonly #text: string;
   readonly #values: URLSearchParams;
 
   constructor(text: string) {
+    this.#text = text;
     this.#values = new URLSearchParams(text);
   }
 
@@ -17,6 +19,18 @@ export class Query {
   /** First value when it is there and not empty. */
   optional(name: string): string | undefined {
     return this.text(name) || undefined;
+  }
+
+  /** First value as bytes, which need not be UTF-8; undefined when it is missing. */
+  bytes(name: string): Buffer | undefined {
+    const start = `${name}=`;
+    const pair = this.#text.split('&').find((text) => text.startsWith(start));
+    if (pair === undefined) return undefined;
+    const value = pair.slice(start.length).replaceAll('+', ' ');
+    return Buffer.from(
+      value.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))),
+      'latin1',
+    );
   }
 
   /** Every value that is not empty. */

@@ -30,6 +30,8 @@ export interface FileRow {
   Link?: string;
   /** Of a file's content. */
   Digest?: string;
+  /** Of a listed directory: bytes of all that it shows; further names of a file count nothing. */
+  Total?: number;
   /** Of a device. */
   Device?: [major: number, minor: number];
   Step: StepShape;
@@ -83,6 +85,16 @@ export interface BlameRow {
   After?: EntryState;
   /** The directory whose deletion or replacement took a `shadowed` path away. */
   By?: string;
+}
+
+/** One row of GET /strake/images/{name}/changes: what the layer of one step did to an entry of a folder. */
+export interface ChangeRow extends Omit<BlameRow, 'Kind' | 'Step'> {
+  /** `inside` is a directory that the layer left as it was, but not what is below it. */
+  Kind: BlameRow['Kind'] | 'inside';
+  /** Bytes that the layer stored at the path and below it. */
+  Stored: number;
+  /** Bytes of lower layers that it hid there. */
+  Hidden: number;
 }
 
 export interface EntryState {

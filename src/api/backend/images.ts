@@ -62,6 +62,8 @@ export interface InsightBackend {
   find(refs: readonly string[], pattern: string, options: CallOptions): Promise<Readable>;
   diff(ref: string, other: string, options: CallOptions): Promise<Readable>;
   blame(ref: string, path: string, options: CallOptions): Promise<Readable>;
+  /** What the layer of a step did to the entries of a folder. */
+  changes(ref: string, step: number, path: string, options: CallOptions): Promise<Readable>;
   waste(ref: string, options: CallOptions): Promise<Readable>;
   tree(): Promise<ImageTree>;
   flatten(ref: string, options: CallOptions & RewriteRequest): Promise<RewrittenImage>;

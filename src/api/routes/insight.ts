@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import { Failure } from '../../lib/error.ts';
+import { decodeName } from '../../tar/names.ts';
 import type { InsightBackend, RewriteRequest } from '../backend/images.ts';
 import type { Exchange } from '../exchange.ts';
 import { optionalTarget } from '../reference.ts';
@@ -14,20 +15,21 @@ export const insightRoutes: readonly Route<InsightBackend>[] = [
   streamed('find', (insight, exchange) =>
     insight.find(exchange.query.list('image'), required(exchange, 'pattern'), exchange),
   ),
-  streamed('{name*}/files', (insight, exchange) =>
-    insight.files(exchange.param('name'), required(exchange, 'path'), exchange),
-  ),
+  streamed('{name*}/files', (insight, exchange) => insight.files(exchange.param('name'), pathIn(exchange), exchange)),
   streamed(
     '{name*}/file',
-    (insight, exchange) => insight.read(exchange.param('name'), required(exchange, 'path'), exchange),
+    (insight, exchange) => insight.read(exchange.param('name'), pathIn(exchange), exchange),
     'application/octet-stream',
   ),
   streamed('{name*}/diff', (insight, exchange) =>
     insight.diff(exchange.param('name'), required(exchange, 'with'), exchange),
   ),
-  streamed('{name*}/blame', (insight, exchange) =>
-    insight.blame(exchange.param('name'), required(exchange, 'path'), exchange),
-  ),
+  streamed('{name*}/blame', (insight, exchange) => insight.blame(exchange.param('name'), pathIn(exchange), exchange)),
+  streamed('{name*}/changes', (insight, exchange) => {
+    const step = exchange.query.integer('step');
+    if (step === undefined) throw missing('step');
+    return insight.changes(exchange.param('name'), step, pathIn(exchange), exchange);
+  }),
   streamed('{name*}/waste', (insight, exchange) => insight.waste(exchange.param('name'), exchange)),
   {
     method: 'POST',
@@ -69,6 +71,13 @@ function streamed(
 
 function rewriteRequest({ query, signal }: Exchange): RewriteRequest & { readonly signal: AbortSignal } {
   return { target: optionalTarget(query.text('repo'), query.text('tag')), signal };
+}
+
+/** A path inside an image, whose names are bytes. */
+function pathIn({ query }: Exchange): string {
+  const bytes = query.bytes('path');
+  if (!bytes || bytes.length === 0) throw missing('path');
+  return decodeName(bytes);
 }
 
 function required({ query }: Exchange, name: string): string {

@@ -17,10 +17,11 @@ export function blamePath({ stack, steps }: StackedImage, text: string): BlameRo
     throw new Failure('not-found', 'PATH_NOT_FOUND', `no step of the image made "/${path}"`, {
       hint: 'find where a file is with "strake image find IMAGE NAME-PATTERN"',
     });
-  return events.map((event) => ({ ...blameRow(event, path), Path: `/${path}`, Step: shapeAt(steps, event.layer) }));
+  return events.map((event) => ({ ...eventRow(event, path), Path: `/${path}`, Step: shapeAt(steps, event.layer) }));
 }
 
-function blameRow(event: PathEvent, path: string): Omit<BlameRow, 'Path' | 'Step'> {
+/** What a layer did to `path`, without the step. */
+export function eventRow(event: PathEvent, path: string): Omit<BlameRow, 'Path' | 'Step'> {
   switch (event.kind) {
     case 'added':
       return { Kind: 'added', After: entryState(event.after) };

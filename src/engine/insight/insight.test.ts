@@ -5,11 +5,13 @@ import { parseDiffId } from '../../oci/digest.ts';
 import { countedSize, type LayerEntry } from '../../tar/layer-entry.ts';
 import { viewOf } from '../../tar/stack/image-view.ts';
 import { LayerStack } from '../../tar/stack/layer-stack.ts';
+import { historyOf } from '../../tar/stack/path-history.ts';
 import { entryOf, fileOf, layersOf } from '../../tar/stack/test-layers.ts';
 import type { DiffLine } from '../../wire/insight.ts';
 import { blamePath } from './blame-path.ts';
 import { diffImages, type StackedImage } from './diff-images.ts';
 import { findWaste } from './find-waste.ts';
+import { layerChanges } from './layer-changes.ts';
 import { resolvePath } from './resolve-path.ts';
 
 /** An image of these layers; each is the layer of a step of its own, made by the command of the same place. */
@@ -49,6 +51,51 @@ test('blame tells the life of a path: made, changed, repeated, deleted, made aga
     ],
   );
   assert.throws(() => blamePath(image, '/d/other'), /no step of the image made "\/d\/other"/);
+});
+
+test('the changes of one layer, folder by folder, with the bytes that it stored and hid', () => {
+  const image = imageOf([
+    [folder('d'), fileOf('d/f', 'one'), folder('gone'), folder('gone/in'), fileOf('gone/in/x', '12345')],
+    [folder('d'), folder('d/e'), fileOf('d/e/g', 'gg'), fileOf('d/f', 'four'), whiteout('gone'), fileOf('new', 'n')],
+    [fileOf('later', 'l')],
+  ]);
+  const changes = (step: number, path: string) =>
+    [...layerChanges(image, step, path)].map(({ Path, Kind, Stored, Hidden }) => [Path, Kind, Stored, Hidden]);
+  assert.deepEqual(changes(2, '/'), [
+    ['/d', 'inside', 6, 3],
+    ['/gone', 'deleted', 0, 5],
+    ['/new', 'added', 1, 0],
+  ]);
+  assert.deepEqual(changes(2, '/d/'), [
+    ['/d/e', 'added', 2, 0],
+    ['/d/f', 'changed', 4, 3],
+  ]);
+  assert.deepEqual(changes(2, 'gone'), [['/gone/in', 'shadowed', 0, 5]]);
+  assert.deepEqual(changes(1, '/gone/in'), [['/gone/in/x', 'added', 5, 0]]);
+  assert.deepEqual(changes(3, '/d'), []);
+  assert.throws(() => changes(4, '/'), /step 4 of the image has no layer: layers are of steps 1, 2, 3/);
+});
+
+test('the changes of a layer at the root add up to what blame says of every path', () => {
+  fc.assert(
+    fc.property(layersOf(4), fc.nat(3), (layers, at) => {
+      const image = imageOf(layers);
+      const layer = at % layers.length;
+      const stored = [...image.stack.walk()]
+        .filter(({ path }) => path !== '')
+        .flatMap(({ path }) => historyOf(image.stack, image.stack.place(path)).events)
+        .reduce(
+          (sum, event) =>
+            sum + (event.layer === layer && event.kind !== 'removed' ? countedSize(event.after.entry) : 0),
+          0,
+        );
+      const rows = [...layerChanges(image, layer + 1, '/')];
+      assert.equal(
+        rows.reduce((sum, { Stored }) => sum + Stored, 0),
+        stored,
+      );
+    }),
+  );
 });
 
 test('blame of a file in an opaque directory and of one that becomes a directory', () => {

@@ -82,6 +82,11 @@ export class Insight {
     return this.#answer({ kind: 'blame', image: this.#stored(image), path }, [image], call);
   }
 
+  async changes(name: string, step: number, path: string, call: Call): Promise<Readable> {
+    const image = this.#resolve(name);
+    return this.#answer({ kind: 'changes', image: this.#stored(image), step, path }, [image], call);
+  }
+
   async waste(name: string, call: Call): Promise<Readable> {
     const image = this.#resolve(name);
     const baseLayers = findBase(this.#needs.store, image)?.config.rootfs.diff_ids.length ?? 0;

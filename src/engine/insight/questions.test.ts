@@ -102,6 +102,15 @@ test('a folder is listed through links to it, a file as itself', () => {
   assert.deepEqual(names('/etc/host'), [['/etc/host', 'symlink']]);
 });
 
+test('a folder in a list has the bytes of all that it shows', () => {
+  const totals = rowsOf({ kind: 'files', image, path: '/' }).map(({ Path, Total }) => [Path, Total]);
+  assert.deepEqual(totals, [
+    ['/etc', 5 + '/etc/hostname'.length + '../../../../../../etc/passwd'.length],
+    ['/lib', 6],
+    ['/so', undefined],
+  ]);
+});
+
 test('files are found by name and by path, in every image that shows them', () => {
   const found = (pattern: string, ...images: NamedImage[]) =>
     rowsOf({ kind: 'find', images, pattern }).map(({ Path, Size, Step }) => [Path, Size, Step.Number]);

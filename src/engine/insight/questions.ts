@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { Failure } from '../../lib/error.ts';
+import { countedSize } from '../../tar/layer-entry.ts';
 import { readLayerIndex } from '../../tar/layer-index.ts';
 import { readContent } from '../../tar/pack-layer.ts';
 import { viewOf } from '../../tar/stack/image-view.ts';
@@ -9,6 +10,7 @@ import { blamePath } from './blame-path.ts';
 import { diffImages, type StackedImage } from './diff-images.ts';
 import { findFiles } from './find-files.ts';
 import { findWaste } from './find-waste.ts';
+import { layerChanges } from './layer-changes.ts';
 import { rebaseConflicts } from './rebase-conflicts.ts';
 import { resolvePath } from './resolve-path.ts';
 import { fileRow } from './shapes.ts';
@@ -19,6 +21,7 @@ export type Question =
   | { readonly kind: 'files'; readonly image: StoredImage; readonly path: string }
   | { readonly kind: 'read'; readonly image: StoredImage; readonly path: string }
   | { readonly kind: 'find'; readonly images: readonly NamedImage[]; readonly pattern: string }
+  | { readonly kind: 'changes'; readonly image: StoredImage; readonly step: number; readonly path: string }
   | { readonly kind: 'diff'; readonly first: StoredImage; readonly second: StoredImage }
   | { readonly kind: 'blame'; readonly image: StoredImage; readonly path: string }
   | { readonly kind: 'waste'; readonly image: StoredImage; readonly baseLayers: number }
@@ -33,6 +36,8 @@ export function answerQuestion(question: Question): Generator<Buffer> {
       return readFile(question.image, question.path);
     case 'find':
       return jsonLines(findFiles(question.images, question.pattern));
+    case 'changes':
+      return jsonLines(layerChanges(stackOf(question.image), question.step, question.path));
     case 'diff':
       return jsonLines(diffImages(stackOf(question.first), stackOf(question.second)));
     case 'blame':
@@ -54,8 +59,18 @@ function* listFiles(image: StoredImage, text: string): Generator<FileRow> {
   const { path, found } = resolvePath(stack, text, 'followed');
   if (path === '' || found?.entry.type === 'directory') {
     const start = path === '' ? 0 : path.length + 1;
-    for (const entry of viewOf(stack, path))
-      if (entry.path !== path && !entry.path.includes('/', start)) yield fileRow(entry, steps);
+    let row: FileRow | undefined;
+    for (const entry of viewOf(stack, path)) {
+      if (entry.path === path) continue;
+      if (entry.path.includes('/', start)) {
+        if (row) row.Total = (row.Total ?? 0) + countedSize(entry.entry);
+        continue;
+      }
+      if (row) yield row;
+      row = fileRow(entry, steps);
+      if (row.Type === 'directory') row.Total = 0;
+    }
+    if (row) yield row;
     return;
   }
   const kept = resolvePath(stack, text, 'kept');
