@@ -23,6 +23,7 @@ function insight() {
     blame: answer,
     waste: answer,
     changes: answer,
+    layers: async (name: string) => [{ Number: 1, CreatedBy: name, Layer: 'sha256:1', Size: 2 }],
     tree: async () => ({ Layers: [], Images: [] }),
     flatten: rewrite,
     squash: rewrite,
@@ -82,6 +83,12 @@ test('an error before the first byte has its own status', async () => {
   await using host = await startTestHost({ insight: { ...insight().backend, read: async () => failing } });
   const { status, text } = await host.call('GET', '/strake/images/app/file?path=/x');
   assert.deepEqual([status, JSON.parse(text).message], [404, 'no "/x" in the image']);
+});
+
+test('the layers of an image', async () => {
+  await using host = await startTestHost({ insight: insight().backend });
+  const { status, json } = await host.call('GET', '/strake/images/r:5000/app:1/layers');
+  assert.deepEqual([status, json], [200, [{ Number: 1, CreatedBy: 'r:5000/app:1', Layer: 'sha256:1', Size: 2 }]]);
 });
 
 test('rewriting takes a name for the new image', async () => {

@@ -13,6 +13,11 @@ export interface StepShape {
   Layer: string;
 }
 
+/** One of the list in GET /strake/images/{name}/layers, bottom first. */
+export interface LayerRow extends StepShape {
+  Size: number;
+}
+
 export type FileType = 'file' | 'directory' | 'symlink' | 'hardlink' | 'char' | 'block' | 'fifo';
 
 /** One row of GET /strake/images/{name}/files and of GET /strake/images/find. */

@@ -6,7 +6,7 @@ import type { Reference } from '../../oci/reference.ts';
 import type { FileOffer } from '../../wire/file-offer.ts';
 import type { Filters } from '../../wire/filters.ts';
 import type { DeletedRow, HistoryRow, ImageInspect, ImageSummary, ImagesPruned } from '../../wire/image.ts';
-import type { ImageTree, RewrittenImage } from '../../wire/insight.ts';
+import type { ImageTree, LayerRow, RewrittenImage } from '../../wire/insight.ts';
 import type { ProgressLine } from '../../wire/progress.ts';
 import type { ResultImage } from './build.ts';
 import type { CallOptions, Emit } from './call.ts';
@@ -62,6 +62,8 @@ export interface InsightBackend {
   find(refs: readonly string[], pattern: string, options: CallOptions): Promise<Readable>;
   diff(ref: string, other: string, options: CallOptions): Promise<Readable>;
   blame(ref: string, path: string, options: CallOptions): Promise<Readable>;
+  /** Bottom first. */
+  layers(ref: string): Promise<LayerRow[]>;
   /** What the layer of a step did to the entries of a folder. */
   changes(ref: string, step: number, path: string, options: CallOptions): Promise<Readable>;
   waste(ref: string, options: CallOptions): Promise<Readable>;

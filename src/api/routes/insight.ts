@@ -25,6 +25,11 @@ export const insightRoutes: readonly Route<InsightBackend>[] = [
     insight.diff(exchange.param('name'), required(exchange, 'with'), exchange),
   ),
   streamed('{name*}/blame', (insight, exchange) => insight.blame(exchange.param('name'), pathIn(exchange), exchange)),
+  {
+    method: 'GET',
+    path: '/strake/images/{name*}/layers',
+    handle: async (insight, exchange) => exchange.answer(200, await insight.layers(exchange.param('name'))),
+  },
   streamed('{name*}/changes', (insight, exchange) => {
     const step = exchange.query.integer('step');
     if (step === undefined) throw missing('step');

@@ -6,7 +6,7 @@ import { familiarReference } from '../../oci/reference.ts';
 import { streamFromWorker } from '../../snapshot/stream-from-worker.ts';
 import { streamLayer } from '../../snapshot/stream-layer.ts';
 import type { ImageRecord } from '../../store/images.ts';
-import type { ImageTree, RewrittenImage } from '../../wire/insight.ts';
+import type { ImageTree, LayerRow, RewrittenImage } from '../../wire/insight.ts';
 import type { ImageNeeds } from '../images/image-needs.ts';
 import { findBase } from './find-base.ts';
 import { imageTree } from './image-tree.ts';
@@ -21,6 +21,7 @@ import {
   squashBuild,
   squashImage,
 } from './rewrite-image.ts';
+import { stepShape } from './shapes.ts';
 import type { NamedImage, StoredImage } from './stored-image.ts';
 
 export interface InsightNeeds extends ImageNeeds {
@@ -80,6 +81,15 @@ export class Insight {
   async blame(name: string, path: string, call: Call): Promise<Readable> {
     const image = this.#resolve(name);
     return this.#answer({ kind: 'blame', image: this.#stored(image), path }, [image], call);
+  }
+
+  async layers(name: string): Promise<LayerRow[]> {
+    const { config } = this.#resolve(name);
+    const { layers } = this.#needs.store;
+    return layerSteps(config).map((step) => ({
+      ...stepShape(step),
+      Size: layers.byDiffId(step.diffId)?.size ?? 0,
+    }));
   }
 
   async changes(name: string, step: number, path: string, call: Call): Promise<Readable> {
