@@ -1,6 +1,6 @@
 /** Bundles the command, the host and the worker script into dist/, all in one folder so that workers find each other. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -37,6 +37,21 @@ try {
     splitting: true,
     format: 'esm',
   });
+  // The explorer's page, as browsers get it.
+  const page = join(root, 'src/web/page');
+  const explorer = join(aside, 'new/explorer');
+  await build({
+    entryPoints: [join(page, 'main.ts')],
+    outfile: join(explorer, 'explorer.js'),
+    bundle: true,
+    platform: 'browser',
+    target: 'es2023',
+    format: 'esm',
+    minify: true,
+    legalComments: 'none',
+    logLevel: 'warning',
+  });
+  for (const name of ['index.html', 'explorer.css', 'icon.svg']) copyFileSync(join(page, name), join(explorer, name));
   // The command starts anew for every call, and a registry should answer soon. As one CommonJS file each is read at once, and
   // loads only those parts of Node that it calls: an import would also make what their modules offer besides (a whole fetch).
   await build({

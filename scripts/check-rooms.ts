@@ -15,6 +15,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   remote: EVERYWHERE,
   registry: EVERYWHERE,
   dockerfile: EVERYWHERE,
+  web: EVERYWHERE,
   snapshot: [...EVERYWHERE, 'tar', 'host', 'store'],
   container: [...EVERYWHERE, 'host', 'store', 'snapshot'],
   build: [...EVERYWHERE, 'tar', 'host', 'dockerfile', 'store', 'snapshot'],
@@ -23,7 +24,8 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   api: [...EVERYWHERE, 'tar'],
   // The command sends a build's context itself when the host cannot see the folder: it needs the ignore rules and the
   // tar format, both pure rooms, and nothing else of the host. Commands about registries are clients of registries.
-  cli: [...EVERYWHERE, 'dockerfile', 'tar', 'remote'],
+  // The explorer's page is served by the command.
+  cli: [...EVERYWHERE, 'dockerfile', 'tar', 'remote', 'web'],
   bin: [
     ...EVERYWHERE,
     'tar',
@@ -37,6 +39,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
     'build',
     'engine',
     'api',
+    'web',
     'cli',
   ],
 };

@@ -9,7 +9,7 @@ needed="crun:crun runc:runc iptables:iptables xz:xz-utils bzip2:bzip2 zstd:zstd 
 if [ "${1:-}" = --tests ]; then
   needed="$needed dockerd:docker.io buildah:buildah skopeo:skopeo podman:podman docker-registry:docker-registry docker-compose:docker-compose"
   needed="$needed pgbouncer:pgbouncer radosgw:radosgw ceph-mon:ceph-mon ceph-osd:ceph-osd"
-  needed="$needed busybox:busybox-static curl:curl openssl:openssl git:git python3:python3 ip:iproute2 nft:nftables ps:procps dot:graphviz ssh-agent:openssh-client"
+  needed="$needed busybox:busybox-static curl:curl openssl:openssl git:git python3:python3 ip:iproute2 nft:nftables ps:procps dot:graphviz chromium:chromium ssh-agent:openssh-client"
 fi
 
 missing=""

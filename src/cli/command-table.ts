@@ -24,6 +24,7 @@ export const COMMANDS: Readonly<Record<string, Load>> = {
   debug: async () => (await import('./commands/debug.ts')).debug,
   diff: async () => (await import('./commands/diff.ts')).diff,
   events: async () => (await import('./commands/events.ts')).events,
+  explore: async () => (await import('./commands/explore.ts')).explore,
   export: async () => (await import('./commands/export.ts')).exportContainer,
   history: async () => (await import('./commands/history.ts')).history,
   host: async () => (await import('./commands/host.ts')).host,

@@ -1,0 +1,103 @@
+import type { HistoryRow, ImageInspect } from '../../wire/image.ts';
+import type { LayerRow } from '../../wire/insight.ts';
+import { linkTo } from './address.ts';
+import { type Content, facts, make } from './element.ts';
+import { host } from './host.ts';
+import { configFacts, lines, rawDocument } from './image-facts.ts';
+import { type Step, stepsTable } from './steps-table.ts';
+import { moment, size, visible } from './text.ts';
+import type { View, ViewCall } from './view.ts';
+
+/** The heading of everything about one image of a host, and the ways between its parts. */
+export function imageHeading(image: string, part: string, isStrake: boolean): Element {
+  const parts: [name: string, title: string][] = [
+    ['', 'Overview'],
+    ['files', 'Files'],
+    ['waste', 'Waste'],
+    ['compare', 'Compare'],
+  ];
+  const links = parts
+    .filter(([name]) => name === '' || isStrake)
+    .map(([name, title]) => {
+      const href = linkTo(['image', image, ...(name === '' ? [] : [name])]);
+      return make('li', {}, make('a', { href, 'aria-current': name === part ? 'page' : undefined }, title));
+    });
+  return make(
+    'div',
+    {},
+    make('h1', {}, make('bdi', {}, visible(image))),
+    make('nav', { 'aria-label': 'Parts of the image' }, make('ul', {}, links)),
+  );
+}
+
+/** One image: what it is, how it is run, what made it. */
+export async function imageView(image: string, { about, signal }: ViewCall): Promise<View> {
+  const isStrake = about.kind === 'host' && about.isStrake;
+  const [inspect, history, layers] = await Promise.all([
+    host.inspect(image, signal),
+    host.history(image, signal),
+    isStrake ? host.layers(image, signal) : undefined,
+  ]);
+  const content = make(
+    'div',
+    {},
+    imageHeading(image, '', isStrake),
+    isStrake ? undefined : make('p', { class: 'quiet' }, NEEDS_STRAKE),
+    facts(imageFacts(inspect)),
+    make('h2', {}, 'How it is run'),
+    configFacts(inspect.Config),
+    make('h2', {}, 'What made it'),
+    stepsTable(stepsOf(image, history, layers)),
+    make('h2', {}, 'As the host tells it'),
+    rawDocument('Document of inspect', inspect),
+  );
+  return { title: image, content };
+}
+
+const NEEDS_STRAKE =
+  'This is a Docker host: it knows no files of images. Their files, waste, comparison and the tree of layers need a host of Strake.';
+
+function imageFacts(inspect: ImageInspect): [string, Content][] {
+  return [
+    ['ID', make('code', {}, inspect.Id)],
+    ['Names', lines(inspect.RepoTags)],
+    ['Digests', lines(inspect.RepoDigests)],
+    ['Created', moment(Date.parse(inspect.Created) / 1000)],
+    ['Platform', visible([inspect.Os, inspect.Architecture, inspect.Variant].filter(Boolean).join('/'))],
+    ['Size', `${size(inspect.Size)} in ${inspect.RootFS.Layers?.length ?? 0} layers`],
+    ['Author', inspect.Author && visible(inspect.Author)],
+    ['Comment', inspect.Comment && visible(inspect.Comment)],
+    ['Parent', inspect.Parent && make('a', { href: linkTo(['image', inspect.Parent]), class: 'mono' }, inspect.Parent)],
+  ];
+}
+
+/** History rows come newest first. Layers that it does not tell of are behind it. */
+function stepsOf(image: string, history: readonly HistoryRow[], layers: readonly LayerRow[] | undefined): Step[] {
+  const byNumber = new Map((layers ?? []).map((layer) => [layer.Number, layer]));
+  const told = history.toReversed().map((row, index): Step => {
+    const layer = byNumber.get(index + 1);
+    return {
+      number: index + 1,
+      createdBy: row.CreatedBy,
+      comment: row.Comment,
+      created: row.Created,
+      size: row.Size,
+      layer: layer?.Layer,
+      link: layer && linkTo(['image', image, 'files'], { step: layer.Number }),
+    };
+  });
+  const untold = (layers ?? [])
+    .filter((layer) => layer.Number > history.length)
+    .map(
+      (layer): Step => ({
+        number: layer.Number,
+        createdBy: layer.CreatedBy,
+        comment: '',
+        created: 0,
+        size: layer.Size,
+        layer: layer.Layer,
+        link: linkTo(['image', image, 'files'], { step: layer.Number }),
+      }),
+    );
+  return [...told, ...untold];
+}

@@ -1,0 +1,152 @@
+import type { About } from '../explorer-page.ts';
+import { type Address, linkTo, parseAddress } from './address.ts';
+import { compareView } from './compare-view.ts';
+import { button, fill, make } from './element.ts';
+import { filesView } from './files-view.ts';
+import { findView } from './find-view.ts';
+import { imageView } from './image-view.ts';
+import { imagesView } from './images-view.ts';
+import { askJson, takeKey } from './request.ts';
+import { visible } from './text.ts';
+import { treeView } from './tree-view.ts';
+import { Trouble } from './trouble.ts';
+import { sayTrouble } from './trouble-panel.ts';
+import type { View, ViewCall } from './view.ts';
+import { wasteView } from './waste-view.ts';
+
+const RETRY_AFTER = 2_000;
+
+/** Draws what the address names, and again when it names something else. */
+class Explorer {
+  readonly #top = part('top');
+  readonly #status = part('status');
+  readonly #main = part('main');
+  #about: About | undefined;
+  #view: View | undefined;
+  #words = '';
+  #visit = new AbortController();
+
+  async show(): Promise<void> {
+    const address = parseAddress(location.hash);
+    if (this.#view?.update?.(address)) return;
+    this.#visit.abort();
+    this.#visit = new AbortController();
+    const { signal } = this.#visit;
+    this.#view = undefined;
+    this.#status.textContent = 'Loading…';
+    this.#main.setAttribute('aria-busy', 'true');
+    try {
+      this.#about ??= await askJson<About>('about.json', signal);
+      this.#head(this.#about, address);
+      const view = await viewOf({ about: this.#about, address, signal });
+      if (signal.aborted) return;
+      this.#view = view;
+      document.title = `${visible(view.title)} – Strake explorer`;
+      fill(this.#main, view.content);
+      if (this.#words !== '' && this.#words !== address.words.join('/')) this.#main.focus();
+      this.#words = address.words.join('/');
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#refused(error, signal);
+    }
+    this.#status.textContent = '';
+    this.#main.removeAttribute('aria-busy');
+  }
+
+  /** Says so, and goes on by itself when it was a matter of time. */
+  #refused(error: unknown, signal: AbortSignal): void {
+    fill(
+      this.#main,
+      sayTrouble(
+        error,
+        button('Try again', () => void this.show()),
+      ),
+    );
+    if (error instanceof Trouble && error.passes) void this.#waitForAnswer(signal);
+  }
+
+  async #waitForAnswer(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      await new Promise((resolve) => setTimeout(resolve, RETRY_AFTER));
+      if (signal.aborted) return;
+      try {
+        this.#about = await askJson<About>('about.json', signal);
+        return await this.show();
+      } catch {
+        // still gone
+      }
+    }
+  }
+
+  #head(about: About, { words }: Address): void {
+    const places: [string[], string][] = [[[], 'Images']];
+    if (about.kind === 'host' && about.isStrake) places.push([['tree'], 'Layers'], [['find'], 'Find']);
+    const links = places.map(([to, title]) =>
+      make(
+        'li',
+        {},
+        make('a', { href: linkTo(to), 'aria-current': to.join('/') === words.join('/') ? 'page' : undefined }, title),
+      ),
+    );
+    const where =
+      about.kind === 'registry'
+        ? `registry ${location.host}`
+        : `${about.isStrake ? 'Strake' : 'Docker'} host ${visible(about.address)}`;
+    fill(
+      this.#top,
+      make('strong', {}, 'Strake explorer'),
+      make('nav', { 'aria-label': 'Places' }, make('ul', {}, links)),
+      make('span', { class: 'where' }, where),
+    );
+  }
+}
+
+async function viewOf(call: ViewCall): Promise<View> {
+  const [place, name = '', section] = call.address.words;
+  switch (place) {
+    case undefined:
+      return await imagesView(call);
+    case 'tree':
+      return await treeView(call);
+    case 'find':
+      return await findView(call);
+    case 'image':
+      return await imagePart(name, section, call);
+    default:
+      throw noPlace();
+  }
+}
+
+async function imagePart(image: string, section: string | undefined, call: ViewCall): Promise<View> {
+  switch (section) {
+    case undefined:
+      return await imageView(image, call);
+    case 'files':
+      return await filesView(image, call);
+    case 'waste':
+      return await wasteView(image, call);
+    case 'compare':
+      return await compareView(image, call);
+    default:
+      throw noPlace();
+  }
+}
+
+function noPlace(): Trouble {
+  return new Trouble('this page has no such place', { status: 404, hint: 'begin at "Images"' });
+}
+
+function part(id: string): HTMLElement {
+  const element = document.getElementById(id);
+  if (!element) throw new Error(`the page has no ${id}`);
+  return element;
+}
+
+history.replaceState(null, '', `#${takeKey(location.hash)}`);
+const explorer = new Explorer();
+addEventListener('hashchange', () => {
+  // Another address of the same explorer may have been pasted, with its key.
+  if (location.hash.startsWith('#key=')) history.replaceState(null, '', `#${takeKey(location.hash)}`);
+  void explorer.show();
+});
+void explorer.show();
