@@ -59,6 +59,8 @@ export interface BuildResources {
 /** A stage that a build can be for. */
 export interface BuildTarget {
   readonly name: string | undefined;
+  /** Of a comment above it that begins with its name. */
+  readonly description: string | undefined;
   /** What FROM names, variables replaced. */
   readonly base: string;
   readonly platform: string | undefined;

@@ -79,6 +79,45 @@ test('docker build: a step that fails is shown with its place', options, async (
   );
 });
 
+test('buildx build --print: what a target takes, the targets, and what can be asked', options, async () => {
+  const context = makeContext(host.folder, {
+    Dockerfile: [
+      'ARG BASE=busybox',
+      '# made is where it is made',
+      'FROM $BASE AS made',
+      '# WHO is greeted',
+      'ARG WHO=nobody',
+      'RUN --mount=type=secret,id=word,required=true true',
+      'FROM made',
+      'RUN --mount=type=ssh true',
+    ].join('\n'),
+  });
+  const ask = async (...args: readonly string[]) => {
+    const asked = ['buildx', 'build', ...args, context];
+    return (await run(NEWER_DOCKER, asked, { env: { ...env, BUILDX_EXPERIMENTAL: '1' }, timeout: 60_000 })).stdout;
+  };
+  assert.equal(
+    await ask('--print=outline', '--build-arg', 'WHO=you'),
+    [
+      'BUILD ARG   VALUE     DESCRIPTION',
+      'BASE        busybox   ',
+      'WHO         you       is greeted',
+      '',
+      'SECRET   REQUIRED',
+      'word     true',
+      '',
+      'SSH       REQUIRED',
+      'default   ',
+      '',
+      '',
+    ].join('\n'),
+  );
+  const { name, ssh, secrets } = JSON.parse(await ask('--print=outline,format=json', '--target=made'));
+  assert.deepEqual([name, ssh, secrets.length], ['made', undefined, 1]);
+  assert.equal(await ask('--print=targets'), 'TARGET    DESCRIPTION\nmade      is where it is made\n(default) \n');
+  assert.match(await ask('--print=subrequests.describe'), /^outline +1\.0\.0 +List all parameters/m);
+});
+
 test('buildx bake: several targets at once, one the base of another', options, async () => {
   const context = makeContext(host.folder, {
     Dockerfile: 'FROM busybox AS base\nENV FROM_BASE=yes\nRUN echo base >/base\nFROM busybox\nRUN echo main >/main\n',

@@ -65,8 +65,8 @@ export interface BuildBackend {
    * status of its kind, later with an error line. A Failure with code CONTEXT_NOT_VISIBLE is answered with 412.
    */
   build(request: BuildRequest): Promise<{ image: string }>;
-  /** Says what rules find in the Dockerfile, gives its stages, and builds nothing. */
-  check(request: BuildRequest): Promise<readonly BuildTarget[]>;
+  /** Says what rules find in the Dockerfile, gives its stages and what its target takes, and builds nothing. */
+  check(request: BuildRequest): Promise<CheckedBuild>;
   /**
    * Makes the result of a build an image of people, not of the build cache, with these further names. Several are for as many
    * platforms: the one that this machine runs, else the first, gets the names, and the others stand behind them. With
@@ -76,6 +76,31 @@ export interface BuildBackend {
   pruneCache(
     options: CallOptions & CachePruneQuery,
   ): Promise<{ CachesDeleted: string[] | null; SpaceReclaimed: number }>;
+}
+
+/** A Dockerfile that was read for a build. */
+export interface CheckedBuild {
+  readonly targets: readonly BuildTarget[];
+  /** What can be given to a build of the target, in the order of the file. */
+  readonly outline: BuildOutline;
+}
+
+export interface BuildOutline {
+  readonly name: string | undefined;
+  readonly description: string | undefined;
+  readonly args: readonly (OutlinePlace & {
+    readonly name: string;
+    readonly description: string | undefined;
+    readonly value: string | undefined;
+  })[];
+  readonly secrets: readonly (OutlinePlace & LentInput)[];
+  readonly agents: readonly (OutlinePlace & LentInput)[];
+}
+
+/** Lines count from 1. */
+export interface OutlinePlace {
+  readonly line: number;
+  readonly endLine: number;
 }
 
 /** What a build took from outside. */

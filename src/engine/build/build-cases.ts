@@ -5,7 +5,6 @@ import { isHostPlatform } from '../../oci/platform.ts';
 import { type Reference, withDefaultTag } from '../../oci/reference.ts';
 import { checkForm } from '../../oci/write-image.ts';
 import { collect } from '../../store/collect.ts';
-import type { BuildTarget } from '../../wire/build.ts';
 import { platformImages, type ResultImage } from '../images/platform-images.ts';
 import type { PruneQuery } from './build-cache.ts';
 import type { BuildHistory } from './build-history.ts';
@@ -57,7 +56,7 @@ export class BuildCases {
     }
   }
 
-  check(request: BuildImageRequest): Promise<readonly BuildTarget[]> {
+  check(request: BuildImageRequest): ReturnType<typeof checkBuild> {
     return checkBuild(this.#parts, request);
   }
 

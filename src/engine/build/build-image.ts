@@ -10,6 +10,7 @@ import { sourceDateOf } from '../../build/source-date.ts';
 import type { Vertices } from '../../build/vertex.ts';
 import type { Rule } from '../../dockerfile/lint/rule.ts';
 import { BUILDKIT_RULES, RULES } from '../../dockerfile/lint/rules.ts';
+import { describedBy, type Outline, outlineOf } from '../../dockerfile/outline.ts';
 import { parseDockerfile } from '../../dockerfile/parse.ts';
 import { excerpt } from '../../dockerfile/position.ts';
 import { planStages } from '../../dockerfile/stages.ts';
@@ -137,14 +138,18 @@ export async function buildImage(
   }
 }
 
-/** Says what rules find in the Dockerfile of a build, and gives its stages. */
-export async function checkBuild(parts: BuildParts, request: BuildImageRequest): Promise<readonly BuildTarget[]> {
+/** Says what rules find in the Dockerfile of a build, and gives its stages and what its target takes. */
+export async function checkBuild(
+  parts: BuildParts,
+  request: BuildImageRequest,
+): Promise<{ readonly targets: readonly BuildTarget[]; readonly outline: Outline }> {
   await using scope = new Scope();
   const notes = new InputNotes(parts.store);
   const { findings, plan } = await prepare(parts, request, scope, { rules: RULES, notes });
   for (const finding of findings) await request.emit(finding);
-  return plan.stages.map(({ name, base, platform, from }, index) => ({
+  const targets = plan.stages.map(({ name, base, platform, from }, index) => ({
     name,
+    description: name === undefined ? undefined : describedBy(from, name),
     base:
       base.kind === 'scratch' ? 'scratch' : base.kind === 'stage' ? (plan.stages[base.index]?.title ?? '') : base.name,
     platform,
@@ -152,6 +157,7 @@ export async function checkBuild(parts: BuildParts, request: BuildImageRequest):
     line: from.source.line,
     endLine: from.source.endLine,
   }));
+  return { targets, outline: outlineOf(plan) };
 }
 
 /** What is known before a build's first step. What is fetched and unpacked for it goes with `scope`. */

@@ -20,10 +20,31 @@ function ask(name: string, fault?: Failure) {
       excerpt: '2 | MAINTAINER me',
     });
     if (fault) throw fault;
-    return [
-      { name: 'b', base: 'a', platform: 'linux/amd64', isDefault: false, line: 1, endLine: 1 },
-      { name: undefined, base: 'b', platform: undefined, isDefault: true, line: 3, endLine: 3 },
-    ];
+    const at = { line: 1, endLine: 1 };
+    return {
+      targets: [
+        { name: 'b', description: 'is one', base: 'a', platform: 'linux/amd64', isDefault: false, ...at },
+        {
+          name: undefined,
+          description: undefined,
+          base: 'b',
+          platform: undefined,
+          isDefault: true,
+          line: 3,
+          endLine: 3,
+        },
+      ],
+      outline: {
+        name: 'b',
+        description: undefined,
+        args: [
+          { name: 'WHO', value: 'me', description: 'is greeted', ...at },
+          { name: 'LONGER', value: undefined, description: undefined, ...at },
+        ],
+        secrets: [{ id: 's', isRequired: true, ...at }],
+        agents: [],
+      },
+    };
   };
   const no = () => assert.fail('nothing is built');
   const request = {} as unknown as BuildRequest; // only passed on
@@ -60,11 +81,41 @@ test('frontend.targets: the stages', async () => {
   assert.deepEqual(
     jsonOf(answer).targets.map(({ location: _, ...target }: { location: unknown }) => target),
     [
-      { name: 'b', base: 'a', platform: 'linux/amd64' },
+      { name: 'b', description: 'is one', base: 'a', platform: 'linux/amd64' },
       { default: true, base: 'b' },
     ],
   );
-  assert.equal(textOf(answer, 'result.txt'), 'TARGET\nb\n(default)\n');
+  assert.equal(textOf(answer, 'result.txt'), 'TARGET    DESCRIPTION\nb         is one\n(default) \n');
+});
+
+test('frontend.outline: what a target takes', async () => {
+  const answer = await ask('frontend.outline');
+  const { name, args, secrets, ssh, sources } = jsonOf(answer);
+  assert.deepEqual([name, ssh, sources.length], ['b', undefined, 1]);
+  assert.deepEqual(
+    args.map(({ location: _, ...arg }: { location: unknown }) => arg),
+    [{ name: 'WHO', value: 'me', description: 'is greeted' }, { name: 'LONGER' }],
+  );
+  assert.equal(secrets[0].location.ranges[0].start.line, 1);
+  assert.deepEqual(textOf(answer, 'result.txt').split('\n'), [
+    'TARGET: b',
+    '',
+    'BUILD ARG   VALUE   DESCRIPTION',
+    'WHO         me      is greeted',
+    'LONGER              ',
+    '',
+    'SECRET   REQUIRED',
+    's        true',
+    '',
+    '',
+  ]);
+});
+
+test('frontend.subrequests.describe: what can be asked', async () => {
+  const answer = await ask('frontend.subrequests.describe');
+  const names = jsonOf(answer).map(({ name }: { name: string }) => name);
+  assert.deepEqual(names, ['frontend.outline', 'frontend.targets', 'frontend.lint', 'frontend.subrequests.describe']);
+  assert.match(textOf(answer, 'result.txt'), /^NAME +VERSION +DESCRIPTION\noutline +1\.0\.0 +List all parameters/);
 });
 
 test('other requests are refused by name', () =>
