@@ -27,6 +27,7 @@ import { Mirror } from '../registry/mirror.ts';
 import { type OpenRegistry, openRegistry, type Places } from '../registry/open-registry.ts';
 import type { Change, Registry } from '../registry/registry.ts';
 import { openWebhook } from '../registry/webhooks.ts';
+import { registryPages } from '../web/registry-pages.ts';
 import type { RegistryOptions } from '../wire/registry-options.ts';
 import { openUpstream } from './registry-upstream.ts';
 import { reportFailure } from './report-failure.ts';
@@ -45,7 +46,9 @@ async function serve(options: RegistryOptions): Promise<void> {
   if (collectEvery > 0) scope.use(startCollector(registry, collectEvery));
   const tls = options.tls && { cert: readText(options.tls.cert), key: readText(options.tls.key) };
   const observers = await observersOf(options, scope, log);
-  const server = scope.use(new RegistryServer({ registry, access: accessOf(options, scope, log), tls, observers }));
+  const pages = options.explorer ? registryPages(new URL('./explorer/', import.meta.url)) : undefined;
+  const access = accessOf(options, scope, log);
+  const server = scope.use(new RegistryServer({ registry, access, tls, observers, pages }));
   if (options.htpasswd === undefined && !/^(127\.|::1$|localhost$)/.test(options.host))
     log.warn('everybody who reaches this address may do everything: --htpasswd names users');
   log.info('listening', { address: await server.listen(options.host, options.port) });

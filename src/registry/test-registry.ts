@@ -6,7 +6,7 @@ import { silentLog } from '../lib/log.ts';
 import { Scope } from '../lib/scope.ts';
 import { type Access, openAccess } from './access.ts';
 import type { Observer } from './http/observer.ts';
-import { RegistryServer } from './http/server.ts';
+import { type Pages, RegistryServer } from './http/server.ts';
 import { openPostgresMetadata } from './metadata/open-postgres.ts';
 import { openSqliteMetadata } from './metadata/open-sqlite.ts';
 import type { MetadataStore } from './metadata-store.ts';
@@ -43,6 +43,7 @@ export interface TestRegistryOptions {
   readonly tell?: (change: Change) => void;
   readonly mirror?: (registry: Registry) => MirrorSource;
   readonly handoff?: Handoff;
+  readonly pages?: Pages;
 }
 
 let makeDatabase: (() => Promise<string>) | undefined;
@@ -82,8 +83,8 @@ export async function openTestRegistry(options: TestRegistryOptions = {}): Promi
   const { tell, handoff } = options;
   const told: Registry = { ...opened, ...(tell && { tell }), ...(handoff && { handoff }) };
   const registry: Registry = options.mirror ? { ...told, mirror: options.mirror(told) } : told;
-  const { access = openAccess, observers = [] } = options;
-  const server = scope.use(new RegistryServer({ registry, access, tls: undefined, observers }));
+  const { access = openAccess, observers = [], pages } = options;
+  const server = scope.use(new RegistryServer({ registry, access, tls: undefined, observers, pages }));
   const address = await server.listen('127.0.0.1', 0);
   const owned = scope.move();
   return {

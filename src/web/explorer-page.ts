@@ -64,6 +64,14 @@ export class ExplorerPage {
   }
 }
 
+/** Answers with JSON that is the page's alone. */
+export function answerDocument(response: ServerResponse, status: number, value: unknown): void {
+  const body = JSON.stringify(value);
+  const headers = { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) };
+  response.writeHead(status, { ...PAGE_HEADERS, ...headers });
+  response.end(response.req.method === 'HEAD' ? undefined : body);
+}
+
 function read(url: URL): Buffer {
   try {
     return readFileSync(url);

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type ErrorKind, Failure, isFailure, messageOf, systemCode } from '../lib/error.ts';
-import { type About, type ExplorerPage, PAGE_HEADERS } from './explorer-page.ts';
+import { type About, answerDocument, type ExplorerPage, PAGE_HEADERS } from './explorer-page.ts';
 import { isForwarded } from './forwarded-paths.ts';
 
 /** A host's answer to a question of the page. */
@@ -83,7 +83,7 @@ export class ExplorerServer implements AsyncDisposable {
       throw new Failure('denied', 'TOKEN_MISSING', 'this page was opened without the key of its explorer', {
         hint: 'open the whole address that "strake explore" printed, with all that follows the #; a new explorer has a new one',
       });
-    if (path === '/about.json') return answerJson(response, 200, await about(signal));
+    if (path === '/about.json') return answerDocument(response, 200, await about(signal));
     if (!path.startsWith('/api/') || !isForwarded(path.slice('/api'.length)))
       throw new Failure('not-found', 'NO_SUCH_PLACE', `the explorer has no "${path}"`);
     const answer = await ask(url.slice('/api'.length), signal);
@@ -130,14 +130,7 @@ const STATUS: Readonly<Record<ErrorKind, number>> = {
 function refuse(response: ServerResponse, error: unknown): void {
   const failure = isFailure(error) ? error : undefined;
   const { code = 'UNEXPECTED', hint } = failure ?? {};
-  answerJson(response, failure ? STATUS[failure.kind] : 500, { code, message: messageOf(error), hint });
-}
-
-function answerJson(response: ServerResponse, status: number, value: unknown): void {
-  const body = JSON.stringify(value);
-  const headers = { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) };
-  response.writeHead(status, { ...PAGE_HEADERS, ...headers });
-  response.end(response.req.method === 'HEAD' ? undefined : body);
+  answerDocument(response, failure ? STATUS[failure.kind] : 500, { code, message: messageOf(error), hint });
 }
 
 function listenFailure(error: unknown, port: number): Failure {

@@ -39,6 +39,8 @@ export interface RegistryOptions {
   readonly grace: number;
   /** Milliseconds between collections; 0: only when asked. */
   readonly collectEvery: number;
+  /** Whether browsers get the explorer's page. */
+  readonly explorer: boolean;
   /** File that gets one JSON object a request, `-` for the standard output. */
   readonly accessLog: string | undefined;
   /** Data root of a host of this machine whose content it shares. */

@@ -1,10 +1,14 @@
 /** The explorer in a real browser: images, layers and files as a person sees them, whatever their names are. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { hashSync } from 'bcryptjs';
 import { type Explorer, startBrowser, startExplorer, type Tab, type TestBrowser } from './browser.ts';
 import { importBusybox, run, STRAKE, startHost, type TestHost } from './harness.ts';
+import { startStrakeRegistry } from './strake-registry.ts';
 
 const HOSTILE = '<img src=x onerror=alert(1)>';
 
@@ -135,6 +139,51 @@ test('an image that is removed meanwhile, a host that stops and comes back: the 
   await tab.go('#/tree', 'Cannot connect to the Docker daemon');
   await host.restart();
   await tab.see('2 images on 4 layers');
+});
+
+test('a registry: what somebody may pull, once he has said who he is', async () => {
+  const folder = join(host.folder, 'registry');
+  mkdirSync(folder);
+  writeFileSync(join(folder, 'users'), ['me', 'you'].map((name) => `${name}:${hashSync('secret', 4)}\n`).join(''));
+  writeFileSync(join(folder, 'rights'), 'me team/** pull,push\nyou hidden pull,push\n');
+  const flags = ['--htpasswd', join(folder, 'users'), '--rights', join(folder, 'rights'), '--explorer'];
+  await using registry = await startStrakeRegistry(folder, { flags });
+  const env = { DOCKER_CONFIG: folder };
+  for (const [user, repository] of [
+    ['me', 'team/app'],
+    ['you', 'hidden'],
+  ] as const) {
+    await host.ok(['login', '-u', user, '--password-stdin', registry.host], { env, input: 'secret' });
+    await host.ok(['tag', 'app:1', `${registry.host}/${repository}:1`]);
+    await host.ok(['push', `${registry.host}/${repository}:1`], { env });
+  }
+  const page = await browser.open(`http://${registry.host}/explore/`);
+  const signIn = async (password: string) => {
+    await page.see('Password');
+    await page.evaluate(
+      `{ const [name, password] = document.querySelectorAll('main input'); name.value = 'me'; password.value = '${password}'; }`,
+    );
+    await page.click('main button', 'Sign in');
+  };
+  await page.see('This registry wants to know who asks.');
+  await signIn('wrong');
+  await page.see('Not this name with this password.');
+  await signIn('secret');
+  await page.see('1 repository');
+  await page.click('main a', 'team/app');
+  await page.see('1 tag');
+  await page.click('main td a', '1');
+  await page.see(`note=${HOSTILE}`);
+  await page.see('RUN echo more >> /etc/passwd');
+  await page.go('#/repository/hidden/1', 'denied');
+  await page.go('#/repository/team%2Fapp/2', 'manifest unknown');
+  const refusals = page.complaints.filter((text) => !/status of 40[134] /.test(text));
+  assert.deepEqual(refusals, []);
+});
+
+test('a registry serves the page only when it is told to', async () => {
+  await using registry = await startStrakeRegistry(host.folder);
+  assert.equal((await fetch(`http://${registry.host}/explore/`)).status, 404);
 });
 
 test('an image that does not exist, and a port that is taken, are said at once', async () => {

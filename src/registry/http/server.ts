@@ -10,7 +10,7 @@ import type { Registry } from '../registry.ts';
 import { ADMIN } from './admin.ts';
 import { answerFailure } from './answer-failure.ts';
 import { deleteBlob, getBlob } from './blobs.ts';
-import { answerJson, type Exchange, type RepositoryExchange } from './exchange.ts';
+import { answer, answerJson, type Exchange, type RepositoryExchange } from './exchange.ts';
 import { listenOn } from './listen.ts';
 import { listReferrers, listRepositories, listTags, searchRepositories } from './lists.ts';
 import { deleteManifest, deleteRepository, getManifest, putManifest } from './manifests.ts';
@@ -25,6 +25,13 @@ export interface ServerOptions {
   /** PEM of certificate and key; undefined: plain HTTP. */
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
   readonly observers?: readonly Observer[];
+  readonly pages?: Pages | undefined;
+}
+
+/** Files for browsers, below `/explore/`. They need no right: their scripts ask by the API, as whoever looks at them. */
+export interface Pages {
+  /** Answers with the file of this name, which may be empty; false when there is none. */
+  answer(name: string, response: ServerResponse): boolean;
 }
 
 type Handler = (registry: Registry, exchange: RepositoryExchange) => Promise<void>;
@@ -55,6 +62,7 @@ const SILENCE = 300_000;
 const KEEP_ALIVE = 75_000;
 /** Milliseconds that running requests get when the server closes. */
 const FAREWELL = 10_000;
+const PAGES = '/explore/';
 const NO_QUERY = new URLSearchParams();
 
 /** The registry's door: the OCI distribution API over HTTP. */
@@ -103,13 +111,19 @@ export class RegistryServer implements AsyncDisposable {
   }
 
   async #route(request: IncomingMessage, response: ServerResponse, seen: Seen): Promise<void> {
-    const { registry, access } = this.#options;
+    const { registry, access, pages } = this.#options;
     const { url = '/', method = 'GET' } = request;
     const mark = url.indexOf('?');
     const path = mark < 0 ? url : url.slice(0, mark);
     if (path === '/token' && access.tokens) {
       seen.route = 'token';
       return await answerToken(access.tokens, request, response, new URLSearchParams(url.slice(path.length + 1)));
+    }
+    if (pages && `${path}/`.startsWith(PAGES)) {
+      seen.route = 'page';
+      if (method !== 'GET' && method !== 'HEAD') throw wrongMethod('GET, HEAD');
+      if (path.length < PAGES.length) return answer(response, 308, { Location: PAGES });
+      if (pages.answer(path.slice(PAGES.length), response)) return;
     }
     const { authorization, host } = request.headers;
     const admit = async (need: Need) => {

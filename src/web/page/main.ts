@@ -1,12 +1,16 @@
 import type { About } from '../explorer-page.ts';
-import { type Address, linkTo, parseAddress } from './address.ts';
+import { linkTo, parseAddress } from './address.ts';
 import { compareView } from './compare-view.ts';
 import { button, fill, make } from './element.ts';
 import { filesView } from './files-view.ts';
 import { findView } from './find-view.ts';
 import { imageView } from './image-view.ts';
 import { imagesView } from './images-view.ts';
+import { manifestView } from './manifest-view.ts';
+import { registry, rememberedUser, signOut } from './registry.ts';
+import { repositoriesView, repositoryView } from './repositories-view.ts';
 import { askJson, takeKey } from './request.ts';
+import { signInForm } from './sign-in.ts';
 import { visible } from './text.ts';
 import { treeView } from './tree-view.ts';
 import { Trouble } from './trouble.ts';
@@ -22,6 +26,7 @@ class Explorer {
   readonly #status = part('status');
   readonly #main = part('main');
   #about: About | undefined;
+  #hasUsers: boolean | undefined;
   #view: View | undefined;
   #words = '';
   #visit = new AbortController();
@@ -37,7 +42,8 @@ class Explorer {
     this.#main.setAttribute('aria-busy', 'true');
     try {
       this.#about ??= await askJson<About>('about.json', signal);
-      this.#head(this.#about, address);
+      this.#hasUsers ??= this.#about.kind === 'registry' && (await registry.hasUsers(signal));
+      this.#head();
       const view = await viewOf({ about: this.#about, address, signal });
       if (signal.aborted) return;
       this.#view = view;
@@ -55,6 +61,13 @@ class Explorer {
 
   /** Says so, and goes on by itself when it was a matter of time. */
   #refused(error: unknown, signal: AbortSignal): void {
+    if (this.#about?.kind === 'registry' && error instanceof Trouble && error.status === 401) {
+      const isKnown = rememberedUser() !== undefined;
+      signOut();
+      this.#head();
+      this.#askForName(isKnown ? 'Not this name with this password.' : 'This registry wants to know who asks.');
+      return;
+    }
     fill(
       this.#main,
       sayTrouble(
@@ -78,8 +91,34 @@ class Explorer {
     }
   }
 
-  #head(about: About, { words }: Address): void {
-    const places: [string[], string][] = [[[], 'Images']];
+  /** Who has signed in to a registry that has users. */
+  #user(): Element | undefined {
+    const user = rememberedUser();
+    if (user !== undefined)
+      return make(
+        'span',
+        {},
+        `${visible(user)} `,
+        button('Sign out', () => {
+          signOut();
+          void this.show();
+        }),
+      );
+    return this.#hasUsers ? button('Sign in', () => this.#askForName('')) : undefined;
+  }
+
+  #askForName(message: string): void {
+    fill(
+      this.#main,
+      signInForm(message, () => void this.show()),
+    );
+  }
+
+  #head(): void {
+    const about = this.#about;
+    if (!about) return;
+    const { words } = parseAddress(location.hash);
+    const places: [string[], string][] = [[[], about.kind === 'registry' ? 'Repositories' : 'Images']];
     if (about.kind === 'host' && about.isStrake) places.push([['tree'], 'Layers'], [['find'], 'Find']);
     const links = places.map(([to, title]) =>
       make(
@@ -97,11 +136,23 @@ class Explorer {
       make('strong', {}, 'Strake explorer'),
       make('nav', { 'aria-label': 'Places' }, make('ul', {}, links)),
       make('span', { class: 'where' }, where),
+      about.kind === 'registry' ? this.#user() : undefined,
     );
   }
 }
 
+async function registryView(call: ViewCall): Promise<View> {
+  rememberedUser();
+  const [place, repository, reference] = call.address.words;
+  if (place === undefined) return await repositoriesView(call);
+  if (place !== 'repository' || repository === undefined) throw noPlace();
+  return reference === undefined
+    ? await repositoryView(repository, call)
+    : await manifestView(repository, reference, call);
+}
+
 async function viewOf(call: ViewCall): Promise<View> {
+  if (call.about.kind === 'registry') return await registryView(call);
   const [place, name = '', section] = call.address.words;
   switch (place) {
     case undefined:

@@ -16,6 +16,11 @@ export function takeKey(fragment: string): string {
   return key === null ? fragment.replace(/^#/, '') : (given.get('at') ?? '/');
 }
 
+/** From now on questions are asked with this header. */
+export function authorize(header: string | undefined): void {
+  authorization = header;
+}
+
 /**
  * Asks whoever serves the page. Browsers add nothing of their own: no cookie, no remembered password, no dialog for one.
  * Throws `Trouble` for refusals and when nobody answers.
@@ -26,11 +31,13 @@ export async function ask(
   headers: Readonly<Record<string, string>> = {},
 ): Promise<Response> {
   const all = authorization === undefined ? headers : { Authorization: authorization, ...headers };
-  const options = { headers: all, signal, credentials: 'omit', cache: 'no-store', redirect: 'follow' } as const;
+  const options = { headers: all, signal, credentials: 'omit', cache: 'no-store', redirect: 'manual' } as const;
   const response = await fetch(path, options).catch((error: unknown) => {
     throw signal.aborted ? error : gone(error);
   });
   if (response.ok) return response;
+  if (response.type === 'opaqueredirect')
+    throw new Trouble('this is kept in a store of its own, which this page may not ask', { status: 403 });
   throw await refusal(response);
 }
 

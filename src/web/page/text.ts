@@ -48,7 +48,7 @@ export function size(bytes: number): string {
 
 /** A moment in Unix seconds, in the time of the reader; nothing for Docker's "never". */
 export function moment(seconds: number): string {
-  return seconds <= 0 ? '' : FORMAT.format(seconds * 1000);
+  return !(seconds > 0) ? '' : FORMAT.format(seconds * 1000);
 }
 
 const FORMAT = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
