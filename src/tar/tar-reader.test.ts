@@ -6,8 +6,9 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import fc from 'fast-check';
 import { isFailure } from '../lib/error.ts';
+import { EXTENSION_LIMIT } from './extension-headers.ts';
 import { paxEntry, rawEntry, rawTar } from './tar-fixture.ts';
-import { EXTENSION_LIMIT, type TarEntry, TarReader } from './tar-reader.ts';
+import { type TarEntry, TarReader } from './tar-reader.ts';
 
 interface Read {
   readonly entries: (TarEntry & { content: Buffer })[];
@@ -200,6 +201,10 @@ test('an archive may end without zero blocks, after one, and with anything behin
   assert.deepEqual(read(Buffer.alloc(10_240)).entries, []);
 });
 
+/** Two headers that are over the bound together. */
+const halves = (flag: 'x' | 'g') =>
+  ['a', 'b'].map((name) => paxEntry({ [name]: Buffer.alloc(EXTENSION_LIMIT / 2) }, flag));
+
 const hostile: readonly [name: string, tar: Buffer, message: RegExp][] = [
   ['not a tar', Buffer.from('#!/bin/sh\n'.repeat(60)), /^the input is not a tar archive$/],
   [
@@ -221,6 +226,16 @@ const hostile: readonly [name: string, tar: Buffer, message: RegExp][] = [
     'an extension header that is too large',
     rawTar({ name: 'x', flag: 'x', size: EXTENSION_LIMIT + 1 }),
     /extension header of 1048577 bytes/,
+  ],
+  [
+    'extension headers that are too large together',
+    Buffer.concat([...halves('x'), rawTar({ name: 'x' })]),
+    /extension header of 1[0-9]{6} bytes/,
+  ],
+  [
+    'global extension headers that are too large together, with entries between them',
+    Buffer.concat([...halves('g').flatMap((half) => [half, rawEntry({ name: 'x' })]), rawTar({ name: 'y' })]),
+    /extension header of 1[0-9]{6} bytes/,
   ],
   ['a long name that is too large', rawTar({ name: 'x', flag: 'L', size: 0o777777777 }), /extension header of/],
   ['a PAX record that is too long', rawTar({ name: 'x', flag: 'x', content: '99 path=a\n' }), /malformed PAX record/],

@@ -1,7 +1,8 @@
+import { ExtensionHeaders } from './extension-headers.ts';
 import { BLOCK, type HeaderBlock, isZeroBlock, parseHeaderBlock, parseNumber } from './header-block.ts';
 import type { EntryHeader, EntryType } from './layer-entry.ts';
 import { decodeName } from './names.ts';
-import { type PaxRecords, parsePaxNumber, parsePaxRecords, parsePaxTime, XATTR_PREFIX } from './pax.ts';
+import { type PaxRecords, parsePaxNumber, parsePaxTime, XATTR_PREFIX } from './pax.ts';
 import { checkRuns, parseOldRuns, RunMapParser, type SparseRun, sparseFromPax } from './sparse.ts';
 import { invalidTar } from './tar-failure.ts';
 
@@ -26,9 +27,6 @@ export interface TarHandler {
   raw(bytes: Buffer): void;
 }
 
-/** Bound of an extension header: PAX records, a long name. */
-export const EXTENSION_LIMIT = 1 << 20;
-
 type State = 'header' | 'extension' | 'old-runs' | 'run-map' | 'content' | 'padding' | 'tail';
 
 /**
@@ -44,11 +42,7 @@ export class TarReader {
   readonly #block = Buffer.alloc(BLOCK);
   #blockFill = 0;
   #entryOffset = -1;
-  #extension: { readonly flag: string; readonly bytes: Buffer; fill: number } | undefined;
-  readonly #global: PaxRecords = new Map();
-  #local: PaxRecords = new Map();
-  #longName: string | undefined;
-  #longLink: string | undefined;
+  readonly #extensions = new ExtensionHeaders();
   #entry: TarEntry | undefined;
   #runMap = new RunMapParser();
   #runs: SparseRun[] = [];
@@ -122,7 +116,8 @@ export class TarReader {
   end(): void {
     const between = this.#state === 'header' && this.#blockFill === 0 && this.#entryOffset < 0;
     if (between || this.#state === 'tail' || this.#state === 'padding') return;
-    const name = this.#state === 'header' || this.#state === 'extension' ? this.#longName : this.#entry?.path;
+    const name =
+      this.#state === 'header' || this.#state === 'extension' ? this.#extensions.longName : this.#entry?.path;
     const where = name === undefined ? 'in a header' : `in entry "${name}"`;
     throw invalidTar(`the tar archive is truncated ${where}`, this.#before);
   }
@@ -150,56 +145,37 @@ export class TarReader {
     }
     const header = parseHeaderBlock(block, at, offset);
     if (this.#entryOffset < 0) this.#entryOffset = offset;
-    switch (header.flag) {
-      case 'x':
-      case 'X':
-      case 'g':
-      case 'L':
-      case 'K':
-        if (header.size > EXTENSION_LIMIT)
-          throw invalidTar(`tar extension header of ${header.size} bytes, more than ${EXTENSION_LIMIT}`, offset);
-        this.#extension = { flag: header.flag, bytes: Buffer.allocUnsafe(header.size), fill: 0 };
-        this.#state = 'extension';
-        this.#left = padded(header.size);
-        if (this.#left === 0) this.#endExtension(offset);
-        return;
-      case 'V': // GNU volume label
-        this.#entryOffset = -1;
-        this.#skip(padded(header.size));
-        return;
-      default:
-        this.#startEntry(header, block, at, offset);
-    }
+    if (ExtensionHeaders.has(header.flag)) {
+      this.#extensions.begin(header.flag, header.size, offset);
+      this.#state = 'extension';
+      this.#left = padded(header.size);
+      if (this.#left === 0) this.#endExtension(offset);
+    } else if (header.flag === 'V') {
+      // GNU volume label
+      this.#entryOffset = -1;
+      this.#skip(padded(header.size));
+    } else this.#startEntry(header, block, at, offset);
   }
 
   /** Takes payload and padding of an extension header; returns how many bytes. */
   #fillExtension(chunk: Buffer, at: number): number {
-    const extension = this.#extension;
-    if (!extension) throw new Error('no extension header is open');
     const length = Math.min(this.#left, chunk.length - at);
-    const wanted = Math.min(length, extension.bytes.length - extension.fill);
-    chunk.copy(extension.bytes, extension.fill, at, at + wanted);
-    extension.fill += wanted;
+    this.#extensions.fill(chunk.subarray(at, at + length));
     this.#left -= length;
     if (this.#left === 0) this.#endExtension(this.#before + at);
     return length;
   }
 
   #endExtension(offset: number): void {
-    const extension = this.#extension;
-    if (!extension) throw new Error('no extension header is open');
-    this.#extension = undefined;
     this.#state = 'header';
-    if (extension.flag === 'L') this.#longName = untilZero(extension.bytes);
-    else if (extension.flag === 'K') this.#longLink = untilZero(extension.bytes);
-    else parsePaxRecords(extension.bytes, extension.flag === 'g' ? this.#global : this.#local, offset);
-    if (extension.flag === 'g' && this.#local.size === 0 && this.#longName === undefined) this.#entryOffset = -1;
+    this.#extensions.end(offset);
+    if (!this.#extensions.hasOwn) this.#entryOffset = -1; // a global one belongs to no entry
   }
 
   #startEntry(header: HeaderBlock, block: Buffer, at: number, offset: number): void {
-    const records = this.#global.size === 0 ? this.#local : mergeRecords(this.#global, this.#local);
-    const name = textOf(records.get('GNU.sparse.name') ?? records.get('path')) ?? this.#longName ?? header.name;
-    const link = textOf(records.get('linkpath')) ?? this.#longLink ?? header.link;
+    const { records, longName, longLink } = this.#extensions.take();
+    const name = textOf(records.get('GNU.sparse.name') ?? records.get('path')) ?? longName ?? header.name;
+    const link = textOf(records.get('linkpath')) ?? longLink ?? header.link;
     if (name === '' || name.includes('\0') || link.includes('\0'))
       throw invalidTar(`tar entry with the unusable name "${name}"`, offset);
     const type = typeOf(header.flag, name, offset);
@@ -225,9 +201,6 @@ export class TarReader {
       offset: this.#entryOffset,
     };
     this.#entryOffset = -1;
-    this.#longName = undefined;
-    this.#longLink = undefined;
-    if (this.#local.size > 0) this.#local = new Map();
     this.#runs = [];
     if (header.flag === 'D') this.#startDump();
     else if (isOldSparse) {
@@ -315,12 +288,6 @@ function typeOf(flag: string, name: string, offset: number): EntryType {
   }
 }
 
-function mergeRecords(global: PaxRecords, local: PaxRecords): PaxRecords {
-  const merged = new Map(global);
-  for (const [keyword, value] of local) merged.set(keyword, value);
-  return merged;
-}
-
 function xattrsOf(records: PaxRecords): Map<string, Uint8Array> | undefined {
   let xattrs: Map<string, Uint8Array> | undefined;
   for (const [keyword, value] of records) {
@@ -338,11 +305,6 @@ const numberOf = (records: PaxRecords, keyword: string, offset: number): number 
 
 const textOf = (value: Buffer | undefined): string | undefined =>
   value === undefined || value.length === 0 ? undefined : decodeName(value);
-
-const untilZero = (bytes: Buffer): string => {
-  const end = bytes.indexOf(0);
-  return decodeName(end < 0 ? bytes : bytes.subarray(0, end));
-};
 
 /** `size` rounded up to whole blocks. */
 const padded = (size: number): number => Math.ceil(size / BLOCK) * BLOCK;
