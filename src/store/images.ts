@@ -96,7 +96,7 @@ export class ImageRecords {
   /** Like `get`; throws `not-found` IMAGE_NOT_FOUND. */
   demand(id: ImageId): ImageRecord {
     const image = this.get(id);
-    if (!image) throw new Failure('not-found', 'IMAGE_NOT_FOUND', `No such image: ${id}`);
+    if (!image) throw noSuchImage(id);
     return image;
   }
 
@@ -143,7 +143,7 @@ export class ImageRecords {
       const found = this.names.find(meaning.reference) ?? this.#byPrefix(text);
       if (found) return this.demand(found);
     }
-    throw new Failure('not-found', 'IMAGE_NOT_FOUND', `No such image: ${meaning.shown}`);
+    throw noSuchImage(meaning.shown);
   }
 
   /**
@@ -188,13 +188,16 @@ export class ImageRecords {
   /** A hostile archive may name parents in a circle; whoever walks up would never arrive. */
   #checkParent(id: ImageId, parent: ImageId | undefined): void {
     if (parent === undefined) return;
-    for (let above: ImageId | undefined = parent; above !== undefined; above = this.demand(above).parent)
-      if (above === id)
-        throw new Failure(
-          'invalid',
-          'PARENT_CIRCLE',
-          `image ${shortId(parent)} cannot be the parent of ${shortId(id)}`,
-        );
+    if (!this.has(parent)) throw noSuchImage(parent);
+    const circle = this.#database.get(
+      `WITH RECURSIVE above (id) AS (
+         SELECT ?1 UNION SELECT images.parent FROM above JOIN images ON images.id = above.id WHERE images.parent IS NOT NULL
+       ) SELECT 1 FROM above WHERE id = ?2`,
+      parent,
+      id,
+    );
+    if (circle)
+      throw new Failure('invalid', 'PARENT_CIRCLE', `image ${shortId(parent)} cannot be the parent of ${shortId(id)}`);
   }
 
   #byPrefix(text: string): ImageId | undefined {
@@ -213,6 +216,8 @@ export class ImageRecords {
     return rows[0]?.id;
   }
 }
+
+const noSuchImage = (shown: string): Failure => new Failure('not-found', 'IMAGE_NOT_FOUND', `No such image: ${shown}`);
 
 function toRecord(row: ImageRow): ImageRecord {
   return {
