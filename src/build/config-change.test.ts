@@ -47,6 +47,15 @@ test('ENV replaces in place and appends what is new', () => {
   assert.deepEqual(config.Env, ['A=1', 'B=0', 'C=']);
 });
 
+test('ENV of many variables takes no long', () => {
+  const pairs = Array.from({ length: 60_000 }, (_, index) => [`name${index % 50_000}`, `${index}`] as const);
+  const start = performance.now();
+  const { config } = change.setEnv({ Env: ['name7=old'] }, pairs);
+  assert.ok(performance.now() - start < 20_000);
+  assert.equal(config.Env?.length, 50_000);
+  assert.deepEqual(config.Env?.slice(0, 2), ['name7=50007', 'name0=50000']);
+});
+
 test('ENTRYPOINT drops an inherited CMD and keeps one of the same stage', () => {
   assert.equal(change.setEntrypoint({ Cmd: ['x'] }, ['e'], true).config.Cmd, undefined);
   assert.deepEqual(change.setEntrypoint({ Cmd: ['x'] }, ['e'], false).config.Cmd, ['x']);

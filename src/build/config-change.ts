@@ -15,8 +15,7 @@ export const DEFAULT_SHELL: readonly string[] = ['/bin/sh', '-c'];
 export type Pair = readonly [name: string, value: string];
 
 export function setEnv(config: RunConfig, pairs: readonly Pair[]): ConfigChange {
-  let env = config.Env ?? [];
-  for (const [name, value] of pairs) env = withVariable(env, name, value);
+  const env = withVariables(config.Env ?? [], pairs);
   return { config: { ...config, Env: env }, summary: ` ENV ${formatPairs(pairs)}` };
 }
 
@@ -81,10 +80,20 @@ export function setHealthcheck(config: RunConfig, check: Healthcheck): ConfigCha
   };
 }
 
-/** Env with one variable set: replaced in place when it is there, appended otherwise. */
-export function withVariable(env: readonly string[], name: string, value: string): string[] {
-  const at = env.findIndex((entry) => entry.startsWith(`${name}=`));
-  return at < 0 ? [...env, `${name}=${value}`] : env.with(at, `${name}=${value}`);
+/** Env with variables set: replaced in place when they are there, appended otherwise. */
+function withVariables(env: readonly string[], pairs: readonly Pair[]): string[] {
+  const changed = [...env];
+  const places = new Map<string, number>();
+  for (const [at, entry] of env.entries()) {
+    const name = entry.slice(0, Math.max(0, entry.indexOf('=')));
+    if (!places.has(name)) places.set(name, at);
+  }
+  for (const [name, value] of pairs) {
+    const at = places.get(name) ?? changed.length;
+    changed[at] = `${name}=${value}`;
+    places.set(name, at);
+  }
+  return changed;
 }
 
 /** How Docker's history marks a step that runs no command: `config` is that of its image, with the shell in force. */

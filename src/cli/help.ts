@@ -1,3 +1,4 @@
+import { editDistance } from '../lib/edit-distance.ts';
 import { COMMANDS, findCommand, GROUPS, type Group, own } from './command-table.ts';
 import { describeCommands, describeFlags } from './flags/help-text.ts';
 import type { FlagTable } from './flags/parse-flags.ts';
@@ -66,25 +67,10 @@ async function listed(commands: Group['commands'], names: readonly string[]): Pr
 
 /** The name that differs from `word` in few letters, or that it begins. */
 function nearest(word: string, names: readonly string[]): string | undefined {
-  const scored = names
-    .map((name) => ({ name, distance: word.length > 1 && name.startsWith(word) ? 1 : editDistance(word, name) }))
-    .sort((a, b) => a.distance - b.distance);
+  const most = Math.max(1, Math.floor(word.length / 3));
+  const distanceOf = (name: string) =>
+    word.length > 1 && name.startsWith(word) ? 1 : editDistance(word, name, most + 1);
+  const scored = names.map((name) => ({ name, distance: distanceOf(name) })).sort((a, b) => a.distance - b.distance);
   const best = scored[0];
-  return best && best.distance <= Math.max(1, Math.floor(word.length / 3)) ? best.name : undefined;
-}
-
-/** Number of letters to change, add, drop or swap with their neighbour. */
-function editDistance(a: string, b: string): number {
-  const rows = [Array.from({ length: b.length + 1 }, (_, index) => index)];
-  const at = (i: number, j: number) => rows[i]?.[j] ?? 0;
-  for (let i = 1; i <= a.length; i++) {
-    rows.push([i]);
-    for (let j = 1; j <= b.length; j++) {
-      const change = at(i - 1, j - 1) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
-      const swap = swapped ? at(i - 2, j - 2) + 1 : change;
-      rows[i]?.push(Math.min(change, swap, at(i - 1, j) + 1, at(i, j - 1) + 1));
-    }
-  }
-  return at(a.length, b.length);
+  return best && best.distance <= most ? best.name : undefined;
 }

@@ -48,7 +48,7 @@ export function hasWildcard(pattern: string): boolean {
   return /[*?[\\]/.test(pattern);
 }
 
-/** Collects tokens, neighbouring text joined and repeated stars dropped. */
+/** Collects tokens, neighbouring text joined and repetitions that mean nothing dropped. */
 export class TokenList {
   readonly list: GlobToken[] = [];
 
@@ -59,7 +59,8 @@ export class TokenList {
   }
 
   push(token: GlobToken): void {
-    if (token.kind === 'star' && this.list.at(-1)?.kind === 'star') return;
+    const isIdempotent = token.kind === 'star' || token.kind === 'folders';
+    if (isIdempotent && this.list.at(-1)?.kind === token.kind) return;
     this.list.push(token);
   }
 }

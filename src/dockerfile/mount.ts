@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import { Failure } from '../lib/error.ts';
 import type { MountField, MountFlag } from './instruction.ts';
 import { didYouMean } from './suggest.ts';
@@ -130,8 +131,8 @@ export function resolveMount(flag: MountFlag, expand: (word: string) => string):
       const name = source !== '' ? source : (id ?? '');
       const required = boolean(values, 'required') ?? false;
       const env = values.get('env');
-      const secret = name === '' ? baseName(target) : name;
-      const file = target === '' && env === undefined ? `/run/secrets/${baseName(secret)}` : target;
+      const secret = name === '' ? posix.basename(target) : name;
+      const file = target === '' && env === undefined ? `/run/secrets/${posix.basename(secret)}` : target;
       return { type, id: secret, target: file === '' ? undefined : file, env, required, owner };
     }
     case 'ssh':
@@ -218,10 +219,6 @@ function oneOf<const T extends string>(allowed: readonly T[], value: string, wha
   const found = allowed.find((item) => item === value.toLowerCase());
   if (found !== undefined) return found;
   throw invalid(`unsupported ${what} ${JSON.stringify(value)}${didYouMean(value, allowed)}`);
-}
-
-function baseName(path: string): string {
-  return /([^/]+)\/*$/.exec(path)?.[1] ?? '';
 }
 
 function invalid(message: string): Failure {

@@ -7,8 +7,16 @@ import { quote } from './text.ts';
  * accepted and dropped, as Docker does.
  */
 export function parsePorts(words: readonly string[]): string[] {
-  return words.flatMap(parsePort);
+  const ports: string[] = [];
+  for (const word of words) {
+    for (const port of parsePort(word)) ports.push(port);
+    if (ports.length > PORT_LIMIT) throw invalid(`invalid port: ${quote(word)}: more than ${PORT_LIMIT} ports`);
+  }
+  return ports;
 }
+
+/** All ports of all protocols. Each range may be all ports, and a line holds many. */
+const PORT_LIMIT = 3 << 16;
 
 /** The parts of one EXPOSE argument `[[address:]host:]port[-port][/protocol]`; empty text when absent. */
 export function splitPort(word: string): { address: string; host: string; port: string; protocol: string } {

@@ -53,6 +53,8 @@ export interface Stage {
 
 /** Far more than people write, and few enough to search in order. */
 const STAGE_LIMIT = 5_000;
+/** ENV and ARG of all stages, each with those of its base: every stage keeps a table of its own. */
+const VARIABLE_LIMIT = 1 << 20;
 
 export type StageBase = { readonly kind: 'scratch' } | StageSource;
 
@@ -65,7 +67,7 @@ export type StageSource =
 /**
  * Joins instructions to stages, expands FROM over the global ARGs, resolves names, and finds what the target needs.
  * Throws Failure with the place for instructions before FROM, unknown targets, blank bases, bad platforms, references
- * to later stages and cycles.
+ * to later stages, cycles, and more variables than fit into memory.
  */
 export function planStages(dockerfile: Dockerfile, options: PlanOptions): StagePlan {
   const groups = groupByStage(dockerfile);
@@ -94,6 +96,7 @@ export function planStages(dockerfile: Dockerfile, options: PlanOptions): StageP
     });
   }
   checkCycles(stages);
+  checkVariables(stages);
   const target = stages[targetGroup.index];
   if (!target) throw new Failure('internal', 'STAGE_LOST', `stage ${targetGroup.index} was not planned`);
   const needed = reachable(stages, target);
@@ -288,6 +291,26 @@ function checkCycles(stages: readonly Stage[]): void {
     done.add(stage);
   };
   for (const stage of stages) visit(stage);
+}
+
+function checkVariables(stages: readonly Stage[]): void {
+  const counts: number[] = [];
+  let all = 0;
+  for (const { base, from, instructions, triggers } of stages) {
+    let count = base.kind === 'stage' ? (counts[base.index] ?? 0) : 0;
+    for (const instruction of [...triggers, ...instructions])
+      if (instruction.kind === 'ARG') count += instruction.args.length;
+      else if (instruction.kind === 'ENV') count += instruction.pairs.length;
+    counts.push(count);
+    all += count;
+    if (all > VARIABLE_LIMIT)
+      throw faultAt(
+        from.source,
+        'VARIABLES_TOO_MANY',
+        `the stages up to this one have more than ${VARIABLE_LIMIT} variables together`,
+        'each has those of its base stage too',
+      );
+  }
 }
 
 function reachable(stages: readonly Stage[], target: Stage): Stage[] {

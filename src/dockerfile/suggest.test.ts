@@ -1,21 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { didYouMean, editDistance, nearest } from './suggest.ts';
-
-const DISTANCES: readonly (readonly [string, string, number])[] = [
-  ['', '', 0],
-  ['a', '', 1],
-  ['run', 'run', 0],
-  ['rnu', 'run', 1],
-  ['rum', 'run', 1],
-  ['form', 'from', 1],
-  ['kitten', 'sitting', 3],
-  ['abcd', 'badc', 2],
-  ['short', 'very long text', 9],
-];
-
-for (const [a, b, distance] of DISTANCES)
-  test(`distance ${a} ${b}`, () => assert.equal(editDistance(a, b, 9), Math.min(distance, 9)));
+import { didYouMean, nearest, Suggestions } from './suggest.ts';
 
 test('the nearest is at most two edits away', () => {
   assert.equal(nearest('biuld', ['base', 'build', 'final']), 'build');
@@ -24,4 +9,12 @@ test('the nearest is at most two edits away', () => {
   assert.equal(nearest('ab', ['cd']), undefined);
   assert.equal(didYouMean('CAHCE', ['bind', 'cache']), ' (did you mean cache?)');
   assert.equal(didYouMean('cache', ['bind']), '');
+});
+
+test('the names of one file are compared until that has cost too much', () => {
+  const suggestions = new Suggestions();
+  const options = new Set(Array.from({ length: 9_000 }, (_, index) => `name${index}`));
+  assert.equal(suggestions.nearest('nmae1', options), 'name1');
+  assert.equal(suggestions.didYouMean('NMAE1', options), ' (did you mean name1?)');
+  assert.equal(suggestions.nearest('nmae1', options), undefined);
 });

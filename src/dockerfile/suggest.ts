@@ -1,5 +1,11 @@
+import { editDistance } from '../lib/edit-distance.ts';
+
+/** Nobody mistypes longer names, and comparing two of them takes the product of their lengths. */
+const LONGEST = 64;
+
 /** The option nearest to `value`, at most two edits away (a swap of neighbours is one edit); undefined when none is. */
 export function nearest(value: string, options: Iterable<string>): string | undefined {
+  if (value.length > LONGEST) return undefined;
   let best: string | undefined;
   let bestDistance = 3;
   for (const option of options) {
@@ -20,27 +26,23 @@ export function didYouMean(value: string, options: Iterable<string>): string {
   return match === undefined ? '' : ` (did you mean ${byLowerCase.get(match) ?? match}?)`;
 }
 
-/** Damerau-Levenshtein distance (optimal string alignment), or `limit` as soon as it cannot be less. */
-export function editDistance(a: string, b: string, limit: number): number {
-  if (Math.abs(a.length - b.length) >= limit) return limit;
-  let beforeLast: number[] = [];
-  let last = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let row = 1; row <= a.length; row++) {
-    const current = [row];
-    for (let column = 1; column <= b.length; column++) {
-      const same = a[row - 1] === b[column - 1];
-      let distance = Math.min(
-        (last[column] ?? limit) + 1,
-        (current[column - 1] ?? limit) + 1,
-        (last[column - 1] ?? limit) + (same ? 0 : 1),
-      );
-      const swapped = row > 1 && column > 1 && a[row - 1] === b[column - 2] && a[row - 2] === b[column - 1];
-      if (swapped) distance = Math.min(distance, (beforeLast[column - 2] ?? limit) + 1);
-      current.push(distance);
-    }
-    if (Math.min(...current) >= limit) return limit;
-    beforeLast = last;
-    last = current;
+/**
+ * The same for the many names of one file, until the comparisons have cost too much: a hostile file uses thousands of names that
+ * are not there, among thousands that are.
+ */
+export class Suggestions {
+  #left = 20_000;
+
+  nearest(value: string, options: ReadonlySet<string>): string | undefined {
+    return this.#mayCompare(options) ? nearest(value, options) : undefined;
   }
-  return Math.min(last[b.length] ?? limit, limit);
+
+  didYouMean(value: string, options: ReadonlySet<string>): string {
+    return this.#mayCompare(options) ? didYouMean(value, options) : '';
+  }
+
+  #mayCompare(options: ReadonlySet<string>): boolean {
+    this.#left -= options.size;
+    return this.#left >= 0;
+  }
 }

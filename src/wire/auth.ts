@@ -36,7 +36,7 @@ export interface DistributionInspect {
 
 /** The registry that a server address means: a host, or a URL as Docker keeps it. */
 export function registryOf(address: string): string {
-  const host = address.replace(/^https?:\/\//, '').replace(/\/.*$/, '');
+  const host = address.replace(/^https?:\/\//, '').split('/', 1)[0] ?? '';
   if (['', 'docker.io', 'index.docker.io', 'registry-1.docker.io'].includes(host)) return 'docker.io';
   if (!/^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+)(:\d+)?$/.test(host))
     throw new Failure('invalid', 'SERVER_INVALID', `invalid registry address "${address}"`);

@@ -21,6 +21,8 @@ const INSTALLERS: readonly (readonly [RegExp, readonly string[]])[] = [
 const CLUTTER_NAMES =
   /^(?:.*\/)?(?:\.git|node_modules|__pycache__|\.idea|\.vscode|\.DS_Store|\.pytest_cache|\.mypy_cache|coverage|\.dockerignore|Dockerfile[^/]*)(?=\/|$)/;
 const CLUTTER_ENDINGS = /\.(?:log|swp|pyc|tmp)$/;
+/** Characters of a command. */
+const READ_LENGTH = 4096;
 /** Commands that read whatever lies around them. */
 const READS_ALL =
   /\b(?:make|build|compile|test|lint|tsc|gcc|g\+\+|cc|cmake|go|cargo|mvn|gradle|webpack|vite|javac|cp|mv|tar|install|find|chmod|chown)\b|(?:^|\s)(?:\.\/|[\w.-]*\*)/;
@@ -135,8 +137,10 @@ function needs(instruction: string, paths: readonly string[]): boolean {
   });
 }
 
+/** Each as far as advice reads: some patterns try every word of a command, and after it all that follow. */
 function commandsOf(instruction: string): string[] {
-  return instruction.replace(/^RUN\s+(?:--\S+\s+)*/i, '').split(/&&|\|\||[;|\n]/);
+  const commands = instruction.replace(/^RUN\s+(?:--\S+\s+)*/i, '').split(/&&|\|\||[;|\n]/);
+  return commands.map((command) => command.slice(0, READ_LENGTH));
 }
 
 function installerFiles(command: string): readonly string[] | undefined {

@@ -3,7 +3,14 @@ import type { GlobalArgs } from '../global-args.ts';
 import { evaluateGlobalArgs } from '../global-args.ts';
 import { heredocText } from '../heredoc.ts';
 import type { IgnorePattern } from '../ignore.ts';
-import type { ArgInstruction, FromInstruction, Instruction, InstructionBase, RunInstruction } from '../instruction.ts';
+import type {
+  ArgInstruction,
+  FromInstruction,
+  Instruction,
+  InstructionBase,
+  InstructionKind,
+  RunInstruction,
+} from '../instruction.ts';
 import type { Dockerfile } from '../parse.ts';
 import { positionAt } from '../position.ts';
 import { groupByStage } from '../stages.ts';
@@ -60,6 +67,8 @@ export interface LintStage {
   readonly base: BaseImage | undefined;
   /** Without FROM. Instructions inside ONBUILD follow theirs. */
   readonly instructions: readonly Instruction[];
+  /** The last instruction of each kind, of this stage or, when it has none, of those that it stands on. */
+  readonly last: ReadonlyMap<InstructionKind, Instruction>;
 }
 
 export interface RunCommand extends ShellCommand {
@@ -86,7 +95,10 @@ export function lintModel(dockerfile: Dockerfile, options: LintOptions): LintMod
     const parent = stages.findLast((stage) => stage.name !== undefined && stage.name === image.toLowerCase());
     const own = image === 'scratch' ? SCRATCH : options.baseImage?.(image);
     const base = parent ? parent.base : own;
-    stages.push({ index, name, from, image, parent, base, instructions: instructions.flatMap(withTrigger) });
+    const all = instructions.flatMap(withTrigger);
+    const last = new Map(parent?.last);
+    for (const instruction of all) last.set(instruction.kind, instruction);
+    stages.push({ index, name, from, image, parent, base, instructions: all, last });
   }
   const wanted = options.target?.toLowerCase() ?? '';
   const target = stages.findLast(({ name }) => wanted !== '' && name === wanted) ?? stages.at(-1);

@@ -2,7 +2,7 @@ import type { RunInstruction } from '../../instruction.ts';
 import type { LintModel } from '../model.ts';
 import { hasOption, isInstall, type PackageCommand } from '../packages.ts';
 import type { Rule, TextEdit } from '../rule.ts';
-import { hasMountOn, type PackageRun, packageRuns, placeOf, removes } from './installs.ts';
+import { hasMountOn, packageRuns, placeOf, removes } from './installs.ts';
 
 const LISTS = '/var/lib/apt/lists';
 
@@ -13,10 +13,12 @@ export const aptCleanLists: Rule = {
   codes: ['DL3009'],
   *check(model) {
     const runs = packageRuns(model);
-    for (const { run, commands } of runs) {
+    const lastUser = runs.findLastIndex(({ commands }) => commands.some(isApt) && !commands.some(isAptUpdate));
+    for (const [index, { run, commands }] of runs.entries()) {
       const update = commands.find(isAptUpdate);
       if (!update || hasMountOn(run, LISTS) || removes(model, run, LISTS)) continue;
-      const edit = usesListsLater(runs, run) ? undefined : appendCommand(model, run, `rm -rf ${LISTS}/*`);
+      const isUsedLater = index < lastUser; // a RUN that installs with these lists
+      const edit = isUsedLater ? undefined : appendCommand(model, run, `rm -rf ${LISTS}/*`);
       const message = `the lists that ${update.name.text} update fetches stay in the layer: delete ${LISTS} in the same RUN`;
       yield { instruction: run, at: placeOf(update, update.name), message, edits: edit && [edit] };
     }
@@ -85,13 +87,6 @@ function isApt({ manager }: PackageCommand): boolean {
 
 function isAptUpdate(command: PackageCommand): boolean {
   return isApt(command) && command.verb.text === 'update';
-}
-
-/** Whether a later RUN installs with the lists of an earlier one. */
-function usesListsLater(runs: readonly PackageRun[], run: RunInstruction): boolean {
-  return runs
-    .slice(runs.findIndex((item) => item.run === run) + 1)
-    .some(({ commands }) => commands.some(isApt) && !commands.some(isAptUpdate));
 }
 
 /** Adds a command at the end of a RUN that is one chain of `&&`. */

@@ -1,5 +1,5 @@
 import type { RunInstruction } from '../../instruction.ts';
-import type { LintModel, LintStage, RunCommand } from '../model.ts';
+import type { LintModel, RunCommand } from '../model.ts';
 import type { Problem, Rule } from '../rule.ts';
 
 export const noSudo: Rule = {
@@ -41,7 +41,8 @@ export const pipefail: Rule = {
   codes: ['DL4006'],
   *check(model) {
     for (const stage of model.stages) {
-      let chosen = hasPipefail(stage.parent);
+      const inherited = stage.parent?.last.get('SHELL');
+      let chosen = inherited?.kind === 'SHELL' && inherited.shell.includes('pipefail');
       for (const run of stage.instructions) {
         if (run.kind === 'SHELL')
           chosen = run.shell.some((word) => word === 'pipefail') || !/(^|\/)(ba|z|a|da|k)?sh$/.test(run.shell[0] ?? '');
@@ -184,10 +185,4 @@ function placeOf({ base, words }: RunCommand): number | undefined {
 
 function at(run: RunInstruction, command: RunCommand, message: string): Problem {
   return { instruction: run, at: placeOf(command), message };
-}
-
-function hasPipefail(stage: LintStage | undefined): boolean {
-  if (!stage) return false;
-  const last = stage.instructions.findLast((instruction) => instruction.kind === 'SHELL');
-  return last?.kind === 'SHELL' ? last.shell.includes('pipefail') : hasPipefail(stage.parent);
 }

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import { IgnoreMatcher } from '../../ignore.ts';
 import type { AddInstruction, CopyInstruction, Instruction } from '../../instruction.ts';
-import type { LintStage } from '../model.ts';
+import type { LintModel, LintStage } from '../model.ts';
 import type { Rule } from '../rule.ts';
 import { cleanPath, isArchive, isUrl } from './words.ts';
 
@@ -58,7 +58,7 @@ export const addChecksum: Rule = {
   *check({ stages }) {
     for (const instruction of stages.flatMap((stage) => stage.instructions)) {
       if (instruction.kind !== 'ADD' || instruction.checksum !== undefined) continue;
-      const url = instruction.sources.find((source) => /^https?:\/\//.test(source) && !/\.git(#.*)?$/.test(source));
+      const url = instruction.sources.find((source) => /^https?:\/\//.test(source) && !/\.git(?:#|$)/.test(source));
       if (url !== undefined)
         yield {
           instruction,
@@ -76,22 +76,15 @@ export const addInsteadOfExtract: Rule = {
   codes: ['DL3010'],
   *check(model) {
     for (const { instructions } of model.stages) {
+      const unpacked = unpackedNames(model, instructions);
       for (const [index, copy] of instructions.entries()) {
         if (copy.kind !== 'COPY' || copy.from !== undefined) continue;
         const archive = copy.sources.find(isArchive);
         const name = archive?.replace(/^.*\//, '');
         if (archive === undefined || name === undefined) continue;
-        const unpacks = instructions
-          .slice(index + 1)
-          .some(
-            (run) =>
-              run.kind === 'RUN' &&
-              model
-                .commands(run)
-                .some(({ words }) => words[0]?.text === 'tar' && words.some(({ text }) => text.endsWith(name))),
-          );
+        if ((unpacked.get(name) ?? -1) < index) continue;
         const message = `${archive} is unpacked later and stays in its layer too: ADD unpacks it in one step`;
-        if (unpacks) yield { instruction: copy, at: placeOf(copy, archive), message };
+        yield { instruction: copy, at: placeOf(copy, archive), message };
       }
     }
   },
@@ -104,7 +97,7 @@ export const copyDestinationRelative: Rule = {
   codes: ['DL3045'],
   *check({ stages }) {
     for (const stage of stages) {
-      let set = hasWorkdir(stage.parent);
+      let set = stage.parent?.last.has('WORKDIR') ?? false;
       for (const instruction of stage.instructions) {
         if (instruction.kind === 'WORKDIR') set = true;
         if (set || (instruction.kind !== 'COPY' && instruction.kind !== 'ADD')) continue;
@@ -123,7 +116,7 @@ export const workdirRelativePath: Rule = {
   codes: ['DL3000'],
   *check({ stages }) {
     for (const stage of stages) {
-      if (hasWorkdir(stage.parent)) continue;
+      if (stage.parent?.last.has('WORKDIR')) continue;
       const first = stage.instructions.find((instruction) => instruction.kind === 'WORKDIR');
       if (first?.kind !== 'WORKDIR' || /^["']?([/$]|[A-Za-z]:[\\/])/.test(first.path)) continue;
       const message = `Relative workdir ${JSON.stringify(first.path)} can have unexpected results if the base image changes`;
@@ -191,14 +184,19 @@ export const copyBeforeInstall: Rule = {
 const INSTALLS =
   /^(npm (ci|install|i)\b|yarn( install)?$|yarn install|pnpm (i|install)\b|pip3? install .*-r|python3? -m pip install .*-r|poetry install|uv sync|bundle install|composer install|go mod download|cargo fetch|mvn .*dependency:|dotnet restore)/;
 
+/** Names of files that a RUN gives to tar, and the place of the last one that does. */
+function unpackedNames(model: LintModel, instructions: readonly Instruction[]): Map<string, number> {
+  const names = new Map<string, number>();
+  for (const [index, run] of instructions.entries())
+    for (const { words } of run.kind === 'RUN' ? model.commands(run) : [])
+      if (words[0]?.text === 'tar') for (const { text } of words) names.set(posix.basename(text), index);
+  return names;
+}
+
 function* contextCopies(stages: readonly LintStage[]): Generator<CopyInstruction | AddInstruction> {
   for (const instruction of stages.flatMap((stage): readonly Instruction[] => stage.instructions))
     if (instruction.kind === 'ADD' || (instruction.kind === 'COPY' && instruction.from === undefined))
       yield instruction;
-}
-
-function hasWorkdir(stage: LintStage | undefined): boolean {
-  return stage !== undefined && (stage.instructions.some(({ kind }) => kind === 'WORKDIR') || hasWorkdir(stage.parent));
 }
 
 function placeOf(instruction: Instruction, word: string): number | undefined {

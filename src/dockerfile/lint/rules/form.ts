@@ -1,5 +1,4 @@
 import type { Instruction, Pair } from '../../instruction.ts';
-import type { LintStage } from '../model.ts';
 import type { Rule } from '../rule.ts';
 import { splitShell } from '../shell.ts';
 
@@ -65,7 +64,7 @@ export const jsonArgsRecommended: Rule = {
   codes: ['DL3025'],
   *check(model) {
     for (const stage of model.stages) {
-      let shellChosen = hasShell(stage.parent);
+      let shellChosen = stage.parent?.last.has('SHELL') ?? false;
       for (const instruction of stage.instructions) {
         if (instruction.kind === 'SHELL') shellChosen = true;
         if ((instruction.kind !== 'CMD' && instruction.kind !== 'ENTRYPOINT') || shellChosen) continue;
@@ -123,10 +122,6 @@ export const invalidDefinitionDescription: Rule = {
     }
   },
 };
-
-function hasShell(stage: LintStage | undefined): boolean {
-  return stage !== undefined && (stage.instructions.some(({ kind }) => kind === 'SHELL') || hasShell(stage.parent));
-}
 
 /** `name="value"` with the same meaning, or undefined where quotes or escapes make that hard to say. */
 function modernPair({ name, value }: Pair, escapeCharacter: string): string | undefined {

@@ -98,7 +98,7 @@ function reorder(
     edits.push(edit);
   }
   const text = model.dockerfile.text.slice(edits[0]?.start, edits.at(-1)?.end);
-  return /^\s*#/m.test(text) ? undefined : edits;
+  return /^[^\S\n]*#/m.test(text) ? undefined : edits;
 }
 
 /** The paths in the image that an instruction is sure to make. */

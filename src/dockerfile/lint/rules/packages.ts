@@ -97,13 +97,12 @@ export const pipNoCache: Rule = {
   level: 'warning',
   codes: ['DL3042'],
   *check(model) {
+    const quiet = new Set<LintStage>();
+    for (const stage of model.stages)
+      if ((stage.parent && quiet.has(stage.parent)) || sets(stage, 'PIP_NO_CACHE_DIR')) quiet.add(stage);
     for (const { stage, run, commands } of packageRuns(model)) {
-      if (
-        hasMountOn(run, '/root/.cache/pip') ||
-        run.mounts.some(({ text }) => /\bpip\b/.test(text)) ||
-        hasEnv(stage, 'PIP_NO_CACHE_DIR')
-      )
-        continue;
+      const hasMount = hasMountOn(run, '/root/.cache/pip') || run.mounts.some(({ text }) => /\bpip\b/.test(text));
+      if (hasMount || quiet.has(stage)) continue;
       for (const command of commands) {
         if (command.manager !== 'pip' || !isInstall(command) || hasOption(command, '--no-cache-dir')) continue;
         const edits = insertBehind(model, run, command, command.verb, ' --no-cache-dir');
@@ -167,12 +166,11 @@ function unpinned(command: PackageCommand): ShellWord[] {
   });
 }
 
-function hasEnv(stage: LintStage | undefined, wanted: string): boolean {
-  if (!stage) return false;
-  const own = stage.instructions.some(
+/** Whether a stage has a variable of that name. */
+function sets(stage: LintStage, wanted: string): boolean {
+  return stage.instructions.some(
     (instruction) =>
       (instruction.kind === 'ENV' && instruction.pairs.some(({ name }) => name === wanted)) ||
       (instruction.kind === 'ARG' && instruction.args.some(({ name }) => name === wanted)),
   );
-  return own || hasEnv(stage.parent, wanted);
 }

@@ -1,5 +1,4 @@
-import type { CommandLine, Instruction } from '../../instruction.ts';
-import type { LintStage } from '../model.ts';
+import type { CommandLine } from '../../instruction.ts';
 import type { Rule } from '../rule.ts';
 import { splitShell } from '../shell.ts';
 import { cleanPath } from './words.ts';
@@ -10,7 +9,7 @@ export const rootUser: Rule = {
   level: 'note',
   codes: ['DL3002'],
   *check({ target }) {
-    const user = lastUser(target);
+    const user = target.last.get('USER');
     if (user?.kind === 'USER' && /^(root|0)(:|$)/.test(user.user))
       yield { instruction: user, message: 'the last USER is root: switch back to an unprivileged user' };
     const unknown = target.image !== 'scratch' && !target.base;
@@ -67,15 +66,13 @@ export const writeAfterVolume: Rule = {
   level: 'warning',
   *check(model) {
     for (const { instructions } of model.stages) {
-      const volumes: string[] = [];
+      const volumes = new Set<string>();
       for (const instruction of instructions) {
-        if (instruction.kind === 'VOLUME') volumes.push(...instruction.paths.map(cleanPath));
-        if (instruction.kind !== 'RUN' || volumes.length === 0) continue;
+        if (instruction.kind === 'VOLUME') for (const path of instruction.paths) volumes.add(cleanPath(path));
+        if (instruction.kind !== 'RUN' || volumes.size === 0) continue;
         for (const { words, base } of model.commands(instruction)) {
           if (!WRITERS.includes(words[0]?.text ?? '')) continue;
-          const hit = words
-            .slice(1)
-            .find(({ text }) => volumes.some((volume) => `${cleanPath(text)}/`.startsWith(`${volume}/`)));
+          const hit = words.slice(1).find(({ text }) => isBelowOne(cleanPath(text), volumes));
           if (!hit) continue;
           const message = `${hit.text} is a volume by now, and changes to it may be lost: move VOLUME to the end`;
           yield { instruction, at: base === undefined ? undefined : base + hit.at, message };
@@ -87,8 +84,15 @@ export const writeAfterVolume: Rule = {
 
 const WRITERS = ['mkdir', 'chown', 'chmod', 'touch', 'cp', 'mv', 'rm', 'ln', 'install', 'tee'];
 
-function lastUser(stage: LintStage | undefined): Instruction | undefined {
-  return stage?.instructions.findLast(({ kind }) => kind === 'USER') ?? (stage ? lastUser(stage.parent) : undefined);
+/** The kernel takes no longer path. */
+const LONGEST_PATH = 4096;
+
+/** Whether a path is one of the folders or below one. */
+function isBelowOne(path: string, folders: ReadonlySet<string>): boolean {
+  if (path.length > LONGEST_PATH) return false;
+  for (let end = path.length; end > 0; end = path.lastIndexOf('/', end - 1))
+    if (folders.has(path.slice(0, end))) return true;
+  return false;
 }
 
 function scriptOf(command: CommandLine): string {

@@ -1,7 +1,7 @@
 import { parseReference } from '../../../oci/reference.ts';
 import { evaluateGlobalArgs, PROXY_ARGS } from '../../global-args.ts';
 import type { Instruction } from '../../instruction.ts';
-import { didYouMean, nearest } from '../../suggest.ts';
+import { Suggestions } from '../../suggest.ts';
 import { expandWord } from '../../word.ts';
 import type { LintModel, LintStage } from '../model.ts';
 import type { Problem, Rule } from '../rule.ts';
@@ -12,17 +12,17 @@ export const undefinedArgInFrom: Rule = {
   level: 'warning',
   *check({ stages, globals }) {
     const known = new Set([...globals.values.keys(), ...globals.declared]);
-    for (const { from } of stages)
-      for (const name of missingIn(
-        [from.image, from.platform ?? ''],
-        (name) => (known.has(name) ? '' : undefined),
-        '\\',
-      ))
+    const suggestions = new Suggestions();
+    const lookup = (name: string) => (known.has(name) ? '' : undefined);
+    for (const { from } of stages) {
+      const places = placesOf(from.original);
+      for (const name of missingIn([from.image, from.platform ?? ''], lookup, '\\'))
         yield {
           instruction: from,
-          at: placeOf(from.original, name),
-          message: `FROM argument '${name}' is not declared${didYouMean(name, known)}`,
+          at: places.get(name),
+          message: `FROM argument '${name}' is not declared${suggestions.didYouMean(name, known)}`,
         };
+    }
   },
 };
 
@@ -53,11 +53,13 @@ export const undefinedVar: Rule = {
   level: 'warning',
   *check(model) {
     const scopes = new Map<LintStage, Set<string>>();
+    const suggestions = new Suggestions();
     for (const stage of model.stages) {
       const inherited = stage.parent && scopes.get(stage.parent);
       const known = new Set(['PATH', ...PROXY_ARGS, ...(inherited ?? []), ...namesOf(stage.base?.env ?? [])]);
       scopes.set(stage, known);
-      for (const instruction of stage.instructions) yield* undefinedIn(model, stage, instruction, known);
+      for (const instruction of stage.instructions)
+        yield* undefinedIn(instruction, { model, stage, known, suggestions });
     }
   },
 };
@@ -70,28 +72,34 @@ export const envSelfReference: Rule = {
   *check({ stages, dockerfile }) {
     for (const instruction of stages.flatMap((stage) => stage.instructions)) {
       if (instruction.kind !== 'ENV') continue;
-      const names = instruction.pairs.map(({ name }) => name);
+      const names = new Set(instruction.pairs.map(({ name }) => name));
+      const places = placesOf(instruction.original);
       for (const { name, value } of instruction.pairs) {
         for (const used of missingIn([value], () => undefined, dockerfile.escape)) {
-          if (used === name || !names.includes(used)) continue;
+          if (used === name || !names.has(used)) continue;
           const message = `$${used} has its old value here: an ENV does not see what it defines itself`;
-          yield { instruction, at: placeOf(instruction.original, used), message };
+          yield { instruction, at: places.get(used), message };
         }
       }
     }
   },
 };
 
-function* undefinedIn(
-  model: LintModel,
-  stage: LintStage,
-  instruction: Instruction,
-  known: Set<string>,
-): Generator<Problem> {
+/** Where an instruction stands: what is defined there. */
+interface Scope {
+  readonly model: LintModel;
+  readonly stage: LintStage;
+  readonly known: Set<string>;
+  readonly suggestions: Suggestions;
+}
+
+function* undefinedIn(instruction: Instruction, scope: Scope): Generator<Problem> {
+  const { model, known } = scope;
+  const places = placesOf(instruction.original);
   const lookup = (name: string) => (known.has(name) ? '' : undefined);
   if (instruction.kind === 'ARG') {
     for (const { name, default: value } of instruction.args) {
-      yield* report(model, stage, instruction, missingIn([value ?? ''], lookup, model.dockerfile.escape), known);
+      yield* report(instruction, missingIn([value ?? ''], lookup, model.dockerfile.escape), places, scope);
       known.add(name);
     }
     return;
@@ -100,27 +108,26 @@ function* undefinedIn(
   if (instruction.kind === 'COPY' || instruction.kind === 'ADD')
     for (const { content, expand } of instruction.inlineSources)
       if (expand) for (const name of missingIn([content], lookup, '\\', true)) missing.add(name);
-  yield* report(model, stage, instruction, missing, known);
+  yield* report(instruction, missing, places, scope);
   if (instruction.kind === 'ENV') for (const { name } of instruction.pairs) known.add(name);
 }
 
 /** Without the base image's ENV only what is likely a slip is told: near a known name, or an ARG left outside the stage. */
 function* report(
-  { globals }: LintModel,
-  stage: LintStage,
   instruction: Instruction,
   missing: ReadonlySet<string>,
-  known: ReadonlySet<string>,
+  places: ReadonlyMap<string, number>,
+  { model: { globals }, stage, known, suggestions }: Scope,
 ): Generator<Problem> {
   for (const name of missing) {
     if (!/^[A-Za-z_]/.test(name)) continue;
-    const near = nearest(name, known);
+    const near = suggestions.nearest(name, known);
     const outside = globals.values.has(name) || globals.declared.has(name);
     if (!stage.base && near === undefined && !outside) continue;
     const suggestion = near === undefined ? '' : ` (did you mean $${near}?)`;
     const help = outside ? `: declare it in this stage with ARG ${name}` : '';
     const message = `Usage of undefined variable '$${name}'${suggestion}${help}`;
-    yield { instruction, at: placeOf(instruction.original, name), message };
+    yield { instruction, at: places.get(name), message };
   }
 }
 
@@ -185,7 +192,11 @@ function namesOf(env: readonly string[]): string[] {
   return env.map((entry) => entry.split('=', 1)[0] ?? '');
 }
 
-function placeOf(original: string, name: string): number | undefined {
-  const at = original.search(new RegExp(`\\$\\{?${name}\\b`));
-  return at < 0 ? undefined : at;
+/** Where names are used first, as `$name` or `${name`. */
+function placesOf(original: string): ReadonlyMap<string, number> {
+  const places = new Map<string, number>();
+  if (!original.includes('$')) return places;
+  for (const { 1: name = '', index } of original.matchAll(/\$\{?(\p{Nd}+|[\p{L}_][\p{L}\p{Nd}_]*|[@*#?$!-])/gu))
+    if (!places.has(name)) places.set(name, index);
+  return places;
 }
