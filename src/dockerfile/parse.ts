@@ -23,7 +23,8 @@ export interface Dockerfile {
 
 export type EscapeCharacter = '\\' | '`';
 
-const FILE_LIMIT = 16 << 20;
+/** Bytes of a Dockerfile. */
+export const DOCKERFILE_LIMIT = 16 << 20;
 
 /**
  * Parses a Dockerfile of at most 16 MiB. Throws Failure with place and Docker's message for the first fault; nothing
@@ -32,8 +33,12 @@ const FILE_LIMIT = 16 << 20;
 export function parseDockerfile(input: string | Uint8Array, options: { readonly file: string }): Dockerfile {
   const { file } = options;
   if (input.length === 0) throw new Failure('invalid', 'DOCKERFILE_EMPTY', `the Dockerfile (${file}) cannot be empty`);
-  if (input.length > FILE_LIMIT)
-    throw new Failure('invalid', 'DOCKERFILE_TOO_LONG', `the Dockerfile (${file}) is longer than ${FILE_LIMIT} bytes`);
+  if (input.length > DOCKERFILE_LIMIT)
+    throw new Failure(
+      'invalid',
+      'DOCKERFILE_TOO_LONG',
+      `the Dockerfile (${file}) is longer than ${DOCKERFILE_LIMIT} bytes`,
+    );
   const text = (typeof input === 'string' ? input : new TextDecoder().decode(input)).replace(/^\ufeff/, '');
   if (text.includes('\0'))
     throw new Failure('invalid', 'DOCKERFILE_BINARY', `the Dockerfile (${file}) is not a text file: it has a NUL byte`);

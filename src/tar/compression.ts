@@ -1,5 +1,6 @@
 import { addAbortSignal, type Duplex } from 'node:stream';
 import { createGunzip } from 'node:zlib';
+import { peekBytes } from '../lib/byte-stream.ts';
 import { cancelled, Failure, isFailure, messageOf } from '../lib/error.ts';
 import { lendBytes } from '../lib/lend-bytes.ts';
 import { expandByProgram } from './expand-by-program.ts';
@@ -37,7 +38,7 @@ export async function* decompress(
   source: AsyncIterable<Uint8Array>,
   { signal, limit }: DecompressOptions,
 ): AsyncGenerator<Buffer> {
-  const { head, rest } = await peek(source);
+  const { head, rest } = await peekBytes(source, HEAD);
   const compression = detectCompression(head);
   let total = 0;
   try {
@@ -80,30 +81,6 @@ async function* through(source: AsyncIterable<Buffer>, stream: Duplex, signal: A
     stream.destroy(error instanceof Error ? error : new Error(messageOf(error)));
   });
   yield* lendBytes<Buffer>(stream);
-}
-
-/** The first bytes, and a stream of all bytes with them. */
-async function peek(source: AsyncIterable<Uint8Array>): Promise<{ head: Buffer; rest: AsyncIterable<Buffer> }> {
-  const iterator = source[Symbol.asyncIterator]();
-  let head = Buffer.alloc(0);
-  while (head.length < HEAD) {
-    const { done, value } = await iterator.next();
-    if (done) break;
-    head = Buffer.concat([head, value]);
-  }
-  async function* all(): AsyncGenerator<Buffer> {
-    try {
-      if (head.length > 0) yield head;
-      for (;;) {
-        const { done, value } = await iterator.next();
-        if (done) return;
-        yield Buffer.from(value.buffer, value.byteOffset, value.length);
-      }
-    } finally {
-      await iterator.return?.();
-    }
-  }
-  return { head, rest: all() };
 }
 
 const isZlibError = (error: unknown): boolean =>

@@ -2,9 +2,11 @@ import { createWriteStream, utimesSync } from 'node:fs';
 import { posix } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { ReadableStream } from 'node:stream/web';
 import { freeSpace } from '../../host/file-system-calls.ts';
+import { decodeUrlPart } from '../../lib/decode-url.ts';
 import { cancelled, Failure, messageOf } from '../../lib/error.ts';
+import { httpGet } from '../../lib/http-get.ts';
+import { withoutLogin } from '../../lib/url-password.ts';
 import { Digester } from '../../oci/digest.ts';
 import { diskFailure } from '../../store/disk.ts';
 
@@ -21,15 +23,17 @@ export async function download(
   options: { readonly checksum: string | undefined; readonly signal: AbortSignal },
 ): Promise<{ readonly name: string }> {
   const { checksum, signal } = options;
-  const shown = withoutSecrets(url);
-  const response = await get(url, shown, signal);
+  const shown = withoutLogin(url);
+  if (!/^https?:\/\//i.test(url) || !URL.canParse(url))
+    throw new Failure('invalid', 'ADD_URL', `ADD failed: "${shown}" is not an http or https URL`);
+  const response = await httpGet(url, { failed: 'ADD failed: failed to GET', code: 'ADD_DOWNLOAD', signal });
   const limit = freeSpace(folder);
   const name = nameOf(url, response.headers.get('content-disposition'));
   const place = `${folder}/${name}`;
   const digester = new Digester();
   try {
     await pipeline(
-      Readable.fromWeb(response.body ?? new ReadableStream()),
+      Readable.fromWeb(response.body),
       async function* (chunks: AsyncIterable<Uint8Array>) {
         for await (const chunk of chunks) {
           digester.update(chunk);
@@ -56,53 +60,13 @@ export async function download(
   return { name };
 }
 
-async function get(url: string, shown: string, signal: AbortSignal): Promise<Response> {
-  if (!/^https?:\/\//i.test(url) || !URL.canParse(url))
-    throw new Failure('invalid', 'ADD_URL', `ADD failed: "${shown}" is not an http or https URL`);
-  const { username, password } = new URL(url);
-  const bare = new URL(url);
-  bare.username = bare.password = '';
-  const login = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
-  const headers = username === '' ? {} : { authorization: `Basic ${Buffer.from(login).toString('base64')}` };
-  let response: Response;
-  try {
-    response = await fetch(bare, { signal, headers: { ...headers, 'accept-encoding': 'identity' } });
-  } catch (error) {
-    if (signal.aborted) throw cancelled(signal);
-    const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-    throw new Failure('unavailable', 'ADD_DOWNLOAD', `ADD failed: failed to GET ${shown}: ${messageOf(cause)}`, {
-      cause: error,
-    });
-  }
-  if (response.ok) return response;
-  await response.body?.cancel();
-  throw new Failure(
-    response.status === 404 ? 'not-found' : 'unavailable',
-    'ADD_DOWNLOAD',
-    `ADD failed: failed to GET ${shown} with status ${response.status} ${response.statusText}`.trim(),
-  );
-}
-
 /** The last name of the URL's path, else of the Content-Disposition header. */
 function nameOf(url: string, disposition: string | null): string {
   const { pathname } = new URL(url);
-  const last = pathname.endsWith('/') ? '' : decode(posix.basename(pathname));
+  const last = pathname.endsWith('/') ? '' : decodeUrlPart(posix.basename(pathname));
   if (isName(last)) return last;
   const told = /filename="?([^";]+)"?/i.exec(disposition ?? '')?.[1] ?? '';
   return isName(told) ? told : UNNAMED;
 }
 
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
-}
-
 const isName = (name: string): boolean => name !== '' && name !== '.' && name !== '..' && !/[/\0]/.test(name);
-
-/** A URL without user and password, for messages. */
-export function withoutSecrets(url: string): string {
-  return url.replace(/^([a-z]+:\/\/)[^/@]*@/i, '$1');
-}

@@ -2,11 +2,12 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { Failure, isFailure } from '../../lib/error.ts';
 import { makeScratchFolder } from '../../lib/scratch.ts';
+import { withoutLogin } from '../../lib/url-password.ts';
 import type { WorkerPool } from '../../lib/worker-pool.ts';
 import { cloneGit } from '../git/clone-git.ts';
 import type { CopyTask } from './copy-files.ts';
 import type { CopiedLayer, CopyJob, CopyRequest, CopySource, CopyTarget } from './copy-request.ts';
-import { download, UNNAMED, withoutSecrets } from './download.ts';
+import { download, UNNAMED } from './download.ts';
 import { findInputs } from './find-inputs.ts';
 import type { LocalRequest, LocalSource } from './gather-sources.ts';
 import { closeRing, HELPER_FAILED, makeRing } from './write-ring.ts';
@@ -85,7 +86,7 @@ async function localSource(
     throw new Failure(
       'invalid',
       'ADD_NAME',
-      `ADD failed: cannot determine filename for source ${withoutSecrets(source.url)}`,
+      `ADD failed: cannot determine filename for source ${withoutLogin(source.url)}`,
       {
         hint: 'give the destination a file name instead of a folder',
       },

@@ -2,6 +2,7 @@ import { realpathSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Failure } from '../../lib/error.ts';
 import { runProgram } from '../../lib/run-program.ts';
+import { withoutLogin } from '../../lib/url-password.ts';
 import type { GitSource } from './git-source.ts';
 
 const COMMIT = /^[0-9a-f]{7,64}$/;
@@ -18,7 +19,7 @@ export async function cloneGit(
   options: { readonly keepGitDir: boolean; readonly signal: AbortSignal },
 ): Promise<{ readonly folder: string; readonly commit: string }> {
   const { repository, ref = 'HEAD', folder, checksum } = source;
-  const shown = repository.replace(/\/\/[^/@]*@/, '//');
+  const shown = withoutLogin(repository);
   const attempt = (...args: string[]) =>
     runProgram('git', [...SETTINGS, ...args], {
       signal: options.signal,

@@ -1,4 +1,5 @@
 import { Failure } from '../../lib/error.ts';
+import { withoutLogin } from '../../lib/url-password.ts';
 
 /** What a URL of a git repository names. */
 export interface GitSource {
@@ -60,6 +61,5 @@ function flag(asked: URLSearchParams, name: string): boolean | undefined {
 }
 
 function invalid(url: string, why: string): Failure {
-  const shown = url.replace(/\/\/[^/@]*@/, '//');
-  return new Failure('invalid', 'GIT_URL', `invalid git URL ${shown}: ${why}`);
+  return new Failure('invalid', 'GIT_URL', `invalid git URL ${withoutLogin(url)}: ${why}`);
 }

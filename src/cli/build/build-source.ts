@@ -3,6 +3,7 @@ import { lstatSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { basename, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { Readable } from 'node:stream';
 import { IgnoreMatcher, parseIgnore } from '../../dockerfile/ignore.ts';
+import { gatherBytes, peekBytes } from '../../lib/byte-stream.ts';
 import { Failure, systemCode } from '../../lib/error.ts';
 import { detectCompression } from '../../tar/compression.ts';
 import type { ContextOffer } from '../../wire/build.ts';
@@ -36,8 +37,9 @@ export async function findBuildSource(where: string, file: string, stdin: Readab
 
 async function sourceFromStdin(file: string, stdin: Readable): Promise<BuildSource> {
   if (file === '-') throw invalid('invalid argument: cannot use stdin for both build context and dockerfile');
-  const { head, rest } = await peek(stdin);
-  if (isArchive(head)) return { kind: 'tar', dockerfile: file || 'Dockerfile', tar: () => rest };
+  const { head, rest } = await peekBytes(stdin, HEAD);
+  if (isArchive(head))
+    return { kind: 'tar', dockerfile: file || 'Dockerfile', tar: () => Readable.from(rest, { objectMode: false }) };
   if (file !== '') throw invalid('ambiguous Dockerfile source: both stdin and flag correspond to Dockerfiles');
   const text = await readAll(rest);
   const tar = () => Readable.from(contextTar({ folder: undefined, extra: [{ path: 'Dockerfile', bytes: text }] }));
@@ -131,39 +133,9 @@ function isArchive(head: Buffer): boolean {
   return detectCompression(head) !== 'none' || head.subarray(257, 262).toString('latin1') === 'ustar';
 }
 
-/** The first bytes of a stream, and the whole stream. */
-async function peek(stream: Readable): Promise<{ head: Buffer; rest: Readable }> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  const source = stream.iterator({ destroyOnReturn: false });
-  for (;;) {
-    const { value, done } = await source.next();
-    if (done === true) break;
-    chunks.push(value);
-    size += value.length;
-    if (size >= HEAD) break;
-  }
-  async function* whole(): AsyncGenerator<Buffer> {
-    yield* chunks;
-    for (;;) {
-      const { value, done } = await source.next();
-      if (done === true) return;
-      yield value;
-    }
-  }
-  return { head: Buffer.concat(chunks), rest: Readable.from(whole()) };
-}
-
-async function readAll(stream: Readable): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of stream) {
-    size += chunk.length;
-    if (size > DOCKERFILE_LIMIT) throw invalid(`the Dockerfile on stdin is over ${DOCKERFILE_LIMIT} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
-}
+/** A Dockerfile from stdin. */
+const readAll = (stream: AsyncIterable<Uint8Array>): Promise<Buffer> =>
+  gatherBytes(stream, DOCKERFILE_LIMIT, () => invalid(`the Dockerfile on stdin is over ${DOCKERFILE_LIMIT} bytes`));
 
 function invalid(message: string): Failure {
   return new Failure('invalid', 'BUILD_SOURCE', message);

@@ -1,3 +1,4 @@
+import { peekBytes } from '../../lib/byte-stream.ts';
 import { Failure, isFailure } from '../../lib/error.ts';
 import { type FileRange, isFileRange } from '../../lib/file-range.ts';
 import { type DiffId, type Digest, Digester, shortId } from '../../oci/digest.ts';
@@ -86,7 +87,7 @@ async function receiveFile(
     lease.keep({ diffIds: [known.diffId] });
     return { kind: 'layer', diffId: known.diffId, digest: promised };
   }
-  const { head, rest } = await peek(archive.content(), BLOCK);
+  const { head, rest } = await peekBytes(archive.content(), BLOCK);
   if (looksLikeLayer(head)) {
     const inFile = detectCompression(head) === 'none' ? archive.range : undefined;
     return receiveLayer(request, inFile ?? rest, entry, path);
@@ -188,24 +189,6 @@ function looksLikeLayer(head: Buffer): boolean {
   } catch {
     return false;
   }
-}
-
-/** The first `length` bytes, or what there is, and a stream of all bytes with them. */
-async function peek(
-  content: AsyncGenerator<Buffer>,
-  length: number,
-): Promise<{ head: Buffer; rest: AsyncIterable<Buffer> }> {
-  let head = Buffer.alloc(0);
-  while (head.length < length) {
-    const { done, value } = await content.next();
-    if (done) break;
-    head = Buffer.concat([head, value]);
-  }
-  async function* all(): AsyncGenerator<Buffer> {
-    if (head.length > 0) yield head;
-    yield* content;
-  }
-  return { head, rest: all() };
 }
 
 /** How the lines of progress call a layer: by its digest, or by its folder in the oldest form. */

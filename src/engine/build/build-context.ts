@@ -14,7 +14,7 @@ import type { Store } from '../../store/open-store.ts';
 import type { BuildEvent, ContextOffer } from '../../wire/build.ts';
 import { openClientContext, readClientDockerfile } from './client/client-context.ts';
 import type { ClientFolder } from './client/client-folder.ts';
-import { readContextFile, readDockerfile } from './dockerfile-source.ts';
+import { gatherDockerfile, readContextFile, readDockerfile } from './dockerfile-source.ts';
 import { fetchRemoteContext, type RemoteOptions } from './remote-context.ts';
 
 export type ContextSource =
@@ -51,8 +51,6 @@ export interface PackedContexts {
   readonly folder: string;
 }
 
-const DOCKERFILE_LIMIT = 16 << 20;
-
 /** Brings a build's context to a folder. What is unpacked for it goes with `scope`. */
 export async function openContext(
   source: ContextSource,
@@ -65,7 +63,7 @@ export async function openContext(
   switch (source.kind) {
     case 'offer': {
       const place = offeredPlace(source.offer, options);
-      const sent = source.dockerfile && (await readBody(source.dockerfile));
+      const sent = source.dockerfile && (await gatherDockerfile(source.dockerfile, 'the Dockerfile'));
       return finish(place, sent && sent.length > 0 ? { dockerfile: sent } : apart, options);
     }
     case 'packed':
@@ -150,16 +148,4 @@ function finish(
   const own = apart?.ignore ?? readContextFile(place.folder, `${dockerfile}.dockerignore`, 'ignore file');
   const context = contextAt(place, own);
   return { dockerfile: found.dockerfile, lint: context, files: () => presentFiles(context) };
-}
-
-async function readBody(body: Readable): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of body) {
-    size += chunk.length;
-    if (size > DOCKERFILE_LIMIT)
-      throw new Failure('invalid', 'DOCKERFILE_TOO_LARGE', `the Dockerfile is over ${DOCKERFILE_LIMIT} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
 }

@@ -1,9 +1,11 @@
 import { normalize } from 'node:path';
+import { DOCKERFILE_LIMIT } from '../../dockerfile/parse.ts';
 import { readInside } from '../../host/inside-root.ts';
+import { gatherBytes } from '../../lib/byte-stream.ts';
 import { Failure, messageOf } from '../../lib/error.ts';
 
-/** One more than dockerfile/parse.ts takes: what is larger is refused there, and no more of it is read. */
-const LIMIT = (16 << 20) + 1;
+/** Of a file in a context one more is read than is taken: what is larger is refused when it is parsed. */
+const LIMIT = DOCKERFILE_LIMIT + 1;
 
 /** Reads a file of a context; undefined when there is none. Links and `..` cannot lead out of the folder. */
 export function readContextFile(folder: string, path: string, what: string): Buffer | undefined {
@@ -25,4 +27,13 @@ export function readDockerfile(folder: string, name: string): { readonly dockerf
   throw new Failure('invalid', 'DOCKERFILE_MISSING', `Cannot locate specified Dockerfile: ${name}`, {
     hint: 'name another one with -f',
   });
+}
+
+/** A Dockerfile that comes as a stream; `shown` is what messages call it. */
+export function gatherDockerfile(source: AsyncIterable<Uint8Array>, shown: string): Promise<Buffer> {
+  return gatherBytes(
+    source,
+    DOCKERFILE_LIMIT,
+    () => new Failure('invalid', 'DOCKERFILE_TOO_LARGE', `${shown} is over ${DOCKERFILE_LIMIT} bytes`),
+  );
 }

@@ -1,10 +1,13 @@
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import type { ReadableStream } from 'node:stream/web';
 import { cloneGit } from '../../build/git/clone-git.ts';
 import { isGitUrl, parseGitUrl } from '../../build/git/git-source.ts';
-import { Failure, messageOf } from '../../lib/error.ts';
+import { peekBytes } from '../../lib/byte-stream.ts';
+import { Failure } from '../../lib/error.ts';
+import { httpGet } from '../../lib/http-get.ts';
+import { withoutLogin } from '../../lib/url-password.ts';
 import { detectCompression } from '../../tar/compression.ts';
+import { gatherDockerfile } from './dockerfile-source.ts';
 
 export type RemoteContext =
   | { readonly kind: 'folder'; readonly folder: string }
@@ -18,7 +21,6 @@ export interface RemoteOptions {
   readonly signal: AbortSignal;
 }
 
-const DOCKERFILE_LIMIT = 16 << 20;
 const HEAD_LENGTH = 512;
 
 /**
@@ -38,70 +40,12 @@ export async function fetchRemoteContext(url: string, scratch: string, options: 
     throw new Failure('invalid', 'REMOTE_INVALID', `cannot use "${url}" as a build context`, {
       hint: 'a folder, -, a http(s) URL or a git URL',
     });
-  const response = await download(url, options.signal);
+  const response = await httpGet(url, { failed: 'cannot download', code: 'DOWNLOAD_FAILED', signal: options.signal });
   options.fetched(url);
-  const body = Readable.fromWeb(response.body as ReadableStream); // the global type and the one of node:stream/web are the same object
   const type = response.headers.get('content-type') ?? '';
-  const { head, all } = await withHead(body);
+  // As many bytes as tell a text from a tar, whose header has zeros.
+  const { head, rest } = await peekBytes(Readable.fromWeb(response.body), HEAD_LENGTH);
   const isText = type.startsWith('text/plain') || (detectCompression(head) === 'none' && !head.includes(0));
-  return isText ? { kind: 'dockerfile', text: await textOf(all, url) } : { kind: 'tar', body: all };
-}
-
-/** The first bytes, as many as tell a text from a tar, whose header has zeros; and all of them. */
-async function withHead(body: Readable): Promise<{ readonly head: Buffer; readonly all: Readable }> {
-  const chunks: AsyncIterator<Buffer> = body[Symbol.asyncIterator]();
-  let head = Buffer.alloc(0);
-  while (head.length < HEAD_LENGTH) {
-    const next = await chunks.next();
-    if (next.done) break;
-    head = Buffer.concat([head, next.value]);
-  }
-  const all = async function* () {
-    if (head.length > 0) yield head;
-    yield* { [Symbol.asyncIterator]: () => chunks };
-  };
-  return { head, all: Readable.from(all(), { objectMode: false }) };
-}
-
-async function textOf(body: Readable, url: string): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of body) {
-    size += chunk.length;
-    if (size > DOCKERFILE_LIMIT)
-      throw new Failure('invalid', 'DOCKERFILE_TOO_LARGE', `${url} is over ${DOCKERFILE_LIMIT} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
-}
-
-/** GET with redirects; the body is not read yet. Errors name the URL without its credentials. */
-export async function download(
-  url: string,
-  signal: AbortSignal,
-): Promise<Response & { body: NonNullable<Response['body']> }> {
-  let response: Response;
-  try {
-    response = await fetch(url, { signal, redirect: 'follow' });
-  } catch (error) {
-    if (signal.aborted) throw error;
-    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-    throw new Failure(
-      'unavailable',
-      'DOWNLOAD_FAILED',
-      `cannot download ${withoutPassword(url)}: ${messageOf(cause)}`,
-      { cause: error },
-    );
-  }
-  if (!response.ok || !response.body)
-    throw new Failure(
-      'unavailable',
-      'DOWNLOAD_FAILED',
-      `cannot download ${withoutPassword(url)}: status ${response.status} ${response.statusText}`,
-    );
-  return response as Response & { body: NonNullable<Response['body']> }; // checked in the line above
-}
-
-function withoutPassword(url: string): string {
-  return url.replace(/\/\/[^/@]*@/, '//');
+  if (isText) return { kind: 'dockerfile', text: await gatherDockerfile(rest, withoutLogin(url)) };
+  return { kind: 'tar', body: Readable.from(rest, { objectMode: false }) };
 }

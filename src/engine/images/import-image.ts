@@ -1,5 +1,6 @@
 import { Failure } from '../../lib/error.ts';
 import type { FileRange } from '../../lib/file-range.ts';
+import { httpGet } from '../../lib/http-get.ts';
 import { lendBytes } from '../../lib/lend-bytes.ts';
 import { Scope } from '../../lib/scope.ts';
 import type { ImageId } from '../../oci/digest.ts';
@@ -8,7 +9,6 @@ import { hostPlatform, type Platform } from '../../oci/platform.ts';
 import type { Reference } from '../../oci/reference.ts';
 import type { FileOffer } from '../../wire/file-offer.ts';
 import type { ProgressLine } from '../../wire/progress.ts';
-import { download } from '../build/remote-context.ts';
 import { openOffered, rangeOf } from '../offered-file.ts';
 import type { ImageNeeds } from './image-needs.ts';
 import { checkTarget, giveName } from './tag-image.ts';
@@ -77,7 +77,7 @@ async function openSource(
   // An image's history is for everyone.
   shown.username = shown.password = '';
   await emit({ status: `Downloading from ${shown}` });
-  const response = await download(url.href, signal);
+  const response = await httpGet(url.href, { failed: 'cannot download', code: 'DOWNLOAD_FAILED', signal });
   const total = Number(response.headers.get('content-length') ?? 0);
   return { bytes: lendBytes(reportProgress(response.body, { total, emit })), name: shown.href };
 }
