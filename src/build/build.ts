@@ -25,18 +25,7 @@ export async function runBuild(outer: BuildSession): Promise<BuiltImage> {
   const { plan } = session;
   const numbering = numberSteps(session);
   await session.emit({ type: 'plan', steps: numbering.steps, stages: plan.stages.length });
-  if (!session.options.lint)
-    for (const warning of plan.dockerfile.warnings) await session.emit({ type: 'warning', message: warning.message });
-  const syntax = plan.dockerfile.directives.syntax?.value;
-  if (
-    session.options.lint &&
-    syntax !== undefined &&
-    !/^(docker\.io\/)?docker\/dockerfile(-upstream)?([:@]|$)/.test(syntax)
-  )
-    await session.emit({
-      type: 'warning',
-      message: `# syntax=${syntax} is not used: this host reads Dockerfiles itself`,
-    });
+  for (const message of warningsOf(session)) await session.emit({ type: 'warning', message });
   for (let step = 0; step < plan.globalInstructions.length; step++) {
     await session.emit({ type: 'step-start', step, at: Date.now() });
     await session.emit({ type: 'step-done', step, image: undefined, at: Date.now() });
@@ -81,6 +70,15 @@ export async function runBuild(outer: BuildSession): Promise<BuiltImage> {
       hint: 'add an instruction after FROM scratch',
     });
   return { image: image.id, base: state.baseImage };
+}
+
+/** What is odd about the Dockerfile; where rules look at it, only what none of them tells. */
+function warningsOf({ plan, options }: BuildSession): string[] {
+  const { warnings, directives } = plan.dockerfile;
+  if (!options.lint) return warnings.map(({ message }) => message);
+  const syntax = directives.syntax?.value;
+  if (syntax === undefined || /^(docker\.io\/)?docker\/dockerfile(-upstream)?([:@]|$)/.test(syntax)) return [];
+  return [`# syntax=${syntax} is not used: this host reads Dockerfiles itself`];
 }
 
 /** The session as a stage sees it: those of `--no-cache-filter` use no cache. */

@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import type { AddInstruction, CopyInstruction } from '../dockerfile/instruction.ts';
 import type { StageScope } from '../dockerfile/stage-scope.ts';
-import type { Stage } from '../dockerfile/stages.ts';
 import { Failure } from '../lib/error.ts';
 import { digestOf, hexOf } from '../oci/digest.ts';
 import { type CacheKey, cacheKey, FILES } from './cache-key.ts';
@@ -14,28 +13,22 @@ import { isGitUrl, parseGitUrl } from './git/git-source.ts';
 import type { BuildSession } from './session.ts';
 import { solveVertex } from './solve-vertex.ts';
 import { sourceDateComponent } from './source-date.ts';
-import { placeOf, type SourceContext } from './source-place.ts';
-import type { StageState, StepResult } from './stage-state.ts';
+import { findSource } from './source-place.ts';
+import type { StageState, StepPlace, StepResult } from './stage-state.ts';
 import type { Execution, SolvedVertex } from './vertex.ts';
 
 /** COPY and ADD: files of the context, of another stage or image, or from a URL become a layer. No container is made. */
-export async function copyStep(
-  session: BuildSession,
-  stage: Stage,
-  state: StageState,
-  scope: StageScope,
-  instruction: CopyInstruction | AddInstruction,
-  context: SourceContext,
-): Promise<StepResult> {
+export async function copyStep(place: StepPlace, instruction: CopyInstruction | AddInstruction): Promise<StepResult> {
+  const { session, state, scope, step } = place;
   const named = instruction.kind === 'COPY' ? instruction.from : undefined;
   const sources = sourcesOf(scope, instruction);
   const paths = sources.flatMap((source) => (source.kind === 'path' ? source.path : []));
-  const from = await placeOf(session, stage, named, paths, context);
-  const request = requestOf(session, state, scope, instruction, { sources, from });
+  const from = await findSource(place, named, paths);
+  const request = requestOf(place, instruction, { sources, from });
   // Names of owners are looked up in the image below: such a copy cannot stand alone.
   const isLinked = instruction.link && /^(\d+(:\d+)?)?$/.test(request.chown ?? '');
   return copy(session, state, isLinked ? { ...request, base: [] } : request, {
-    step: context.step,
+    step,
     site: instruction.original,
     isLinked,
   });
@@ -138,9 +131,7 @@ async function solveCopy(
 }
 
 function requestOf(
-  session: BuildSession,
-  state: StageState,
-  scope: StageScope,
+  { session, state, scope }: StepPlace,
   instruction: CopyInstruction | AddInstruction,
   { sources, from }: { readonly sources: readonly CopySource[]; readonly from: SourcePlace },
 ): CopyRequest {

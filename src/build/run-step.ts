@@ -1,38 +1,29 @@
 import { StringDecoder } from 'node:string_decoder';
 import { heredocText } from '../dockerfile/heredoc.ts';
 import type { RunInstruction } from '../dockerfile/instruction.ts';
-import type { StageScope } from '../dockerfile/stage-scope.ts';
-import type { Stage } from '../dockerfile/stages.ts';
 import { Failure } from '../lib/error.ts';
 import { Scope } from '../lib/scope.ts';
 import { type ImageId, shortId } from '../oci/digest.ts';
 import { formatPlatform } from '../oci/platform.ts';
 import { cacheKey, variableComponents } from './cache-key.ts';
 import { DEFAULT_SHELL } from './config-change.ts';
-import { planMounts } from './mounts/run-mounts.ts';
+import { planMounts, type RunMounts } from './mounts/run-mounts.ts';
 import { isLoneHeredoc, scriptOf } from './mounts/script-mount.ts';
+import type { MadeLayer } from './needs.ts';
 import type { BuildSession } from './session.ts';
 import { solveVertex } from './solve-vertex.ts';
 import { sourceDateComponent } from './source-date.ts';
-import type { SourceContext } from './source-place.ts';
-import type { StageState, StepResult } from './stage-state.ts';
+import type { StageState, StepPlace, StepResult } from './stage-state.ts';
 import type { Execution } from './vertex.ts';
 
 /** RUN: a real container on the layers so far; what it changed becomes a layer. */
-export async function runStep(
-  session: BuildSession,
-  stage: Stage,
-  state: StageState,
-  scope: StageScope,
-  instruction: RunInstruction,
-  context: SourceContext,
-): Promise<StepResult> {
+export async function runStep(place: StepPlace, instruction: RunInstruction): Promise<StepResult> {
+  const { session, state, scope, step } = place;
   checkSecurity(session, instruction);
-  const { step } = context;
-  await using mounts = await planMounts(session, stage, state, scope, instruction, context);
-  const argv = commandOf(instruction, state);
+  await using mounts = await planMounts(place, instruction);
+  const program = programOf(place, instruction);
+  const { argv, user, workdir, network } = program;
   const args = scope.buildArguments();
-  const network = instruction.network === 'default' ? (session.options.networkMode ?? 'default') : instruction.network;
   const hostname = session.options.buildArgs['BUILDKIT_SANDBOX_HOSTNAME'] ?? undefined;
   const key = cacheKey(instruction.original, {
     base: state.result,
@@ -40,73 +31,94 @@ export async function runStep(
     command: JSON.stringify(argv),
     ...variableComponents('env', scope.environment()),
     ...variableComponents('arg', args),
-    user: state.config.User ?? '',
-    workdir: state.config.WorkingDir ?? '/',
+    user,
+    workdir,
     ...mounts.key,
     network,
     hostname,
     security: instruction.security === 'sandbox' ? undefined : instruction.security,
-    hosts: session.options.extraHosts.length === 0 ? undefined : session.options.extraHosts.join(' '),
+    hosts: program.extraHosts.length === 0 ? undefined : program.extraHosts.join(' '),
     platform: formatPlatform(session.platform),
     ...sourceDateComponent(session.sourceDate),
   });
-  const program = {
-    argv,
-    env: scope.runEnvironment(),
-    user: state.config.User ?? '',
-    workdir: state.config.WorkingDir ?? '/',
-    network,
-    extraHosts: session.options.extraHosts,
-    privileged: instruction.security === 'insecure',
-  };
   session.trace.ran(
     step,
     program,
     Object.keys(mounts.key).map((name) => name.replace(/^mount /, '')),
   );
-  const execute = async ({ emit, options, trace }: BuildSession): Promise<Execution> => {
-    await trace.missed(step, key, session.options);
-    const output = outputOf(emit, step);
-    await using mounted = new Scope();
-    const opened = await mounts.open(mounted);
-    const ended = await session.runner.run({
-      layers: state.layers.map((layer) => layer.id),
-      diffIds: async () => {
-        const sealed = await Promise.all(state.layers.map((layer) => layer.sealed));
-        return sealed.flatMap((layer) => layer?.diffId ?? []);
-      },
-      image: state.baseImage,
-      ...program,
-      ...opened,
-      folders: Object.keys(state.config.Volumes ?? {}),
-      hostname,
-      resources: session.options.resources,
-      onStart: (container) => void emit({ type: 'step-container', step, container }),
-      onOutput: output.write,
-      signal: session.signal,
-    });
-    await output.end();
-    const removed = () => emit({ type: 'step-container-removed', step, container: ended.container });
-    if (ended.exitCode !== 0) {
-      if (options.forceRemove) {
-        await ended.remove();
-        await removed();
-      } else await ended.keep();
-      const kept = options.forceRemove ? undefined : ended.container;
-      await trace.ended(step, opened.mounts, { container: kept });
-      const look = { before: (await state.image).id, build: kept === undefined ? undefined : trace.record.id };
-      throw runFailed(argv, ended.exitCode, instruction, look);
-    }
-    await trace.ended(step, opened.mounts);
-    const layer = await ended.commit({ keep: !options.remove, newest: session.sourceDate });
-    if (options.remove) await removed();
-    if (session.sourceDate !== undefined) await layer.sealed; // times change until then, and the next step can see them
-    return { layer };
+  const execute = async (heard: BuildSession): Promise<Execution> => {
+    await heard.trace.missed(step, key, session.options);
+    return { layer: await executeRun(place, { instruction, program, hostname, mounts }, heard) };
   };
   const vertex = await solveVertex(session, step, key, { useCache: !session.options.noCache, execute });
   session.trace.solved(step, key, vertex);
   const prefix = args.length === 0 ? '' : `|${args.length} ${args.join(' ')} `;
   return { createdBy: `${prefix}${argv.join(' ')}`, vertex };
+}
+
+interface PreparedRun {
+  readonly instruction: RunInstruction;
+  readonly program: ReturnType<typeof programOf>;
+  readonly hostname: string | undefined;
+  readonly mounts: RunMounts;
+}
+
+/** What is run, as whom and where: what a build remembers of a RUN. */
+function programOf({ session, state, scope }: StepPlace, instruction: RunInstruction) {
+  const { networkMode, extraHosts } = session.options;
+  return {
+    argv: commandOf(instruction, state),
+    env: scope.runEnvironment(),
+    user: state.config.User ?? '',
+    workdir: state.config.WorkingDir ?? '/',
+    network: instruction.network === 'default' ? (networkMode ?? 'default') : instruction.network,
+    extraHosts,
+    privileged: instruction.security === 'insecure',
+  };
+}
+
+/** Runs a prepared step to its end; `heard` is told how it goes. Throws RUN_FAILED, and leaves the container to who wants to look. */
+async function executeRun(
+  { session, state, step }: StepPlace,
+  { instruction, program, hostname, mounts }: PreparedRun,
+  { emit, options, trace }: BuildSession,
+): Promise<MadeLayer> {
+  const output = outputOf(emit, step);
+  await using mounted = new Scope();
+  const opened = await mounts.open(mounted);
+  const ended = await session.runner.run({
+    layers: state.layers.map((layer) => layer.id),
+    diffIds: async () => {
+      const sealed = await Promise.all(state.layers.map((layer) => layer.sealed));
+      return sealed.flatMap((layer) => layer?.diffId ?? []);
+    },
+    image: state.baseImage,
+    ...program,
+    ...opened,
+    folders: Object.keys(state.config.Volumes ?? {}),
+    hostname,
+    resources: session.options.resources,
+    onStart: (container) => void emit({ type: 'step-container', step, container }),
+    onOutput: output.write,
+    signal: session.signal,
+  });
+  await output.end();
+  const removed = () => emit({ type: 'step-container-removed', step, container: ended.container });
+  if (ended.exitCode !== 0) {
+    if (options.forceRemove) {
+      await ended.remove();
+      await removed();
+    } else await ended.keep();
+    const kept = options.forceRemove ? undefined : ended.container;
+    await trace.ended(step, opened.mounts, { container: kept });
+    const look = { before: (await state.image).id, build: kept === undefined ? undefined : trace.record.id };
+    throw runFailed(program.argv, ended.exitCode, instruction, look);
+  }
+  await trace.ended(step, opened.mounts);
+  const layer = await ended.commit({ keep: !options.remove, newest: session.sourceDate });
+  if (options.remove) await removed();
+  if (session.sourceDate !== undefined) await layer.sealed; // times change until then, and the next step can see them
+  return layer;
 }
 
 /** `before` is the image that the step began with, `build` the build that remembers what it left. */

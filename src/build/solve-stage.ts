@@ -10,7 +10,7 @@ import { fromStep } from './from-step.ts';
 import { applyMetadata, type MetadataInstruction } from './metadata.ts';
 import { runStep } from './run-step.ts';
 import type { BuildSession } from './session.ts';
-import { advance, type SolvedStage, type StageState, type StepResult } from './stage-state.ts';
+import { advance, type SolvedStage, type StageState, type StepPlace, type StepResult } from './stage-state.ts';
 import { workdirStep } from './workdir-step.ts';
 
 export interface StageSteps {
@@ -22,6 +22,7 @@ export interface StageSteps {
 
 /** Walks a stage from FROM to its last instruction. Resolves when its last image is made. */
 export async function solveStage(session: BuildSession, stage: Stage, steps: StageSteps): Promise<SolvedStage> {
+  const place = { session, stage, solved: steps.solved };
   const from = await inStep(session, steps.first, stage.from, async () => {
     const base = await fromStep(session, stage, steps.solved, steps.first);
     const triggers = [
@@ -37,22 +38,24 @@ export async function solveStage(session: BuildSession, stage: Stage, steps: Sta
       : base.state;
     if (triggers.length === 0) return { ...base, state: start };
     await session.emit({ type: 'step-triggers', step: steps.first, count: triggers.length });
+    const { scope } = base;
     let state = start;
     for (const trigger of triggers)
-      state = advance(session, state, await solveStep(session, stage, state, base.scope, trigger, steps, steps.first));
-    return { state, scope: base.scope };
+      state = advance(session, state, await solveStep({ ...place, state, scope, step: steps.first }, trigger));
+    return { state, scope };
   });
-  let state = from.state;
+  const { scope } = from;
+  let { state } = from;
   for (const [index, instruction] of stage.instructions.entries()) {
     const before = state;
     const step = steps.first + 1 + index;
     const after = await inStep(session, step, instruction, async () => ({
-      state: advance(session, before, await solveStep(session, stage, before, from.scope, instruction, steps, step)),
+      state: advance(session, before, await solveStep({ ...place, state: before, scope, step }, instruction)),
     }));
     state = after.state;
   }
   await state.image;
-  return { state, scope: from.scope };
+  return { state, scope };
 }
 
 /** Says start and end of a step. The end is said when its image is made, which may be later than the next start. */
@@ -78,28 +81,21 @@ async function inStep<T extends { state: StageState }>(
   }
 }
 
-async function solveStep(
-  session: BuildSession,
-  stage: Stage,
-  state: StageState,
-  scope: StageScope,
-  instruction: Instruction,
-  steps: StageSteps,
-  step: number,
-): Promise<StepResult> {
+async function solveStep(place: StepPlace, instruction: Instruction): Promise<StepResult> {
+  const { state, scope } = place;
   switch (instruction.kind) {
     case 'FROM':
       throw new Error('FROM begins a stage and is not one of its instructions');
     case 'RUN':
-      return runStep(session, stage, state, scope, instruction, { step, solved: steps.solved });
+      return runStep(place, instruction);
     case 'COPY':
     case 'ADD':
-      return copyStep(session, stage, state, scope, instruction, { step, solved: steps.solved });
+      return copyStep(place, instruction);
     case 'ARG':
       return { createdBy: nop(` ARG ${declare(scope, instruction)}`, state.config) };
     case 'WORKDIR': {
       const change = metadata(state, scope, instruction);
-      return { ...change, ...(await workdirStep(session, state, change.config.WorkingDir ?? '/', step)) };
+      return { ...change, ...(await workdirStep(place, change.config.WorkingDir ?? '/')) };
     }
     default:
       return metadata(state, scope, instruction);

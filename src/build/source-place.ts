@@ -1,28 +1,20 @@
-import { resolveFrom, type Stage } from '../dockerfile/stages.ts';
+import { resolveFrom } from '../dockerfile/stages.ts';
 import { nearest } from '../dockerfile/suggest.ts';
 import { Failure, isFailure } from '../lib/error.ts';
 import type { SourcePlace } from './copy/copy-request.ts';
 import { resolveImage } from './from-step.ts';
 import type { SealedLayer } from './needs.ts';
 import type { BuildSession } from './session.ts';
-import type { SolvedStage } from './stage-state.ts';
-
-export interface SourceContext {
-  readonly step: number;
-  /** Another stage of this build, solved. */
-  solved(index: number): Promise<SolvedStage>;
-}
+import type { StepPlace } from './stage-state.ts';
 
 /**
  * Where `from` looks for files: the build's context when undefined, else another one, or the layers of a stage or image.
  * `paths` are those that will be looked for.
  */
-export async function placeOf(
-  session: BuildSession,
-  stage: Stage,
+export async function findSource(
+  { session, stage, step, solved }: Pick<StepPlace, 'session' | 'stage' | 'step' | 'solved'>,
   from: string | undefined,
   paths: readonly string[],
-  { step, solved }: SourceContext,
 ): Promise<SourcePlace> {
   if (from === undefined) return { kind: 'context', context: await session.context.at(paths) };
   const place = resolveFrom(from, stage, session.plan.stages, session.contexts.names);

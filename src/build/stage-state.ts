@@ -1,4 +1,5 @@
 import type { StageScope } from '../dockerfile/stage-scope.ts';
+import type { Stage } from '../dockerfile/stages.ts';
 import type { ImageId } from '../oci/digest.ts';
 import type { RunConfig } from '../oci/image-config.ts';
 import type { LayerId } from '../store/layers.ts';
@@ -32,6 +33,19 @@ export interface StackedLayer {
 export interface SolvedStage {
   readonly state: StageState;
   readonly scope: StageScope;
+}
+
+/** Where in a build an instruction stands. */
+export interface StepPlace {
+  readonly session: BuildSession;
+  readonly stage: Stage;
+  /** Before the instruction. */
+  readonly state: StageState;
+  readonly scope: StageScope;
+  /** Number of the step, for what is told of it: a trigger's is that of its FROM. */
+  readonly step: number;
+  /** Another stage of this build, solved. */
+  solved(index: number): Promise<SolvedStage>;
 }
 
 /** What a step changes. */

@@ -7,17 +7,15 @@ import { StackedFolders } from './copy/stacked-folders.ts';
 import type { BuildSession } from './session.ts';
 import { solveVertex } from './solve-vertex.ts';
 import { sourceDateComponent } from './source-date.ts';
-import type { StageState } from './stage-state.ts';
+import type { StageState, StepPlace } from './stage-state.ts';
 import type { Execution, SolvedVertex } from './vertex.ts';
 
 const ROOT: Owner = { uid: 0, gid: 0 };
 
 /** WORKDIR makes the folder when the image does not have it, as one of the USER. */
 export async function workdirStep(
-  session: BuildSession,
-  state: StageState,
+  { session, state, step }: StepPlace,
   path: string,
-  step: number,
 ): Promise<{ vertex: SolvedVertex }> {
   const key = cacheKey(`WORKDIR ${path}`, {
     base: state.result,

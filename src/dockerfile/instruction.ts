@@ -1,6 +1,6 @@
 /**
- * The Dockerfile instructions as types. What is a word (may hold `$variables` and quotes) and is expanded only when
- * the build reaches the instruction is a plain string here; `expansion.ts` says which fields are words.
+ * The Dockerfile instructions as types. Words, which may hold `$variables` and quotes, stand here as they are written: a build
+ * expands them when it reaches the instruction.
  * Reference: https://docs.docker.com/reference/dockerfile/
  */
 import type { SourceRange } from '../lib/error.ts';

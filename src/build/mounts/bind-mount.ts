@@ -7,7 +7,7 @@ import { makeScratchFolder } from '../../lib/scratch.ts';
 import { type CopyJob, PLAIN_COPY } from '../copy/copy-request.ts';
 import { prepareCopy } from '../copy/prepare-copy.ts';
 import type { BuildSession } from '../session.ts';
-import { placeOf } from '../source-place.ts';
+import { findSource } from '../source-place.ts';
 import type { MountPlace, PlannedMount } from './run-mounts.ts';
 
 /**
@@ -38,12 +38,13 @@ export async function planBind(
 
 /** The files that a mount's `from` and `source` name, to be copied to `diff/mount` of a folder. */
 export async function mountJob(
-  { session, stage, context, held }: MountPlace,
+  place: MountPlace,
   mount: { readonly from: string | undefined; readonly source: string },
   options: { readonly isWritable: boolean },
 ): Promise<CopyJob> {
+  const { session, held } = place;
   const path = mount.source === '' ? '.' : mount.source;
-  const from = await placeOf(session, stage, mount.from, [path], context);
+  const from = await findSource(place, mount.from, [path]);
   const job = await prepareCopy(
     {
       instruction: 'RUN --mount',

@@ -1,14 +1,10 @@
 import { posix } from 'node:path';
 import type { RunInstruction } from '../../dockerfile/instruction.ts';
 import { type Mount, resolveMount } from '../../dockerfile/mount.ts';
-import type { StageScope } from '../../dockerfile/stage-scope.ts';
-import type { Stage } from '../../dockerfile/stages.ts';
 import { Failure } from '../../lib/error.ts';
 import { Scope } from '../../lib/scope.ts';
 import type { RunMount } from '../needs.ts';
-import type { BuildSession } from '../session.ts';
-import type { SourceContext } from '../source-place.ts';
-import type { StageState } from '../stage-state.ts';
+import type { StepPlace } from '../stage-state.ts';
 import { planAgent } from './agent-mount.ts';
 import { planBind } from './bind-mount.ts';
 import { planCache } from './cache-mount.ts';
@@ -39,11 +35,8 @@ export interface PlannedMount {
 }
 
 /** Where in a build a mount is planned. */
-export interface MountPlace {
-  readonly session: BuildSession;
-  readonly stage: Stage;
+export interface MountPlace extends StepPlace {
   readonly instruction: RunInstruction;
-  readonly context: SourceContext;
   /** Of the plan: what a mount holds until the step is done. */
   readonly held: Scope;
 }
@@ -52,16 +45,10 @@ export interface MountPlace {
  * Reads the mounts of an instruction. A bind's key is the content of its source, that of all others only that they are
  * there. https://docs.docker.com/reference/dockerfile/#run---mount
  */
-export async function planMounts(
-  session: BuildSession,
-  stage: Stage,
-  state: StageState,
-  scope: StageScope,
-  instruction: RunInstruction,
-  context: SourceContext,
-): Promise<RunMounts> {
+export async function planMounts(step: StepPlace, instruction: RunInstruction): Promise<RunMounts> {
+  const { session, state, scope } = step;
   await using held = new Scope();
-  const place: MountPlace = { session, stage, instruction, context, held };
+  const place: MountPlace = { ...step, instruction, held };
   const expand = (word: string) => scope.expand(word, instruction.source).text;
   const key: Record<string, string> = {};
   const planned: PlannedMount[] = [];
