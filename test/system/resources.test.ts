@@ -99,7 +99,8 @@ test('run --cpus and --pids-limit', async () => {
   assert.match(many.stderr, /fork|Resource temporarily unavailable/);
 });
 
-const HOG = 'head -c 200000000 /dev/zero | tail -c 190000000 > /dev/null';
+/** Holds 190 MB. Of more bytes than it keeps, tail would move all of them for each block that comes. */
+const HOG = 'head -c 190001000 /dev/zero | tail -c 190000000 > /dev/null';
 
 test('a build step that takes more memory than it may is killed and the build fails with 137', async () => {
   const context = makeContext(host.folder, { Dockerfile: `FROM busybox\nRUN exec tail -c 190000000 /dev/zero\n` });

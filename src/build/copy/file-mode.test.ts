@@ -8,10 +8,15 @@ import { parseMode } from './file-mode.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'strake-mode-'));
 after(() => rmSync(root, { recursive: true }));
-const file = join(root, 'file');
-const folder = join(root, 'folder');
-writeFileSync(file, '');
-mkdirSync(folder);
+const MODES = [0o644, 0o755, 0o600, 0o000, 0o4755, 0o2775, 0o1777, 0o111, 0o7777];
+/** A file and a folder for each mode. */
+const places = MODES.flatMap((mode) => [
+  { path: join(root, `file-${mode}`), mode, isFolder: false },
+  { path: join(root, `folder-${mode}`), mode, isFolder: true },
+]);
+for (const { path, isFolder } of places)
+  if (isFolder) mkdirSync(path);
+  else writeFileSync(path, '');
 
 const CHANGES = [
   ...[
@@ -51,16 +56,17 @@ const CHANGES = [
 ];
 
 test('symbolic modes do what chmod(1) does without a umask', () => {
-  for (const change of CHANGES)
-    for (const mode of [0o644, 0o755, 0o600, 0o000, 0o4755, 0o2775, 0o1777, 0o111, 0o7777])
-      for (const place of [file, folder]) {
-        chmodSync(place, mode);
-        const done = spawnSync('sh', ['-c', 'umask 0; chmod -- "$1" "$2"', 'sh', change, place], { encoding: 'utf8' });
-        assert.equal(done.status, 0, done.stderr);
-        const expected = statSync(place).mode & 0o7777;
-        const found = parseMode(change)(mode, place === folder);
-        assert.equal(found.toString(8), expected.toString(8), `${change} of ${mode.toString(8)} ${place}`);
-      }
+  for (const change of CHANGES) {
+    for (const { path, mode } of places) chmodSync(path, mode);
+    const words = ['-c', 'umask 0; chmod -- "$@"', 'sh', change, ...places.map(({ path }) => path)];
+    const done = spawnSync('sh', words, { encoding: 'utf8' });
+    assert.equal(done.status, 0, done.stderr);
+    for (const { path, mode, isFolder } of places) {
+      const expected = statSync(path).mode & 0o7777;
+      const found = parseMode(change)(mode, isFolder);
+      assert.equal(found.toString(8), expected.toString(8), `${change} of ${mode.toString(8)} ${path}`);
+    }
+  }
 });
 
 for (const [text, mode] of [
