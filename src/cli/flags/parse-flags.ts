@@ -25,90 +25,105 @@ export function parseFlags<Flags extends FlagTable>(
   argv: readonly string[],
   options: { interspersed: boolean },
 ): ParsedFlags<Flags> {
-  const values: Record<string, unknown> = {};
-  const longs = new Map<string, string>();
-  const shorts = new Map<string, string>();
-  for (const [key, flag] of Object.entries(flags)) {
-    values[key] = flag.initial;
-    longs.set(longName(key), key);
-    if (flag.short !== undefined) shorts.set(flag.short, key);
+  const reader = new FlagReader(flags, argv);
+  reader.read(options);
+  const { given, rest, help } = reader;
+  // `values` has exactly the keys of `flags`, each made by its own flag's `initial` or `parse`.
+  return { values: reader.values as ValuesOf<Flags>, given, rest, help };
+}
+
+class FlagReader {
+  readonly values: Record<string, unknown> = {};
+  readonly given = new Set<string>();
+  readonly rest: string[] = [];
+  help = false;
+  readonly #flags: FlagTable;
+  readonly #longs = new Map<string, string>();
+  readonly #shorts = new Map<string, string>();
+  readonly #argv: readonly string[];
+  #at = 0;
+
+  constructor(flags: FlagTable, argv: readonly string[]) {
+    this.#flags = flags;
+    this.#argv = argv;
+    for (const [key, flag] of Object.entries(flags)) {
+      this.values[key] = flag.initial;
+      this.#longs.set(longName(key), key);
+      if (flag.short !== undefined) this.#shorts.set(flag.short, key);
+    }
   }
-  const given = new Set<keyof Flags>();
-  const rest: string[] = [];
-  let help = false;
 
-  const set = (key: string, value: string) => {
-    const flag = flags[key];
-    if (!flag) return;
-    try {
-      values[key] = flag.parse(value, values[key]);
-    } catch (error) {
-      const named = flag.short === undefined ? `--${longName(key)}` : `-${flag.short}, --${longName(key)}`;
-      throw bad(`invalid argument "${value}" for "${named}" flag: ${messageOf(error)}`);
+  read({ interspersed }: { interspersed: boolean }): void {
+    for (let argument = this.#next(); argument !== undefined; argument = this.#next()) {
+      if (argument === '--') this.#takeRest();
+      else if (!argument.startsWith('-') || argument === '-') {
+        this.rest.push(argument);
+        if (!interspersed) this.#takeRest();
+      } else if (argument.startsWith('--')) this.#readLong(argument);
+      else this.#readCluster(argument);
     }
-    given.add(key);
-  };
+  }
 
-  for (let at = 0; at < argv.length; at++) {
-    const argument = argv[at] ?? '';
-    if (argument === '--') {
-      rest.push(...argv.slice(at + 1));
-      break;
+  /** `--name`, `--name=value`, `--name value`. */
+  #readLong(argument: string): void {
+    const equals = argument.indexOf('=');
+    const name = equals < 0 ? argument.slice(2) : argument.slice(2, equals);
+    const key = this.#longs.get(name);
+    if (name === 'help' && key === undefined) {
+      this.help = true;
+      return;
     }
-    if (!argument.startsWith('-') || argument === '-') {
-      rest.push(argument);
-      if (options.interspersed) continue;
-      rest.push(...argv.slice(at + 1));
-      break;
-    }
-    if (argument.startsWith('--')) {
-      const equals = argument.indexOf('=');
-      const name = equals < 0 ? argument.slice(2) : argument.slice(2, equals);
-      const key = longs.get(name);
-      if (name === 'help' && key === undefined) {
-        help = true;
-        continue;
-      }
-      if (name === '') throw bad(`bad flag syntax: ${argument}`);
-      if (key === undefined) throw new Failure('invalid', 'FLAG_UNKNOWN', `unknown flag: --${name}`);
-      const implied = flags[key]?.implied;
-      if (equals >= 0) set(key, argument.slice(equals + 1));
-      else if (implied !== undefined) set(key, implied);
-      else {
-        const next = argv[++at];
-        if (next === undefined) throw bad(`flag needs an argument: --${name}`);
-        set(key, next);
-      }
-      continue;
-    }
-    const cluster = argument.slice(1);
-    for (let index = 0; index < cluster.length; index++) {
-      const letter = cluster[index] ?? '';
-      const key = shorts.get(letter);
+    if (name === '') throw bad(`bad flag syntax: ${argument}`);
+    if (key === undefined) throw new Failure('invalid', 'FLAG_UNKNOWN', `unknown flag: --${name}`);
+    const value = equals >= 0 ? argument.slice(equals + 1) : (this.#flags[key]?.implied ?? this.#next());
+    if (value === undefined) throw bad(`flag needs an argument: --${name}`);
+    this.#set(key, value);
+  }
+
+  /** `-it`, of which the last may have a value: `-p80`, `-p=80`, `-p 80`. */
+  #readCluster(argument: string): void {
+    for (let index = 1; index < argument.length; index++) {
+      const letter = argument[index] ?? '';
+      const key = this.#shorts.get(letter);
       if (key === undefined && letter === 'h') {
-        help = true;
+        this.help = true;
         continue;
       }
       if (key === undefined)
         throw new Failure('invalid', 'FLAG_UNKNOWN', `unknown shorthand flag: '${letter}' in ${argument}`);
-      const implied = flags[key]?.implied;
-      const tail = cluster.slice(index + 1);
-      if (tail.startsWith('=')) {
-        set(key, tail.slice(1));
-        break;
-      }
-      if (implied !== undefined) {
-        set(key, implied);
+      const implied = this.#flags[key]?.implied;
+      const tail = argument.slice(index + 1);
+      if (implied !== undefined && !tail.startsWith('=')) {
+        this.#set(key, implied);
         continue;
       }
-      const value = tail === '' ? argv[++at] : tail;
+      const value = tail.startsWith('=') ? tail.slice(1) : tail === '' ? this.#next() : tail;
       if (value === undefined) throw bad(`flag needs an argument: '${letter}' in ${argument}`);
-      set(key, value);
-      break;
+      this.#set(key, value);
+      return;
     }
   }
-  // `values` has exactly the keys of `flags`, each made by its own flag's `initial` or `parse`.
-  return { values: values as ValuesOf<Flags>, given, rest, help };
+
+  #set(key: string, value: string): void {
+    const flag = this.#flags[key];
+    if (!flag) return;
+    try {
+      this.values[key] = flag.parse(value, this.values[key]);
+    } catch (error) {
+      const named = flag.short === undefined ? `--${longName(key)}` : `-${flag.short}, --${longName(key)}`;
+      throw bad(`invalid argument "${value}" for "${named}" flag: ${messageOf(error)}`);
+    }
+    this.given.add(key);
+  }
+
+  #next(): string | undefined {
+    return this.#argv[this.#at++];
+  }
+
+  #takeRest(): void {
+    this.rest.push(...this.#argv.slice(this.#at));
+    this.#at = this.#argv.length;
+  }
 }
 
 /** `noTrunc` as it is written on the command line: `no-trunc`. */
