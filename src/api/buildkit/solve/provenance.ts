@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Failure } from '../../../lib/error.ts';
+import { withoutLogin } from '../../../lib/url-password.ts';
 import { hexOf } from '../../../oci/digest.ts';
 import type { Attestation } from '../../../oci/image-form.ts';
 import { formatPlatform, hostPlatform, parsePlatform } from '../../../oci/platform.ts';
@@ -125,9 +126,9 @@ function invocationOf({ attrs, inputs }: ProvenBuild) {
   for (const [name, value] of [...attrs].sort(([a], [b]) => (a < b ? -1 : 1))) {
     if (HOST_ATTRIBUTES.has(name) || name.startsWith(ATTEST) || name.startsWith(ATTEST_ARGUMENT)) continue;
     const isPlace = name === contextName || name.startsWith('context:') || name === 'vcs:source';
-    const shown = isPlace ? withoutPassword(value) : value;
+    const shown = isPlace ? withoutLogin(value) : value;
     if (name === contextName && value !== '') {
-      const cloned = inputs.commits.find(({ url }) => withoutPassword(url) === shown);
+      const cloned = inputs.commits.find(({ url }) => withoutLogin(url) === shown);
       configSource.uri = shown;
       if (cloned) configSource.digest = { sha1: cloned.commit };
     } else if (name === 'filename') configSource.entryPoint = value;
@@ -143,7 +144,7 @@ function materialsOf({ images, commits }: BuildInputs) {
       uri: packageUrl(withDefaultTag(parseReference(name)), parsePlatform(platform)),
       digest: { sha256: hexOf(digest) },
     })),
-    ...commits.map(({ url, commit }) => ({ uri: withoutPassword(url), digest: { sha1: commit } })),
+    ...commits.map(({ url, commit }) => ({ uri: withoutLogin(url), digest: { sha1: commit } })),
   ];
 }
 
@@ -165,8 +166,6 @@ function fieldsOf(text: string): ReadonlyMap<string, string> {
 const isDisabled = (fields: ReadonlyMap<string, string>) => isTrue(fields.get('disabled')) || fields.has('false');
 
 const isTrue = (text: string | undefined) => /^(1|t|true)$/i.test(text ?? '');
-
-const withoutPassword = (url: string) => url.replace(/\/\/[^/@]*@/, '//');
 
 function invalid(field: string, value: string): Failure {
   return new Failure('invalid', 'ATTEST_PROVENANCE', `invalid ${field} "${value.slice(0, 100)}" of provenance`);
