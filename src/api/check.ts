@@ -76,11 +76,18 @@ function join(at: string, key: string): string {
 }
 
 function refuse(value: unknown, at: string, expected: string): never {
-  const shown = JSON.stringify(value) ?? 'nothing';
-  const found = shown.length > 80 ? `${shown.slice(0, 80)}...` : shown;
+  const found = brief(value);
   throw new Failure(
     'invalid',
     'JSON_INVALID',
     `invalid JSON: ${at === '' ? '' : `${at}: `}expected ${expected}, got ${found}`,
   );
+}
+
+/** What was there instead. Only scalars are written out: lists and objects may be as deep as a body is long. */
+function brief(value: unknown): string {
+  if (Array.isArray(value)) return value.length === 0 ? '[]' : 'a list';
+  if (typeof value === 'object' && value !== null) return 'an object';
+  const shown = JSON.stringify(value) ?? 'nothing';
+  return shown.length > 80 ? `${shown.slice(0, 80)}...` : shown;
 }

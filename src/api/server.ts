@@ -44,6 +44,9 @@ export interface ServerTls {
 /** Requests in work get this long to end after they are told to stop. */
 const GRACE_MS = 2000;
 
+/** A connection may be silent at its beginning, and a request's head be on its way, for as long as with Docker's daemon. */
+const HEAD_MS = 300_000;
+
 /**
  * The Docker Engine REST door. `listen` may be called for several addresses. Disposing it stops listening, aborts
  * what is in work (kind `unavailable`) and closes every connection.
@@ -78,6 +81,7 @@ export class ApiServer implements AsyncDisposable {
       maxHeaderSize: 1 << 20, // build arguments travel in the query
       keepAliveTimeout: 0, // clients keep connections as long as they like
       requestTimeout: 0, // a build context may take any time
+      headersTimeout: HEAD_MS,
       shouldUpgradeCallback: (request: IncomingMessage) => this.#upgrades(request),
     };
     const answer = (request: IncomingMessage, response: ServerResponse) => this.#begin(request, response, undefined);
@@ -210,8 +214,11 @@ export class ApiServer implements AsyncDisposable {
     } else if (exchange?.hijacked) {
       exchange.close();
     } else if (!response.headersSent) {
-      const bytes = Buffer.from(`${JSON.stringify(errorBody(error))}\n`);
-      response.writeHead(statusOf(error), { 'Content-Type': 'application/json', 'Content-Length': bytes.length });
+      // A client that is too old for everything is from before errors were JSON.
+      const isText = isFailure(error) && error.code === 'API_TOO_OLD';
+      const bytes = Buffer.from(`${isText ? error.message : JSON.stringify(errorBody(error))}\n`);
+      const type = isText ? 'text/plain; charset=utf-8' : 'application/json';
+      response.writeHead(statusOf(error), { 'Content-Type': type, 'Content-Length': bytes.length });
       response.end(request.method === 'HEAD' ? undefined : bytes);
     } else if (exchange?.progress) {
       void exchange.progress.write(errorLine(error));
@@ -241,20 +248,26 @@ function tlsOptions({ cert, key, clientCa }: ServerTls) {
   };
 }
 
+const MALFORMED: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+};
+
 function refuseMalformed(error: Error, socket: Duplex): void {
   if (!socket.writable || systemCode(error) === 'ECONNRESET') {
     socket.destroy();
     return;
   }
-  const status =
-    systemCode(error) === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request';
+  const status = MALFORMED[systemCode(error) ?? ''] ?? '400 Bad Request';
   const body = `${JSON.stringify({ message: `malformed HTTP request: ${error.message}` })}\n`;
   socket.end(
     `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   );
 }
 
-function splitUrl(url: string): { path: string; search: string } {
+/** The target is a path, or a whole URL as for a proxy. */
+function splitUrl(target: string): { path: string; search: string } {
+  const url = target.replace(/^https?:\/\/[^/?]*/i, '');
   const mark = url.indexOf('?');
   return mark < 0 ? { path: url, search: '' } : { path: url.slice(0, mark), search: url.slice(mark + 1) };
 }

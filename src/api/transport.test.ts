@@ -47,13 +47,6 @@ const refused: readonly [string, string, string, number, string][] = [
     400,
     'client version 2.0 is too new. Maximum supported API version is 1.51',
   ],
-  [
-    'version too old',
-    'GET',
-    '/v1.12/version',
-    400,
-    'client version 1.12 is too old. Minimum supported API version is 1.24, please upgrade your client to a newer version',
-  ],
   ['part that is not there', 'GET', '/networks', 501, 'managing networks is not supported by this host'],
   ['swarm', 'GET', '/nodes', 503, 'This node is not a swarm manager.'],
   [
@@ -90,6 +83,39 @@ for (const [what, method, path, status, message] of refused) {
     assert.ok(answer.text.endsWith('}\n'));
   });
 }
+
+test('versions and targets as Docker reads them', async () => {
+  await using host = await startTestHost();
+  const tooNew = / is too new\. Maximum supported API version is 1\.51/;
+  const tooOld =
+    / is too old\. Minimum supported API version is 1\.24, please upgrade your client to a newer version\n$/;
+  const rows: readonly [string, number, RegExp][] = [
+    ['/v1.24/_ping', 200, /^OK$/],
+    ['/v1.044/_ping', 200, /^OK$/],
+    ['/v1.44.1/_ping', 200, /^OK$/],
+    ['http://api.moby.localhost/v1.44/_ping', 200, /^OK$/],
+    ['HTTP://[::1]:2375/_ping?x=1', 200, /^OK$/],
+    ['/v1.52/_ping', 400, tooNew],
+    ['/v99999.1/_ping', 400, tooNew],
+    ['/v9999999999999999999999/_ping', 400, tooNew],
+    ['/v2/_ping', 400, tooNew],
+    ['/v1.23/_ping', 400, tooOld],
+    ['/v1/_ping', 400, tooOld],
+    ['/v0.99/_ping', 400, tooOld],
+    ['/v.../_ping', 400, tooOld],
+    ['/v1.x/_ping', 404, /page not found/],
+    ['/V1.44/_ping', 404, /page not found/],
+    ['http://host', 404, /page not found/],
+  ];
+  for (const [target, status, said] of rows) {
+    const client = host.raw(`GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+    const [head = '', body = ''] = (await allOf(client)).split('\r\n\r\n');
+    assert.match(head, new RegExp(`^HTTP/1\\.1 ${status} `), target);
+    assert.match(body, said, target);
+    const type = status === 200 || said === tooOld ? 'text/plain; charset=utf-8' : 'application/json';
+    assert.match(head, new RegExp(`content-type: ${type}\\r\\n`, 'i'), target);
+  }
+});
 
 const statuses: Readonly<Record<ErrorKind, number>> = {
   invalid: 400,
@@ -139,6 +165,14 @@ test('bodies that are no proper JSON document', async () => {
     ['no JSON type', '{}', { 'Content-Type': 'text/plain' }, 400, /^Content-Type specified \(text\/plain\) must be/],
     ['empty', '', json, 400, /^config cannot be empty/],
     ['nothing of a container', '{"HostConfig":{}}', json, 400, /^config cannot be empty/],
+    ['deeper than a stack', '['.repeat(1 << 20) + ']'.repeat(1 << 20), json, 400, /expected an object, got a list$/],
+    [
+      'deep where text belongs',
+      `{"Image":${'{"a":'.repeat(1 << 18)}1${'}'.repeat(1 << 18)}}`,
+      json,
+      400,
+      /got an object$/,
+    ],
     ['huge', `"${'x'.repeat(9 << 20)}"`, json, 413, /^the request body is over the limit of 8 MiB$/],
     ['null fields and unknown ones', '{"Image":"x","Env":null,"Future":1,"image":"y"}', json, 201, /^$/],
     ['with charset', '{"Image":"x"}', { 'Content-Type': 'application/json; charset=utf-8' }, 201, /^$/],

@@ -6,21 +6,22 @@ export const OLDEST_API = 24;
 
 /** Takes the optional `/v1.NN` off a request path. Without it the newest version is meant. */
 export function splitVersion(path: string): { version: number; path: string } {
-  const match = /^\/v([0-9]{1,4})\.([0-9]{1,4})(\/.*)$/.exec(path);
+  const match = /^\/v([0-9.]+)(\/.*)$/.exec(path);
   if (!match) return { version: NEWEST_API, path };
-  const [, major = '', minor = '', rest = '/'] = match;
-  const version = Number(major) * 10_000 + Number(minor) - 10_000;
+  const [, given = '', rest = '/'] = match;
+  const [major = 0, minor = 0] = given.split('.').map(Number);
+  const version = (major - 1) * 10_000 + minor;
   if (version > NEWEST_API)
     throw new Failure(
       'invalid',
       'API_TOO_NEW',
-      `client version ${major}.${minor} is too new. Maximum supported API version is ${formatVersion(NEWEST_API)}`,
+      `client version ${given} is too new. Maximum supported API version is ${formatVersion(NEWEST_API)}`,
     );
   if (version < OLDEST_API)
     throw new Failure(
       'invalid',
       'API_TOO_OLD',
-      `client version ${major}.${minor} is too old. Minimum supported API version is ${formatVersion(OLDEST_API)}, please upgrade your client to a newer version`,
+      `client version ${given} is too old. Minimum supported API version is ${formatVersion(OLDEST_API)}, please upgrade your client to a newer version`,
     );
   return { version, path: rest };
 }
