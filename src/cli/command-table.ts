@@ -146,6 +146,7 @@ export const GROUPS: Readonly<Record<string, Group>> = {
     commands: {
       ...some('events', 'info'),
       check: async () => (await import('./commands/system-check.ts')).systemCheck,
+      'dial-stdio': async () => (await import('./commands/dial-stdio.ts')).dialStdio,
       df: async () => (await import('./commands/system-df.ts')).systemDf,
     },
   },

@@ -6,7 +6,7 @@ import { report } from './report.ts';
 import { standardError, standardOutput } from './standard-streams.ts';
 
 const GLOBAL_FLAGS = {
-  host: list('Address of the host: unix:///path or tcp://name:port', { short: 'H' }),
+  host: list('Address of the host: unix:///path, tcp://name:port or ssh://user@name', { short: 'H' }),
   dataRoot: text('Folder of the store, for a host that this command starts'),
   config: text('Folder of the client configuration (credentials)', { shown: '"~/.docker"' }),
   debug: toggle('Show where an unexpected error came from', { short: 'D' }),

@@ -269,6 +269,15 @@ const endpoints: readonly [text: string, expected: string][] = [
   ['tcp://h:99999', 'invalid'],
   ['tcp://', 'invalid'],
   [`unix:///${'x'.repeat(120)}`, 'invalid'],
+  ['ssh://far', 'ssh://far'],
+  ['ssh://me@far:2222/run/docker.sock', 'ssh://me@far:2222/run/docker.sock'],
+  ['ssh://[::1]:22', 'ssh://[::1]:22'],
+  ['ssh://me:secret@far', 'invalid'],
+  ['ssh://far:0', 'invalid'],
+  ['ssh://far:99999', 'invalid'],
+  ['ssh://', 'invalid'],
+  ['ssh:///run/docker.sock', 'invalid'],
+  ['ssh://far?x=1', 'invalid'],
 ];
 for (const [text, expected] of endpoints) {
   test(`host ${text.slice(0, 30)}`, () => {

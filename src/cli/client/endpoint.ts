@@ -11,7 +11,19 @@ export type Endpoint =
       readonly port: number;
       readonly tls: TlsOptions | undefined;
       readonly text: string;
-    };
+    }
+  | SshEndpoint;
+
+/** A host that only programs of its own machine reach. */
+export interface SshEndpoint {
+  readonly kind: 'ssh';
+  readonly host: string;
+  readonly port: number | undefined;
+  readonly user: string | undefined;
+  /** Of its socket; undefined for the one that the other machine's command chooses. */
+  readonly path: string | undefined;
+  readonly text: string;
+}
 
 export interface TlsOptions {
   readonly ca: Buffer | undefined;
@@ -31,7 +43,7 @@ export interface TlsFlags {
 
 export const NO_TLS: TlsFlags = { tls: false, tlsverify: false, tlscacert: '', tlscert: '', tlskey: '' };
 
-/** Parses `unix:///path`, `tcp://host[:port]`, `http://...`, `https://...`, `host:port` or an absolute path. */
+/** Parses `unix:///path`, `tcp://host[:port]`, `http://...`, `https://...`, `ssh://...`, `host:port` or an absolute path. */
 export function parseEndpoint(text: string, env: NodeJS.ProcessEnv, flags: TlsFlags = NO_TLS): Endpoint {
   if (text.startsWith('unix://') || text.startsWith('/')) {
     const path = text.replace(/^unix:\/\//, '');
@@ -39,6 +51,7 @@ export function parseEndpoint(text: string, env: NodeJS.ProcessEnv, flags: TlsFl
     if (Buffer.byteLength(path) > 107) throw invalid(text, 'the path of a unix socket has at most 107 bytes');
     return { kind: 'unix', path, text: `unix://${path}` };
   }
+  if (text.startsWith('ssh://')) return sshEndpoint(text);
   const match = /^(?:(tcp|https?):\/\/)?(\[[0-9a-fA-F:]+\]|[^:/[\]]+)?(?::(\d+))?\/?$/.exec(text);
   if (!match || (match[2] === undefined && match[3] === undefined)) throw invalid(text);
   const tls = tlsOptions(env, flags, match[1] === 'https');
@@ -46,6 +59,21 @@ export function parseEndpoint(text: string, env: NodeJS.ProcessEnv, flags: TlsFl
   const port = match[3] === undefined ? (tls ? 2376 : 2375) : Number(match[3]);
   if (port < 1 || port > 65535) throw invalid(text);
   return { kind: 'tcp', host: host.replace(/^\[|\]$/g, ''), port, tls, text: `tcp://${host}:${port}` };
+}
+
+function sshEndpoint(text: string): SshEndpoint {
+  const match = /^ssh:\/\/(?:([^@:/?#]+)@)?([^@:/[\]?#]+|\[[0-9a-fA-F:]+\])(?::(\d{1,5}))?(\/[^?#]*)?$/.exec(text);
+  if (!match) throw invalid(text, 'write ssh://[user@]host[:port][/path/of/socket]; a password has no place there');
+  const [, user, host = '', port, path] = match;
+  if (Number(port ?? 22) < 1 || Number(port ?? 22) > 65535) throw invalid(text);
+  return {
+    kind: 'ssh',
+    host: host.replace(/^\[|\]$/g, ''),
+    port: port === undefined ? undefined : Number(port),
+    user,
+    path: path === '/' ? undefined : path,
+    text,
+  };
 }
 
 function tlsOptions(env: NodeJS.ProcessEnv, flags: TlsFlags, implied: boolean): TlsOptions | undefined {

@@ -1,7 +1,7 @@
-import { connect, isIP, type Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { cancelled, type ErrorKind, Failure, isFailure, messageOf, systemCode } from '../../lib/error.ts';
 import { VERSION_HEADER } from '../../wire/build.ts';
+import { connectTo, type HostConnection } from './connect-to.ts';
 import type { Endpoint } from './endpoint.ts';
 import { errorDetail } from './error-detail.ts';
 import { exchange, type HttpAnswer, type RawConnection } from './http-exchange.ts';
@@ -32,7 +32,7 @@ export class EngineClient {
   readonly endpoint: Endpoint;
   #apiVersion = NEWEST_VERSION;
   #strakeVersion: string | undefined;
-  #idle: { socket: Socket; since: number } | undefined;
+  #idle: { socket: HostConnection; since: number } | undefined;
 
   private constructor(endpoint: Endpoint) {
     this.endpoint = endpoint;
@@ -100,7 +100,7 @@ export class EngineClient {
       method,
       path: path + queryString(input.query ?? {}),
       headers: {
-        Host: endpoint.kind === 'unix' ? 'strake' : `${endpoint.host}:${endpoint.port}`,
+        Host: endpoint.kind === 'tcp' ? `${endpoint.host}:${endpoint.port}` : 'strake',
         'User-Agent': 'strake',
         ...(json !== undefined && { 'Content-Type': 'application/json' }),
         ...input.headers,
@@ -110,10 +110,12 @@ export class EngineClient {
     };
     const kept = this.#idle && Date.now() - this.#idle.since < IDLE_LIMIT ? this.#idle.socket : undefined;
     this.#idle = undefined;
-    const socket = kept && !kept.destroyed ? kept.ref() : connectTo(endpoint);
+    const socket = kept && !kept.destroyed ? kept : connectTo(endpoint);
+    socket.ref();
     try {
       return await exchange(socket, request, (idle) => {
-        this.#idle = { socket: idle.unref(), since: Date.now() };
+        idle.unref();
+        this.#idle = { socket: idle, since: Date.now() };
       });
     } catch (error) {
       throw connectionFailure(endpoint, error, signal);
@@ -147,18 +149,6 @@ function asAnswer(answer: HttpAnswer | RawConnection): HttpAnswer {
 
 async function consume(body: AsyncIterable<Buffer>): Promise<void> {
   for await (const _ of body);
-}
-
-function connectTo(endpoint: Endpoint): Socket {
-  if (endpoint.kind === 'unix') return connect(endpoint.path);
-  const { host, port, tls } = endpoint;
-  if (!tls) return connect(port, host);
-  const { ca, cert, key, verify } = tls;
-  const secrets = { ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) };
-  const servername = isIP(host) === 0 ? host : '';
-  return process
-    .getBuiltinModule('node:tls')
-    .connect({ host, port, servername, ...secrets, rejectUnauthorized: verify });
 }
 
 async function refusal(answer: HttpAnswer): Promise<Failure> {

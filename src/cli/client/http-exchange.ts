@@ -1,6 +1,6 @@
-import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { cancelled, Failure } from '../../lib/error.ts';
+import type { HostConnection } from './connect-to.ts';
 import { SocketReader } from './socket-reader.ts';
 
 /** A request. A stream as body goes out chunked. */
@@ -24,7 +24,7 @@ export interface HttpAnswer {
 
 /** A connection that was taken over from HTTP: both directions are raw bytes, and each ends on its own. */
 export interface RawConnection {
-  readonly socket: Socket;
+  readonly socket: HostConnection;
   /** Bytes that arrived together with the answer's head. */
   readonly head: Buffer;
   /** Whether output comes in frames (no terminal) or as plain bytes, when the host says so. */
@@ -37,9 +37,9 @@ export interface RawConnection {
  * closes the connection. https://www.rfc-editor.org/rfc/rfc9112
  */
 export async function exchange(
-  socket: Socket,
+  socket: HostConnection,
   request: HttpRequest,
-  onIdle: (socket: Socket) => void,
+  onIdle: (socket: HostConnection) => void,
 ): Promise<HttpAnswer | RawConnection> {
   const { signal, method } = request;
   const onAbort = () => socket.destroy();
@@ -87,7 +87,7 @@ interface Sending {
   failure: unknown;
 }
 
-function startSending(socket: Socket, { method, path, headers, body }: HttpRequest): Sending {
+function startSending(socket: HostConnection, { method, path, headers, body }: HttpRequest): Sending {
   const length = body === undefined ? (method === 'POST' ? 0 : undefined) : bytesOf(body)?.length;
   const framing = body !== undefined && length === undefined ? { 'Transfer-Encoding': 'chunked' } : {};
   const all = { ...headers, ...(length !== undefined && { 'Content-Length': String(length) }), ...framing };
@@ -116,7 +116,7 @@ function bytesOf(body: Readable | Buffer | undefined): Buffer | undefined {
   return Buffer.isBuffer(body) ? body : undefined;
 }
 
-async function sendChunked(socket: Socket, body: Readable): Promise<void> {
+async function sendChunked(socket: HostConnection, body: Readable): Promise<void> {
   for await (const chunk of body) {
     // The host has answered and left, or the request was given up: the answer tells.
     if (!socket.writable) return;
@@ -131,7 +131,7 @@ async function sendChunked(socket: Socket, body: Readable): Promise<void> {
   if (socket.writable) socket.write('0\r\n\r\n');
 }
 
-function drained(socket: Socket): Promise<void> {
+function drained(socket: HostConnection): Promise<void> {
   return new Promise((resolve) => {
     const onReady = () => {
       socket.off('drain', onReady);

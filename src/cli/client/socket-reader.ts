@@ -1,15 +1,15 @@
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { Failure } from '../../lib/error.ts';
 
 const LINE_LIMIT = 64 << 10;
 
 /** Reads bytes and lines from a socket, one reader at a time. Leaves what it was not asked for. */
 export class SocketReader {
-  readonly #socket: Socket;
+  readonly #socket: Duplex;
   #pending: Buffer | undefined;
   #error: Error | undefined;
 
-  constructor(socket: Socket) {
+  constructor(socket: Duplex) {
     this.#socket = socket;
     socket.on('error', (error) => {
       this.#error = error;

@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { readFrames } from '../client/frames.ts';
 import type { RawConnection } from '../client/http-exchange.ts';
 import { type Session, writeAll } from '../session.ts';
@@ -48,7 +48,7 @@ async function copyOutput(session: Session, source: AsyncIterable<Buffer>, tty: 
   else for await (const { stream, payload } of readFrames(source)) await writeAll(session[stream], payload);
 }
 
-async function* withHead(socket: Socket, head: Buffer): AsyncGenerator<Buffer> {
+async function* withHead(socket: Duplex, head: Buffer): AsyncGenerator<Buffer> {
   if (head.length > 0) yield head;
   try {
     for await (const chunk of socket) yield chunk;
@@ -59,7 +59,7 @@ async function* withHead(socket: Socket, head: Buffer): AsyncGenerator<Buffer> {
 
 function copyInput(
   session: Session,
-  socket: Socket,
+  socket: Duplex,
   scanner: DetachScanner | undefined,
   onDetach: () => void,
 ): () => void {
