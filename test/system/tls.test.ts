@@ -1,6 +1,6 @@
 /** A host on TCP with TLS: only clients with a certificate get in, and streams work as on the unix socket. */
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -152,6 +152,40 @@ test('a host without its certificate does not start, nor for a group that does n
     assert.equal(code, 1);
     assert.match(stderr, message);
   }
+});
+
+test('ssh:// by a stand-in for ssh, whose other end has a docker that is ours', async () => {
+  const far = at('far');
+  mkdirSync(far);
+  symlinkSync(STRAKE, join(far, 'docker'));
+  // What comes after the name of the machine is one line for a shell there.
+  writeFileSync(
+    join(far, 'ssh'),
+    `#!/bin/sh\nwhile [ "$1" != -- ]; do shift; done\nshift 2\nexport PATH=${far}:/usr/bin:/bin STRAKE_HOST=unix://${host.socket}\nexec sh -c "$*"\n`,
+    { mode: 0o755 },
+  );
+  const env = {
+    PATH: `${far}:${process.env['PATH']}`,
+    DOCKER_HOST: 'ssh://me@far',
+    STRAKE_HOST: '',
+    DOCKER_CONFIG: folder,
+  };
+  const data = Buffer.alloc(1 << 20, 'abcdefghijk');
+  for (const client of [...new Set(['/usr/local/bin/docker', '/usr/bin/docker', STRAKE])].filter((file) =>
+    existsSync(file),
+  )) {
+    const there = await run(client, ['info', '--format', '{{.DockerRootDir}}'], { env, timeout: 60_000 });
+    assert.deepEqual([there.stdout.trim(), there.stderr], [host.dataRoot, ''], client);
+    const args = ['run', '-i', '--rm', 'busybox', 'sh', '-c', 'wc -c; echo err >&2; exit 3'];
+    const ran = await run(client, args, { env, input: data, timeout: 60_000 });
+    assert.deepEqual(ran, { code: 3, stdout: `${data.length}\n`, stderr: 'err\n' }, client);
+  }
+  const refused = await run(STRAKE, ['-H', 'ssh://far/nonexistent/x.sock', 'ps'], { env, timeout: 60_000 });
+  assert.equal(refused.code, 1);
+  assert.match(
+    refused.stderr,
+    /^cannot reach the host at ssh:\/\/far\/nonexistent\/x\.sock: .*Cannot connect to the Docker daemon at unix:\/\/\/nonexistent/,
+  );
 });
 
 test('the unix socket belongs to the group', async () => {
