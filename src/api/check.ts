@@ -12,9 +12,6 @@ export const text: Check<string> = (value, at) => (typeof value === 'string' ? v
 export const flag: Check<boolean> = (value, at) =>
   typeof value === 'boolean' ? value : refuse(value, at, 'true or false');
 
-export const number: Check<number> = (value, at) =>
-  typeof value === 'number' && Number.isFinite(value) ? value : refuse(value, at, 'a number');
-
 /** Of 64 bits. What is too large to be exact here is as good as no limit, and becomes the largest number that is. */
 export const integer: Check<number> = (value, at) => {
   if (typeof value !== 'number' || !Number.isInteger(value) || Math.abs(value) > 2 ** 63)

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Duplex, Readable, Writable } from 'node:stream';
+import { type Duplex, Readable, type Writable } from 'node:stream';
 import { cancelled, Failure, messageOf } from '../lib/error.ts';
 import type { Check } from './check.ts';
 import { JsonLines } from './json-lines.ts';
@@ -82,6 +82,11 @@ export class Exchange {
     return parsed === null ? undefined : check(parsed, '');
   }
 
+  /** Takes off the document that some clients send with a request for an upgrade: what they type begins behind it. */
+  async dropBody(): Promise<void> {
+    if (this.#upgrade) await this.#upgradeBody(this.#upgrade);
+  }
+
   /** Answers with a JSON document. */
   answer(status: number, value: unknown): void {
     const bytes = Buffer.from(`${JSON.stringify(value)}\n`);
@@ -128,7 +133,9 @@ export class Exchange {
       this.response.shouldKeepAlive = false;
       this.response.writeHead(200, { 'Content-Type': contentType });
       this.response.flushHeaders();
-      return { from: this.body(), to: this.response };
+      // A body of a known length is a document of the client's library, and not what somebody types.
+      const from = this.header('transfer-encoding') === undefined ? Readable.from([]) : this.body();
+      return { from, to: this.response };
     }
     const protocol = /^[\w./-]+$/.exec(this.header('upgrade') ?? '')?.[0] ?? 'tcp';
     this.#upgrade.write(this.#switching(protocol, `Content-Type: ${contentType}\r\n`));

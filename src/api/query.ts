@@ -6,7 +6,11 @@ export class Query {
   readonly #text: string;
   readonly #values: URLSearchParams;
 
+  /** Throws kind `invalid` for what is no query. */
   constructor(text: string) {
+    if (text.includes(';')) throw new Failure('invalid', 'QUERY_INVALID', 'invalid semicolon separator in query');
+    const wrong = /%(?![0-9a-fA-F]{2}).{0,2}/.exec(text)?.[0];
+    if (wrong !== undefined) throw new Failure('invalid', 'QUERY_INVALID', `invalid URL escape "${wrong}"`);
     this.#text = text;
     this.#values = new URLSearchParams(text);
   }

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { posix } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { Failure, isFailure, messageOf, systemCode } from '../lib/error.ts';
 import type { Log } from '../lib/log.ts';
@@ -180,6 +181,7 @@ export class ApiServer implements AsyncDisposable {
     let exchange: Exchange | undefined;
     try {
       for (const [name, value] of Object.entries(this.#headers)) response.setHeader(name, value);
+      if (redirected(request, response)) return;
       const { route, params, version, search } = this.#find(request);
       const peerUser = () => this.#peerUser(request.socket);
       exchange = new Exchange({
@@ -263,6 +265,16 @@ function refuseMalformed(error: Error, socket: Duplex): void {
   socket.end(
     `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   );
+}
+
+/** Sends who asks for a path with `//`, `.` or `..` to the path that it means, as Docker's daemon does. */
+function redirected(request: IncomingMessage, response: ServerResponse): boolean {
+  const { path, search } = splitUrl(request.url ?? '');
+  const meant = posix.normalize(path);
+  if (meant === path || !path.startsWith('/')) return false;
+  response.writeHead(301, { Location: search === '' ? meant : `${meant}?${search}`, 'Content-Length': 0 });
+  response.end();
+  return true;
 }
 
 /** The target is a path, or a whole URL as for a proxy. */

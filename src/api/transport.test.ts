@@ -49,6 +49,14 @@ const refused: readonly [string, string, string, number, string][] = [
   ],
   ['part that is not there', 'GET', '/networks', 501, 'managing networks is not supported by this host'],
   ['swarm', 'GET', '/nodes', 503, 'This node is not a swarm manager.'],
+  ['a secret of a swarm', 'POST', '/secrets/create', 503, 'This node is not a swarm manager.'],
+  ['leaving a swarm', 'POST', '/swarm/leave', 503, 'This node is not part of a swarm'],
+  ['a plugin', 'POST', '/plugins/a/b/enable', 404, 'plugin "a/b" not found'],
+  ['installing a plugin', 'POST', '/plugins/pull?remote=x', 501, 'plugins are not supported by this host'],
+  ['a semicolon in the query', 'GET', '/images/json?a=1;b=2', 400, 'invalid semicolon separator in query'],
+  ['a build that has no ID', 'POST', '/build/cancel', 400, 'build ID not provided'],
+  ['a commit of nothing', 'POST', '/commit', 400, 'invalid name or ID supplied: ""'],
+  ['half a terminal', 'POST', '/containers/x/resize?h=1', 400, 'the parameter "w" of a terminal size is needed'],
   [
     'BuildKit build',
     'POST',
@@ -74,6 +82,7 @@ for (const [what, method, path, status, message] of refused) {
       images: {},
       containers: {},
       logs: { logs: () => Promise.reject() },
+      commit: { commit: () => Promise.reject() },
     });
     const answer = await host.call(method, encodeURI(path).replace('%25', '%'));
     assert.equal(answer.status, status);
@@ -144,6 +153,22 @@ test('every kind of failure has its status, its message and its hint', async () 
   thrown = new TypeError('a bug');
   assert.deepEqual((await host.call('GET', '/info')).json, { message: 'a bug' });
   assert.match(host.logged[1] ?? '', /TypeError: a bug.*transport\.test\.ts/s);
+});
+
+test('a path in another form leads to the path that it means', async () => {
+  await using host = await startTestHost();
+  const rows: readonly [string, string | undefined][] = [
+    ['//_ping', '/_ping'],
+    ['/v1.44//containers/json?all=1', '/v1.44/containers/json?all=1'],
+    ['/v1.44/x/../_ping', '/v1.44/_ping'],
+    ['/./_ping', '/_ping'],
+    ['/_ping', undefined],
+    ['http://x//_ping', '/_ping'],
+  ];
+  for (const [path, location] of rows) {
+    const { status, headers } = await host.call('GET', path);
+    assert.deepEqual([status, headers['location']], [location === undefined ? 200 : 301, location], path);
+  }
 });
 
 test('bodies that are no proper JSON document', async () => {

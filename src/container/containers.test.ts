@@ -487,6 +487,8 @@ describe('containers', { skip }, () => {
     ['too little memory', { Cmd: ['x'] }, { Memory: 1 << 20 }, 'Minimum memory limit allowed is 6MB'],
     ['relative target', { Cmd: ['x'] }, { Binds: ['/tmp:data'] }, /mount path must be absolute/],
     ['two mounts at a place', { Cmd: ['x'] }, { Binds: ['/tmp:/d', '/etc:/d'] }, 'Duplicate mount point: /d'],
+    ['a host name without an address', { Cmd: ['x'] }, { ExtraHosts: ['a'] }, 'bad format for add-host: "a"'],
+    ['a host name with another name', { Cmd: ['x'] }, { ExtraHosts: ['a:b'] }, 'invalid IP address in add-host: "b"'],
     ['unknown capability', { Cmd: ['x'] }, { CapAdd: ['NOPE'] }, /unknown capability/i],
   ];
   for (const [name, config, hostConfig, message] of refusals)

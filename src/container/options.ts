@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { containerCapabilities } from '../host/capabilities.ts';
@@ -244,9 +245,17 @@ function checkModes(host: HostConfig): void {
     ['invalid cgroup namespace mode', host.CgroupnsMode ?? '', /^(private|host)$/],
   ] as const)
     if (!allowed.test(mode)) throw invalid(`${what}: ${mode}`);
+  for (const entry of host.ExtraHosts ?? []) checkExtraHost(entry);
   if (host.LogConfig) logLimits(host.LogConfig);
   securityOf(host);
   containerCapabilities({ add: host.CapAdd ?? [], drop: host.CapDrop ?? [] });
+}
+
+/** `name:address`, where the address may be the word for the host's own. */
+function checkExtraHost(entry: string): void {
+  const [, name = '', address = ''] = /^([^:]*):(.*)$/s.exec(entry) ?? [];
+  if (name === '') throw invalid(`bad format for add-host: "${entry}"`);
+  if (address !== 'host-gateway' && isIP(address) === 0) throw invalid(`invalid IP address in add-host: "${address}"`);
 }
 
 /** Options that Docker knows and this host cannot follow. */

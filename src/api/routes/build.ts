@@ -51,8 +51,10 @@ export const buildRoutes: readonly Route<BuildParts>[] = [
     method: 'POST',
     path: '/build/cancel',
     handle: async ({ inSession }, exchange) => {
-      await inSession?.running.cancel(exchange.query.text('id'), exchange);
-      exchange.empty(204);
+      const id = exchange.query.text('id');
+      if (id === '') throw new Failure('invalid', 'ID_MISSING', 'build ID not provided');
+      await inSession?.running.cancel(id, exchange);
+      exchange.empty(200);
     },
   },
   {

@@ -104,7 +104,8 @@ export const containerRoutes: readonly Route<ContainerBackend>[] = [
     handle: async (containers, exchange) => {
       const { PidsLimit, ...older } = (await exchange.json(updateBody)) ?? {};
       const changes = PidsLimit === undefined || exchange.version < 40 ? older : { ...older, PidsLimit };
-      exchange.answer(200, { Warnings: await containers.update(exchange.param('id'), changes, exchange) });
+      const warnings = await containers.update(exchange.param('id'), changes, exchange);
+      exchange.answer(200, { Warnings: warnings.length === 0 ? null : warnings });
     },
   },
   { method: 'POST', path: '/containers/{id}/wait', handle: wait },
@@ -155,7 +156,9 @@ export const commitRoutes: readonly Route<CommitBackend>[] = [
     path: '/commit',
     handle: async (backend, exchange) => {
       const { query, signal } = exchange;
-      const { image } = await backend.commit(query.text('container'), {
+      const container = query.text('container');
+      if (container === '') throw new Failure('invalid', 'CONTAINER_MISSING', 'invalid name or ID supplied: ""');
+      const { image } = await backend.commit(container, {
         target: optionalTarget(query.text('repo'), query.text('tag')),
         comment: query.text('comment'),
         author: query.text('author'),
@@ -239,6 +242,7 @@ function readCondition(condition: string): WaitCondition {
 async function attach(containers: ContainerBackend, exchange: Exchange): Promise<void> {
   const { query, signal } = exchange;
   const detachKeys = parseDetachKeys(query.text('detachKeys'));
+  await exchange.dropBody();
   const streams = await containers.attach(exchange.param('id'), {
     stdin: query.flag('stdin'),
     stdout: query.flag('stdout'),
@@ -279,7 +283,9 @@ export function readSize(query: Query): TerminalSize {
 }
 
 function side(query: Query, name: string): number {
-  const value = query.integer(name) ?? 0;
+  const value = query.integer(name);
+  if (value === undefined)
+    throw new Failure('invalid', 'SIZE_MISSING', `the parameter "${name}" of a terminal size is needed`);
   if (value < 0 || value > 0xffff) throw new Failure('invalid', 'SIZE_INVALID', `invalid terminal size ${value}`);
   return value;
 }

@@ -23,6 +23,10 @@ const networkBody = object({
   }),
   Options: map(text),
   Labels: map(text),
+  Scope: text,
+  Ingress: flag,
+  ConfigOnly: flag,
+  ConfigFrom: object({ Network: text }),
 });
 const connectBody = object({ Container: text, EndpointConfig: endpointConfig });
 const disconnectBody = object({ Container: text, Force: flag });
@@ -46,7 +50,15 @@ export const networkRoutes: readonly Route<NetworkBackend>[] = [
     method: 'POST',
     path: '/networks/create',
     handle: async (networks, exchange) => {
-      const body = (await exchange.json(networkBody)) ?? {};
+      const { Scope, Ingress, ConfigOnly, ConfigFrom, ...body } = (await exchange.json(networkBody)) ?? {};
+      if (Scope === 'swarm') throw noSwarm('cannot create a swarm scoped network when swarm is not active');
+      if (Ingress) throw noSwarm('Ingress network can only be global scope network');
+      if (ConfigOnly || ConfigFrom?.Network)
+        throw new Failure(
+          'unsupported',
+          'CONFIG_ONLY',
+          'networks that are a configuration alone are not supported by this host',
+        );
       const Name = required(body.Name, 'network name');
       exchange.answer(201, await networks.create({ ...body, Name }, exchange));
     },
@@ -132,6 +144,10 @@ export const volumeRoutes: readonly Route<VolumeBackend>[] = [
     },
   },
 ];
+
+function noSwarm(message: string): Failure {
+  return new Failure('denied', 'NO_SWARM', message);
+}
 
 function required(value: string | undefined, what: string): string {
   if (!value) throw new Failure('invalid', 'FIELD_MISSING', `a ${what} is needed`);

@@ -1,5 +1,5 @@
 import type { ContainerConfig, ContainerCreateBody, EndpointConfig, HostConfig } from '../../wire/container.ts';
-import { type Check, flag, integer, list, map, nothing, nullable, number, object, text, words } from '../check.ts';
+import { type Check, flag, integer, list, map, nothing, nullable, object, text, words } from '../check.ts';
 
 const healthcheck = object({
   Test: words,
@@ -148,7 +148,7 @@ const hostConfigFields = {
   })),
   MemoryReservation: integer,
   MemorySwap: integer,
-  MemorySwappiness: number,
+  MemorySwappiness: integer,
   OomKillDisable: flag,
   PidsLimit: integer,
   Ulimits: ulimits,

@@ -74,6 +74,7 @@ export class NetworkCases {
       await this.#containers.disconnect(container, ref);
     } catch (error) {
       if (!options.force || !isFailure(error) || error.code !== 'CONTAINER_NOT_FOUND') throw error;
+      this.#networks.inspect(ref);
     }
   }
 
