@@ -1,11 +1,18 @@
 import { Failure } from '../lib/error.ts';
 import type { Container } from './container.ts';
 import { checkName, randomName } from './names.ts';
+import { exitCodeOf } from './record.ts';
+
+/** Of so many containers that are gone it is known how they ended. */
+const DEPARTED = 200;
 
 /** The containers in the host's memory, by ID and name. */
 export class ContainerTable {
   /** Oldest first. */
   readonly #containers = new Map<string, Container>();
+
+  /** Exit codes by ID, oldest first. */
+  readonly #departed = new Map<string, number>();
 
   add(container: Container): void {
     this.#containers.set(container.id, container);
@@ -13,6 +20,18 @@ export class ContainerTable {
 
   delete(container: Container): void {
     this.#containers.delete(container.id);
+  }
+
+  /** Keeps how a container ended that went by itself: its client may ask a moment too late. */
+  noteEnd(container: Container): void {
+    const [oldest] = this.#departed.keys();
+    if (oldest !== undefined && this.#departed.size === DEPARTED) this.#departed.delete(oldest);
+    this.#departed.set(container.id, exitCodeOf(container.record.phase));
+  }
+
+  /** The exit code of a container that went by itself a while ago; `id` is its whole ID. */
+  endOf(id: string): number | undefined {
+    return this.#departed.get(id);
   }
 
   /** Newest first. */

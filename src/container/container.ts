@@ -147,7 +147,7 @@ export class Container {
   /** The run, or a Failure in Docker's words. */
   running(): Run {
     if (this.run && isAlive(this.record.phase)) return this.run;
-    throw new Failure('conflict', 'NOT_RUNNING', `container ${this.id} is not running`);
+    throw notRunning(this);
   }
 
   #makeStreams(): RunStreams {
@@ -158,4 +158,9 @@ export class Container {
     if (log) hub.addSink((name, chunk) => log.write(name, chunk));
     return { hub, input: config.OpenStdin ? new PassThrough() : undefined, log };
   }
+}
+
+/** In Docker's words. */
+export function notRunning({ id }: Container): Failure {
+  return new Failure('conflict', 'NOT_RUNNING', `container ${id} is not running`);
 }

@@ -137,6 +137,10 @@ describe('containers', { skip }, () => {
       ['create', 'attach', 'network connect', 'start', 'die', 'network disconnect', 'destroy'],
     );
     assert.equal(existsSync(join(host.root, 'data/containers', id)), false);
+    // Who waits a moment too late still learns how it ended, but nobody sees a next end.
+    assert.equal(await host.containers.wait(id, 'not-running', { signal }).exit, 0);
+    assert.equal(await host.containers.wait(id, 'removed', { signal }).exit, 0);
+    assert.throws(() => host.containers.wait(id, 'next-exit', { signal }), { kind: 'not-found' });
   });
 
   for (const [cmd, exitCode, message] of [

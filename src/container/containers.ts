@@ -241,8 +241,13 @@ export class Containers implements AsyncDisposable {
     return container.inTurn(() => disconnectNetwork(container, network, this.#lifecycle));
   }
 
-  /** Resolves when the container is found and watched from now on; `exit` when the condition is met. */
+  /**
+   * Resolves when the container is found and watched from now on; `exit` when the condition is met. A container that has
+   * ended and removed itself is still known by its ID for a while: libraries start it first and wait then.
+   */
   wait(ref: string, condition: WaitCondition, options: CallOptions): { exit: Promise<number> } {
+    const ended = condition === 'next-exit' ? undefined : this.#table.endOf(ref);
+    if (ended !== undefined) return { exit: Promise.resolve(ended) };
     const exit = this.find(ref).wait(condition, options);
     exit.catch(() => {}); // the caller may have gone before it looks
     return { exit };
@@ -428,7 +433,10 @@ export class Containers implements AsyncDisposable {
     if (container.record.hostConfig.AutoRemove && container.renewals === 0) {
       container.removing = true;
       container
-        .inTurn(async () => this.#removeNow(container, { volumes: true }))
+        .inTurn(async () => {
+          this.#removeNow(container, { volumes: true });
+          this.#table.noteEnd(container);
+        })
         .catch((error: unknown) => {
           container.removing = false;
           container.tellRemoval(); // that it stays is for its user to see; who waits wants the exit code

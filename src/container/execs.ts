@@ -9,6 +9,7 @@ import type { ExecCreateBody, ExecInspect } from '../wire/exec.ts';
 import type { AttachedStreams } from './attach.ts';
 import type { Container } from './container.ts';
 import { processOf } from './container-spec.ts';
+import { orNotRunning } from './ended-meanwhile.ts';
 import { type Exec, type ExecNote, type ExecSize, inspectExec } from './exec.ts';
 import { ExecPreparations } from './exec-preparations.ts';
 import type { LifecycleNeeds } from './lifecycle.ts';
@@ -193,6 +194,7 @@ export class Execs implements AsyncDisposable {
     options: { readonly signal: AbortSignal; readonly size?: ExecSize | undefined },
   ): Promise<void> {
     const { id, container, body, input } = exec;
+    const run = container.running();
     this.#needs.emit(container, `exec_start: ${commandOf(body.Cmd ?? [])}`, { execID: id });
     try {
       refuseRelative(body.WorkingDir ?? '');
@@ -209,7 +211,7 @@ export class Execs implements AsyncDisposable {
       const exitCode = (isFailure(error) ? error.exitCode : undefined) ?? 126;
       exec.phase = { status: 'exited', exitCode, at: Date.now() };
       input?.destroy();
-      throw error;
+      throw await orNotRunning(container, run, error);
     }
   }
 

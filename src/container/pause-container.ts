@@ -1,5 +1,6 @@
 import { Failure } from '../lib/error.ts';
 import type { Container } from './container.ts';
+import { orNotRunning } from './ended-meanwhile.ts';
 import type { LifecycleNeeds } from './lifecycle.ts';
 import { isAlive } from './record.ts';
 
@@ -11,10 +12,14 @@ export async function pauseContainer(
   needs: PauseNeeds,
   options: { readonly signal: AbortSignal },
 ): Promise<void> {
-  container.running();
+  const run = container.running();
   if (container.record.phase.status === 'paused')
     throw new Failure('conflict', 'CONTAINER_PAUSED', `Container ${container.id} is already paused`);
-  await needs.runtime.pause(container.id, options);
+  try {
+    await needs.runtime.pause(container.id, options);
+  } catch (error) {
+    throw await orNotRunning(container, run, error);
+  }
   setPaused(container, true, needs);
 }
 
@@ -26,7 +31,12 @@ export async function unpauseContainer(
 ): Promise<void> {
   if (container.record.phase.status !== 'paused')
     throw new Failure('conflict', 'NOT_PAUSED', `Container ${container.id} is not paused`);
-  await needs.runtime.resume(container.id, options);
+  const run = container.running();
+  try {
+    await needs.runtime.resume(container.id, options);
+  } catch (error) {
+    throw await orNotRunning(container, run, error);
+  }
   setPaused(container, false, needs);
 }
 
