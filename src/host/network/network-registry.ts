@@ -1,4 +1,5 @@
 import { Failure } from '../../lib/error.ts';
+import { limiter } from '../../lib/limiter.ts';
 import type { Reserve } from '../../lib/reserve.ts';
 import type { NetworkCreateBody, NetworkInspect } from '../../wire/network.ts';
 import {
@@ -34,6 +35,8 @@ export class NetworkRegistry {
   readonly #site: BridgeSite;
   readonly #reserve: Reserve;
   readonly #networks = new Map<string, Network>();
+  /** Bridges are made one after the other: each must see the subnets that those before it chose. */
+  readonly #inTurn = limiter(1);
 
   /** `reserve` is space of the folder's disk. */
   constructor(folder: string, { tag, site, reserve }: { tag: string; site: BridgeSite; reserve: Reserve }) {
@@ -110,7 +113,7 @@ export class NetworkRegistry {
 
   /** The network's bridge, made when it is first asked for. */
   async bridgeOf(network: Network, signal: AbortSignal): Promise<Bridge> {
-    network.opening ??= this.#open(network, signal).catch((error: unknown) => {
+    network.opening ??= this.#inTurn(() => this.#open(network, signal)).catch((error: unknown) => {
       network.opening = undefined;
       throw error;
     });

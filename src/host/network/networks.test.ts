@@ -283,6 +283,14 @@ test('an interface has IPv6 where its network has, and the link-local addresses 
   }
 });
 
+test('networks that are made at the same moment', { skip }, async () => {
+  const names = Array.from({ length: 12 }, (_, index) => `beside${index}`);
+  const ids = await Promise.all(names.map((Name) => networks.create({ Name }, { signal })));
+  const subnets = ids.map((id) => networks.inspect(id).IPAM.Config?.[0]?.Subnet);
+  assert.equal(new Set(subnets).size, names.length, subnets.join(' '));
+  await Promise.all(ids.map((id) => networks.remove(id)));
+});
+
 test('networks of the user', { skip }, async () => {
   const id = await networks.create({ Name: 'back', IPAM: { Config: [{ Subnet: '10.222.7.0/24' }] } }, { signal });
   await assert.rejects(networks.create({ Name: 'back' }, { signal }), {
