@@ -1,5 +1,6 @@
 /** `strake registry serve` with real clients: our host, docker, dockerd, podman, buildah, skopeo. */
 import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -326,6 +327,32 @@ test('a full disk: the push fails with the reason, and nothing of it stays', asy
     files.filter((entry) => entry.isFile()),
     [],
   );
+});
+
+test('a disk that is full to its last byte: deletion and collection give room back', async () => {
+  using disk = smallDisk(24);
+  await using small = await startStrakeRegistry(disk.path, { flags: ['--grace', '0', '--collect-every', '0'] });
+  const ask = async (method: string, path: string, body?: Buffer | string, headers = {}) => {
+    const answer = await fetch(`http://${small.host}${path}`, { method, headers, ...(body !== undefined && { body }) });
+    return { status: answer.status, text: await answer.text() };
+  };
+  const digestOf = (bytes: Buffer | string) => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+  const push = (bytes: Buffer) => ask('POST', `/v2/full/app/blobs/uploads/?digest=${digestOf(bytes)}`, bytes);
+  const config = randomBytes(100);
+  assert.equal((await push(config)).status, 201);
+  const type = 'application/vnd.oci.image.manifest.v1+json';
+  const described = { mediaType: 'a/b', digest: digestOf(config), size: config.length };
+  const manifest = JSON.stringify({ schemaVersion: 2, mediaType: type, config: described, layers: [] });
+  const place = '/v2/full/app/manifests';
+  assert.equal((await ask('PUT', `${place}/1`, manifest, { 'content-type': type })).status, 201);
+  for (const size of [1 << 20, 64 << 10, 4 << 10]) while ((await push(randomBytes(size))).status === 201);
+  while ((await ask('POST', '/v2/full/app/blobs/uploads/')).status === 202);
+  const refused = await push(randomBytes(4 << 10));
+  assert.deepEqual(refused, { status: 507, text: '{"errors":[{"code":"UNKNOWN","message":"no space left"}]}' });
+  assert.equal((await ask('GET', `${place}/1`)).text, manifest);
+  assert.equal((await ask('DELETE', `${place}/${digestOf(manifest)}`)).status, 202);
+  assert.equal((await ask('POST', '/_strake/gc/now')).status, 200);
+  assert.equal((await push(randomBytes(4 << 20))).status, 201);
 });
 
 test("the data of Docker's registry is taken over without a copy, and served", async () => {

@@ -29,8 +29,8 @@ export async function answerFailure(response: ServerResponse, error: unknown, lo
 }
 
 function unexpected(error: unknown): Refusal {
-  if (isFailure(error, 'exhausted')) return new Refusal('UNKNOWN', { message: error.message, status: 507 });
-  // Which store does not answer is for the operator to know, who finds it in the log.
+  // Which store is full or does not answer is for the operator to know, who finds it in the log.
+  if (isFailure(error, 'exhausted')) return new Refusal('UNKNOWN', { message: 'no space left', status: 507 });
   if (isFailure(error, 'unavailable')) return new Refusal('UNAVAILABLE', { headers: { 'Retry-After': '5' } });
   if (isFailure(error)) return new Refusal('UNKNOWN', { message: error.message });
   return new Refusal('UNKNOWN');

@@ -50,7 +50,7 @@ export function blobs(database: MetadataDatabase): Blobs {
       });
     },
     unlinkBlob(repository, digest) {
-      return database.transaction(() => unlink(repository, digest));
+      return database.transaction(() => unlink(repository, digest), 'frees');
     },
   };
 }

@@ -18,7 +18,7 @@ export function collection(database: MetadataDatabase): Collection {
           yield* change(`DELETE FROM ${table} WHERE lease_end <= ?`, leaseTime);
         const { links, blobs, bytes } = yield* dropLinks(leaseTime, limit);
         return { uploads, links, blobs, bytes, repositories: links + uploads > 0 ? 0 : yield* dropRepositories() };
-      });
+      }, 'frees');
     },
     async doomedKeys(limit) {
       const doomed = await database.rows(query<{ key: BlobKey }>('SELECT key FROM doomed LIMIT ?', limit));
@@ -27,7 +27,7 @@ export function collection(database: MetadataDatabase): Collection {
     forgetKeys(keys) {
       return database.transaction(function* () {
         for (const key of keys) yield* change('DELETE FROM doomed WHERE key = ?', key);
-      });
+      }, 'frees');
     },
     unknownKeys(keys) {
       const known = `SELECT 1 AS known WHERE EXISTS (SELECT 1 FROM blobs WHERE key = ?1)

@@ -62,10 +62,10 @@ export function manifests(database: MetadataDatabase): Manifests {
         yield* recordTags('t.repository = ? AND t.name = ?', [id, tag], leaseEnd);
         const sql = 'DELETE FROM tags WHERE repository = ? AND name = ? RETURNING name';
         return (yield* first(sql, id, tag)) !== undefined;
-      });
+      }, 'frees');
     },
     deleteManifest(repository, digest, leaseEnd, isFixed = () => false) {
-      return database.durable(() => removeManifest(repository, digest, leaseEnd, isFixed));
+      return database.durable(() => removeManifest(repository, digest, leaseEnd, isFixed), 'frees');
     },
     listTags(repository, { last, limit }) {
       return database.transaction(function* () {

@@ -5,6 +5,10 @@ import type { MetadataDatabase, Query, Work } from './work.ts';
 /** Does the store's work in a SQLite file of this process: statement by statement, without waiting for anything but the disk. */
 export async function sqliteDatabase(database: Database): Promise<MetadataDatabase & AsyncDisposable> {
   const sync = await walSync(database.path);
+  const transact = <T>(work: () => Work<T>, purpose?: 'frees'): T => {
+    const driven = () => drive(database, work());
+    return purpose === 'frees' ? database.freeing(driven) : database.transaction(driven);
+  };
   return {
     async rows<Row>({ sql, values }: Query<Row>) {
       return database.all<Row>(sql, ...values);
@@ -12,11 +16,11 @@ export async function sqliteDatabase(database: Database): Promise<MetadataDataba
     async first<Row>({ sql, values }: Query<Row>) {
       return database.get<Row>(sql, ...values);
     },
-    async transaction(work) {
-      return database.transaction(() => drive(database, work()));
+    async transaction(work, purpose) {
+      return transact(work, purpose);
     },
-    async durable(work) {
-      const result = database.transaction(() => drive(database, work()));
+    async durable(work, purpose) {
+      const result = transact(work, purpose);
       await sync.durable();
       return result;
     },

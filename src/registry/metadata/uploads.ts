@@ -67,7 +67,7 @@ export function uploads(database: MetadataDatabase): Uploads {
         yield* change('DELETE FROM uploads WHERE id = ?', id);
         yield* doom(row.key);
         return row.key;
-      });
+      }, 'frees');
     },
   };
 }

@@ -30,10 +30,10 @@ export interface MetadataDatabase {
   rows<Row>(query: Query<Row>): Promise<Row[]>;
   /** Its first row. */
   first<Row>(query: Query<Row>): Promise<Row | undefined>;
-  /** All or nothing, with an effect as if nothing else went on meanwhile. */
-  transaction<T>(work: () => Work<T>): Promise<T>;
+  /** All or nothing, with an effect as if nothing else went on meanwhile. What gives space back says so: it can be done on a full disk. */
+  transaction<T>(work: () => Work<T>, purpose?: 'frees'): Promise<T>;
   /** As `transaction`, and what it changed is on disk. */
-  durable<T>(work: () => Work<T>): Promise<T>;
+  durable<T>(work: () => Work<T>, purpose?: 'frees'): Promise<T>;
 }
 
 export function query<Row>(sql: string, ...values: Value[]): Query<Row> {
