@@ -1,6 +1,7 @@
 /** What the other tests of the registry say, with the metadata in PostgreSQL, and what goes wrong only there. */
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool } from 'pg';
 import { openAccess, openPostgresMetadata } from './metadata/open-postgres.ts';
 import { postgresDatabase } from './metadata/postgres-database.ts';
@@ -141,23 +142,27 @@ function testAlone(server: TestPostgres): void {
     assert.deepEqual(await database.rows(query('SELECT number FROM numbers')), [{ number: 1 }]);
   });
 
-  test('a server that is gone for a while: requests are told so, and go on when it is back', async () => {
+  test('a server that restarts: requests wait for it; one that stays away: they are told so, and go on when it is back', async () => {
     await using registry = await openTestRegistry();
     const { send } = registry;
-    assert.equal((await send('POST', '/v2/a/b/blobs/uploads/')).status, 202);
+    const ask = () => [send('POST', '/v2/a/b/blobs/uploads/'), send('GET', '/v2/a/b/manifests/latest')] as const;
+    const statuses = async (asked: ReturnType<typeof ask>) => (await Promise.all(asked)).map(({ status }) => status);
+    assert.deepEqual(await statuses(ask()), [202, 404]);
     server.stop();
-    for (const [method, path] of [
-      ['GET', '/v2/a/b/manifests/latest'],
-      ['POST', '/v2/a/b/blobs/uploads/'],
-    ] as const) {
-      const { status, body } = await send(method, path);
+    const waiting = ask();
+    await sleep(200);
+    server.start();
+    assert.deepEqual(await statuses(waiting), [202, 404]);
+    server.stop();
+    const find = registry.registry.metadata.findManifest(repository, tag);
+    const refused = assert.rejects(find, { code: 'METADATA_UNAVAILABLE' });
+    for (const { status, body } of await Promise.all(ask())) {
       assert.equal(status, 503);
       assert.doesNotMatch(body.toString(), /postgres/);
     }
-    await assert.rejects(registry.registry.metadata.findManifest(repository, tag), { code: 'METADATA_UNAVAILABLE' });
+    await refused;
     server.start();
-    assert.equal((await send('GET', '/v2/a/b/manifests/latest')).status, 404);
-    assert.equal((await send('POST', '/v2/a/b/blobs/uploads/')).status, 202);
+    assert.deepEqual(await statuses(ask()), [202, 404]);
   });
 }
 

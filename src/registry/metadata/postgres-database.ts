@@ -8,6 +8,8 @@ import type { MetadataDatabase, Query, Step, Value, Work } from './work.ts';
 const ATTEMPTS = 20;
 const FIRST_PAUSE = 2;
 const LONGEST_PAUSE = 500;
+/** For how long a server that does not answer is tried again: as long as one that restarts or fails over may take. Milliseconds. */
+const PATIENCE = 5_000;
 
 /** Connections to a database. */
 export interface PostgresAccess {
@@ -21,8 +23,8 @@ export interface PostgresAccess {
 
 /**
  * Does the store's work in PostgreSQL. Statements that nobody waits for go out with the next one, or with the commit. A transaction
- * that another one was in the way of is done again; so is one whose connection broke before its commit was sent. When it breaks after
- * that, the transaction may have happened, and who asked is told that it failed. `place`: what messages call the database.
+ * that another one was in the way of is done again; so is, for some seconds, one whose connection broke before its commit was sent. When it
+ * breaks after that, the transaction may have happened, and who asked is told that it failed. `place`: what messages call the database.
  */
 export function postgresDatabase(access: PostgresAccess, place: string): MetadataDatabase & AsyncDisposable {
   const { pool } = access;
@@ -55,13 +57,15 @@ class Interruption extends Error {
 }
 
 async function repeated<T>(place: string, attempt: () => Promise<T>): Promise<T> {
+  const start = performance.now();
   for (let round = 1; ; round++)
     try {
       return await attempt();
     } catch (error) {
       if (!(error instanceof Interruption)) throw error;
       const { cause, mayRepeat } = error;
-      const again = isContention(cause) ? round < ATTEMPTS : isLost(cause) && mayRepeat && round === 1;
+      const isPatient = performance.now() - start < PATIENCE;
+      const again = isContention(cause) ? round < ATTEMPTS : isLost(cause) && mayRepeat && isPatient;
       if (!again) throw postgresFailure(cause, place);
       await sleep(Math.random() * Math.min(FIRST_PAUSE * 2 ** round, LONGEST_PAUSE));
     }
