@@ -70,6 +70,15 @@ test('a quota counts what a repository has, each blob once, and a refused blob l
   const mount = `/v2/small/a/blobs/uploads/?mount=${digestOf('abcdefgh')}&from=large`;
   assert.equal(await statusOf(registry, 'POST', mount), 403);
   assert.equal(await statusOf(registry, 'HEAD', `/v2/small/a/blobs/${digestOf('abcdefgh')}`), 404);
+  const place = (await registry.send('POST', '/v2/small/a/blobs/uploads/')).headers['location'] ?? '';
+  assert.equal((await registry.send('PATCH', place, { body: '1234567' })).status, 202);
+  const early = await registry.send('PATCH', place, { body: '8901', chunked: true });
+  assert.equal(early.status, 403);
+  assert.match(
+    early.body.toString(),
+    /"DENIED","message":"quota exceeded: the repository may have 10 bytes, and this blob has more/,
+  );
+  assert.equal(await statusOf(registry, 'GET', place), 404);
   assert.deepEqual(await registry.registry.metadata.doomedKeys(10), []);
 });
 

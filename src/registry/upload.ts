@@ -153,14 +153,16 @@ async function receive(registry: Registry, claim: Claim, { chunks, range }: Inco
   const { repository, upload } = claim;
   if (range && range.start !== upload.size)
     throw new Refusal('RANGE_INVALID', { headers: uploadHeaders(repository, upload.id, upload.size) });
-  const { blobs, digests } = registry;
+  const { blobs, digests, policy } = registry;
   const source = arriving(chunks);
   const first = await source.next();
   if (first === undefined && source.failure === undefined && !range) return;
   const digester =
     digests.take(upload.id, upload) ?? (upload.size === 0 ? new ContentDigester(upload.algorithm) : undefined);
   try {
-    const progress = await store(await blobs.write(upload.key, upload), first, source, digester);
+    const quota = policy.quotaOf(repository);
+    const bytes = { first, source, digester, start: upload.size, quota };
+    const progress = await store(await blobs.write(upload.key, upload), bytes);
     if (source.failure === undefined && range && progress.size - upload.size !== range.end - range.start + 1)
       throw new Refusal('SIZE_INVALID', { detail: { ...range, received: progress.size - upload.size } });
     if (digester) digests.rest(upload.id, digester, progress);
@@ -171,20 +173,38 @@ async function receive(registry: Registry, claim: Claim, { chunks, range }: Inco
       await blobs.delete(upload.key); // first: the metadata may be on the same disk
       await abandonUpload(registry, repository, upload.id);
     }
-    if (isFailure(error, 'data-loss')) await abandonUpload(registry, repository, upload.id); // nobody can go on with it
+    // Nobody can go on with it.
+    if (isFailure(error, 'data-loss') || isFailure(error, 'denied'))
+      await abandonUpload(registry, repository, upload.id);
     throw error;
   }
   if (source.failure !== undefined) throw source.failure;
 }
 
+interface Bytes {
+  readonly first: Buffer | undefined;
+  readonly source: Arriving;
+  readonly digester: ContentDigester | undefined;
+  /** How many are there already. */
+  readonly start: number;
+  /** How many there may be. */
+  readonly quota: number | undefined;
+}
+
 async function store(
   writer: BlobWriter,
-  first: Buffer | undefined,
-  source: Arriving,
-  digester: ContentDigester | undefined,
+  { first, source, digester, start, quota = Number.POSITIVE_INFINITY }: Bytes,
 ): Promise<UploadProgress> {
+  let size = start;
   try {
     for (let chunk = first; chunk !== undefined; chunk = await source.next()) {
+      size += chunk.length;
+      // What else the repository has is counted when the blob is whole, and may be the same.
+      if (size > quota)
+        throw new Refusal('DENIED', {
+          message: `quota exceeded: the repository may have ${quota} bytes, and this blob has more`,
+          detail: { quota },
+        });
       digester?.update(chunk);
       const wait = writer.write(chunk);
       if (wait) await wait;

@@ -5,6 +5,8 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { Client } from 'pg';
@@ -281,6 +283,30 @@ test('a token of one node holds at the other', async () => {
   assert.equal((await fetch(tags)).status, 401);
   const answer = await fetch(tags, { headers: { authorization: `Bearer ${token}` } });
   assert.deepEqual(await answer.json(), { name: 'team/app', tags: ['1'] });
+});
+
+test('a node whose container has a role asks for its credentials', async () => {
+  let asked = 0;
+  const service = createServer((request, response) => {
+    asked++;
+    const { AWS_ACCESS_KEY_ID: AccessKeyId, AWS_SECRET_ACCESS_KEY: SecretAccessKey } = ceph.env;
+    const isKnown = request.headers.authorization === 'of the pod';
+    const Expiration = new Date(Date.now() + 3_600_000);
+    response.writeHead(isKnown ? 200 : 403).end(JSON.stringify({ AccessKeyId, SecretAccessKey, Expiration }));
+  });
+  await new Promise<void>((resolve) => service.listen(0, '127.0.0.1', resolve));
+  using _ = { [Symbol.dispose]: () => service.close() };
+  writeFileSync(join(host.folder, 'pod-token'), 'of the pod\n');
+  const env = {
+    HOME: host.folder,
+    AWS_CONTAINER_CREDENTIALS_FULL_URI: `http://127.0.0.1:${(service.address() as AddressInfo).port}/`, // it listens
+    AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: join(host.folder, 'pod-token'),
+  };
+  const flags = ['--blobs', 's3://blobs/of/pod', '--s3-endpoint', ceph.endpoint];
+  await using node = await startStrakeRegistry(host.folder, { flags, env });
+  const push = `http://${node.host}/v2/a/blobs/uploads/?digest=${digestOf('from a pod')}`;
+  assert.equal((await fetch(push, { method: 'POST', body: 'from a pod' })).status, 201);
+  assert.equal(asked, 1);
 });
 
 test('two mirrors that get the same blob at once both give it, and keep it once', async () => {
