@@ -64,9 +64,9 @@ export function allRoutes(backends: Backends): BoundRoute[] {
   ];
 }
 
-function solverOf({ build, archives, registry, cacheTransfer, clientCaches }: Backends): Solver | undefined {
-  if (!build || !archives || !registry || !cacheTransfer || !clientCaches) return undefined;
-  return hostSolver({ build, archives, registry, cacheTransfer, clientCaches });
+function solverOf({ build, images, archives, registry, cacheTransfer, clientCaches }: Backends): Solver | undefined {
+  if (!build || !images || !archives || !registry || !cacheTransfer || !clientCaches) return undefined;
+  return hostSolver({ build, images, archives, registry, cacheTransfer, clientCaches });
 }
 
 function servicesOf(parts: Parameters<typeof hostServices>[0] & Parameters<typeof buildServices>[0]) {

@@ -225,7 +225,7 @@ test('a provenance in an OCI layout, which is an index then; what cannot be stat
   await ok(['load', '-i', file]);
   await ok(['rmi', 'stated:1']);
   for (const [args, message] of [
-    [['--sbom=true'], /sbom attestations are not supported by this host/],
+    [['--attest', 'type=sbom,generator=busybox'], /scanner busybox does not have cmd/],
     [['--attest', 'type=provenance,mode=most'], /invalid mode "most" of provenance/],
     [['--push', '-t', `${registry.host}/x`, '--annotation', 'index:a=b'], /index annotations not supported for single/],
     [['--output', `type=oci,dest=${file},compression=estargz`], /unsupported layer compression type estargz/],
@@ -234,6 +234,32 @@ test('a provenance in an OCI layout, which is an index then; what cannot be stat
     assert.notEqual(code, 0);
     assert.match(stderr, message);
   }
+});
+
+test('a scanner image says what is in the result for each platform', options, async () => {
+  const scanner = makeContext(host.folder, {
+    Dockerfile: 'FROM busybox\nCOPY --chmod=755 scan /scan\nENTRYPOINT ["/bin/sh", "/scan"]\n',
+    scan: [
+      'name=$(cat "$BUILDKIT_SCAN_SOURCE/made")',
+      'cat >"$BUILDKIT_SCAN_DESTINATION/sbom.spdx.json" <<END',
+      '{"_type": "https://in-toto.io/Statement/v0.1", "predicateType": "https://spdx.dev/Document",',
+      '  "predicate": {"spdxVersion": "SPDX-2.3", "SPDXID": "SPDXRef-DOCUMENT", "name": "$name"}}',
+      'END',
+    ].join('\n'),
+  });
+  await ok(['buildx', 'build', '-t', 'scanner', scanner]);
+  const name = `${registry.host}/scanned`;
+  const context = makeContext(host.folder, { Dockerfile: CROSS });
+  const said = await build(context, '-t', name, '--push', '--attest', 'type=sbom,generator=scanner');
+  for (const architecture of [own, foreign]) {
+    assert.ok(said.includes(`[linux/${architecture}] generating sbom using scanner`), said);
+    const format = `{{(index .SBOM "linux/${architecture}").SPDX.name}}`;
+    assert.match(
+      await ok(['buildx', 'imagetools', 'inspect', name, '--format', format]),
+      new RegExp(`^made for ${architecture} `),
+    );
+  }
+  await ok(['rmi', name, 'scanner']);
 });
 
 test('bases for other platforms that were pulled once are found without their registry', options, async () => {

@@ -152,6 +152,8 @@ export interface CacheMountBackend {
 export interface BuildRequest extends CallOptions {
   /** The name under which the build is remembered: 12 hex digits. */
   readonly id: string;
+  /** It is part of another build, and not remembered as one. */
+  readonly isPart?: boolean;
   readonly options: BuildOptions;
   readonly context: BuildContextSource;
   /** The folder with the Dockerfile, when it is not the context. */

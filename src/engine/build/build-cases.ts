@@ -43,10 +43,10 @@ export class BuildCases {
           return request.emit(event);
         },
       });
-      await history.end(trace, done);
+      if (!request.isPart) await history.end(trace, done);
       return done;
     } catch (error) {
-      await history.end(trace, { error, cancelled: request.signal.aborted });
+      if (!request.isPart) await history.end(trace, { error, cancelled: request.signal.aborted });
       throw error;
     } finally {
       this.#running--;

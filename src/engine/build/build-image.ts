@@ -38,6 +38,8 @@ import { stepImages } from './step-images.ts';
 export interface BuildImageRequest {
   /** The name under which the build is remembered: 12 hex digits. */
   readonly id: string;
+  /** It is part of another build, and not remembered as one. */
+  readonly isPart?: boolean;
   readonly options: BuildOptions;
   readonly context: ContextSource;
   readonly dockerfileFolder?: ClientFolder | undefined;

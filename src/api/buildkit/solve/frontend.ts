@@ -24,10 +24,12 @@ import { buildFailure } from '../trace/build-failure.ts';
 import type { ReadDockerfile } from '../trace/place.ts';
 import { StatusTrace } from '../trace/status-trace.ts';
 import { type OpenVertex, type Show, Vertexes } from '../trace/vertexes.ts';
+import { type AttestWishes, readAttestWishes } from './attest-wishes.ts';
 import { type FrontendOptions, type NamedSource, platformsOf, readAttributes } from './attributes.ts';
 import { type CacheOption, parseCacheImports, readCacheImports, refuseCacheExports } from './cache-options.ts';
 import { importCaches } from './import-caches.ts';
-import { type ProvenBuild, provenanceOf, readProvenanceWish } from './provenance.ts';
+import { type ProvenBuild, provenanceOf } from './provenance.ts';
+import { type ScanBackend, scan } from './sbom.ts';
 import { answerRequest } from './subrequest.ts';
 import { type FolderUse, tracedFolder } from './traced-folder.ts';
 
@@ -44,7 +46,7 @@ export interface FrontendRequest extends CallOptions {
   readonly show: Show;
 }
 
-export interface FrontendBackend {
+export interface FrontendBackend extends ScanBackend {
   readonly build: BuildBackend;
   readonly clientCaches: Pick<ClientCacheBackend, 'takeFrom'>;
 }
@@ -91,7 +93,7 @@ export async function runFrontend(backend: FrontendBackend, request: FrontendReq
       }),
     );
     const [first] = frontends;
-    const wish = first?.request === undefined ? readProvenanceWish(attrs) : undefined;
+    const wishes = first?.request === undefined ? readAttestWishes(attrs) : {};
     if (first && first.request === undefined && !first.options.noCache)
       await importCaches(backend.clientCaches, imports, { session, vertexes, signal });
     const images: BuiltImage[] = [];
@@ -101,7 +103,7 @@ export async function runFrontend(backend: FrontendBackend, request: FrontendReq
       const run = { vertexes, platform: isOne ? undefined : name, lint: index === 0 };
       const done = await runOne(backend.build, frontend, { ...request, signal }, run);
       if (done.metadata) return { ref, images: [], metadata: done.metadata };
-      const attestations = wish && done.proven ? [provenanceOf(wish, { ...done.proven, attrs, platform: name })] : [];
+      const attestations = await attest(backend, wishes, { ...request, signal }, { done, platform: name, vertexes });
       images.push({ image: done.image, build: done.build, platform: name, attestations });
     }
     return { ref, images, metadata: new Map() };
@@ -122,6 +124,7 @@ interface Run {
 interface Done {
   readonly image: string;
   readonly build: string;
+  readonly options: BuildRequest['options'];
   readonly proven: Omit<ProvenBuild, 'attrs' | 'platform'> | undefined;
   readonly metadata?: undefined;
 }
@@ -168,11 +171,27 @@ async function runOne(
       return { metadata: await answerRequest(backend, frontend.request, build, () => dockerfile) };
     const { image } = await backend.build(build);
     const proven = inputs && { inputs, dockerfile, folders: localsOf(build), started, ended: Date.now() };
-    return { image, build: id, proven };
+    return { image, build: id, options, proven };
   } catch (error) {
     await trace.cancel();
     throw signal.aborted ? cancelled(signal) : buildFailure(error, { dockerfile, words: trace.failure });
   }
+}
+
+/** States what is wished about a result. */
+async function attest(
+  backend: ScanBackend,
+  { sbom, provenance }: AttestWishes,
+  { attrs, session, signal }: FrontendRequest,
+  { done, platform, vertexes }: { readonly done: Done; readonly platform: string; readonly vertexes: Vertexes },
+): Promise<Attestation[]> {
+  const { image, options, proven } = done;
+  const registryAuth = credentialsOf(session);
+  const scanned = sbom && (await scan(backend, { ...sbom, image, platform, options, registryAuth, vertexes, signal }));
+  return [
+    ...(scanned ?? []),
+    ...(provenance && proven ? [provenanceOf(provenance, { ...proven, attrs, platform })] : []),
+  ];
 }
 
 /** The client's folders of a build. */

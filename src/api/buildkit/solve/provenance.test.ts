@@ -1,32 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { digestOf, hexOf } from '../../../oci/digest.ts';
-import { type ProvenBuild, provenanceOf, readProvenanceWish } from './provenance.ts';
-
-const wish = (attrs: Readonly<Record<string, string>>) => readProvenanceWish(new Map(Object.entries(attrs)));
-
-const wishes: readonly [attrs: Readonly<Record<string, string>>, mode: 'min' | 'max' | undefined][] = [
-  [{}, undefined],
-  [{ 'attest:provenance': '' }, 'max'],
-  [{ 'attest:provenance': 'mode=min,builder-id=b' }, 'min'],
-  [{ 'attest:provenance': 'mode=full' }, 'max'],
-  [{ 'attest:provenance': 'mode=min,inline-only=true' }, undefined],
-  [{ 'attest:provenance': 'mode=max,disabled=true', 'attest:sbom': 'disabled=true' }, undefined],
-  [{ 'attest:provenance': 'false' }, undefined],
-  [{ 'build-arg:BUILDKIT_ATTEST_PROVENANCE': 'mode=max' }, 'max'],
-];
-for (const [attrs, mode] of wishes)
-  test(`wished: ${JSON.stringify(attrs)}`, () => assert.equal(wish(attrs)?.mode, mode));
-
-const refused: readonly [attrs: Readonly<Record<string, string>>, message: RegExp][] = [
-  [{ 'attest:provenance': 'mode=most' }, /invalid mode "most" of provenance/],
-  [{ 'attest:provenance': 'version=v1' }, /invalid version "v1" of provenance/],
-  [{ 'attest:sbom': '' }, /sbom attestations are not supported by this host/],
-  [{ 'build-arg:BUILDKIT_ATTEST_SBOM': 'true' }, /sbom attestations/],
-  [{ 'attest:vsa': '' }, /unknown attestation type "vsa"/],
-];
-for (const [attrs, message] of refused)
-  test(`refused: ${JSON.stringify(attrs)}`, () => assert.throws(() => wish(attrs), { message }));
+import { type ProvenBuild, provenanceOf } from './provenance.ts';
 
 const base = digestOf('base');
 const build: ProvenBuild = {
