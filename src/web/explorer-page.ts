@@ -3,15 +3,15 @@ import type { ServerResponse } from 'node:http';
 import { Failure, messageOf } from '../lib/error.ts';
 
 /** What the page is told of the one who serves it: `about.json` beside it. */
-export type About =
-  | {
-      readonly kind: 'host';
-      /** As people write it. */
-      readonly address: string;
-      /** Whether it answers Strake's own questions about images, or is a Docker host. */
-      readonly isStrake: boolean;
-    }
-  | { readonly kind: 'registry' };
+export type About = HostAbout | { readonly kind: 'registry' };
+
+export interface HostAbout {
+  readonly kind: 'host';
+  /** As people write it. */
+  readonly address: string;
+  /** Whether it answers Strake's own questions about images, or is a Docker host. */
+  readonly isStrake: boolean;
+}
 
 const FILES: Readonly<Record<string, string>> = {
   'index.html': 'text/html; charset=utf-8',

@@ -10,6 +10,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { STRAKE } from './harness.ts';
 
 export interface TestBrowser extends AsyncDisposable {
+  /** Folder that gets what pages download. */
+  readonly downloads: string;
   open(url: string): Promise<Tab>;
 }
 
@@ -39,7 +41,10 @@ export async function startBrowser(): Promise<TestBrowser> {
   const child = spawn('chromium', args, { stdio: ['ignore', 'ignore', 'pipe'] });
   const ended = once(child, 'close');
   const devtools = await openDevtools(await addressIn(child.stderr));
+  const downloads = join(profile, 'downloads');
+  await devtools.call('Browser.setDownloadBehavior', { behavior: 'allow', downloadPath: downloads });
   return {
+    downloads,
     async open(url) {
       const { targetId } = await devtools.call('Target.createTarget', { url: 'about:blank' });
       const { sessionId } = await devtools.call('Target.attachToTarget', { targetId, flatten: true });

@@ -1,13 +1,13 @@
 /** The explorer in a real browser: images, layers and files as a person sees them, whatever their names are. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { hashSync } from 'bcryptjs';
 import { type Explorer, startBrowser, startExplorer, type Tab, type TestBrowser } from './browser.ts';
-import { importBusybox, run, STRAKE, startHost, type TestHost } from './harness.ts';
+import { importBusybox, run, STRAKE, startHost, type TestHost, until } from './harness.ts';
 import { startStrakeRegistry } from './strake-registry.ts';
 
 const HOSTILE = '<img src=x onerror=alert(1)>';
@@ -61,6 +61,9 @@ test('into folders, and what is in a file; names are text, whatever is in them',
   await tab.holds('pre.content', 'odd');
   await tab.click('.row a', 'binary');
   await tab.see('00 01 62 69 6e 61 72 79');
+  await tab.click('section button', 'Download');
+  const saved = join(browser.downloads, 'binary');
+  await until(() => existsSync(saved) && readFileSync(saved, 'latin1') === '\0\x01binary');
   await tab.click('.row a', 'link');
   await tab.click('dd a', '../etc/passwd');
   await tab.holds('section h2', '/etc/passwd');
@@ -145,12 +148,13 @@ test('a registry: what somebody may pull, once he has said who he is', async () 
   const folder = join(host.folder, 'registry');
   mkdirSync(folder);
   writeFileSync(join(folder, 'users'), ['me', 'you'].map((name) => `${name}:${hashSync('secret', 4)}\n`).join(''));
-  writeFileSync(join(folder, 'rights'), 'me team/** pull,push\nyou hidden pull,push\n');
+  writeFileSync(join(folder, 'rights'), 'me team/** pull,push\nyou hidden pull,push\n- team/public pull\n');
   const flags = ['--htpasswd', join(folder, 'users'), '--rights', join(folder, 'rights'), '--explorer'];
   await using registry = await startStrakeRegistry(folder, { flags });
   const env = { DOCKER_CONFIG: folder };
   for (const [user, repository] of [
     ['me', 'team/app'],
+    ['me', 'team/public'],
     ['you', 'hidden'],
   ] as const) {
     await host.ok(['login', '-u', user, '--password-stdin', registry.host], { env, input: 'secret' });
@@ -169,7 +173,7 @@ test('a registry: what somebody may pull, once he has said who he is', async () 
   await signIn('wrong');
   await page.see('Not this name with this password.');
   await signIn('secret');
-  await page.see('1 repository');
+  await page.see('2 repositories');
   await page.click('main a', 'team/app');
   await page.see('1 tag');
   await page.click('main td a', '1');
@@ -177,6 +181,8 @@ test('a registry: what somebody may pull, once he has said who he is', async () 
   await page.see('RUN echo more >> /etc/passwd');
   await page.go('#/repository/hidden/1', 'denied');
   await page.go('#/repository/team%2Fapp/2', 'manifest unknown');
+  await page.click('header button', 'Sign out');
+  await page.go('#/repository/team%2Fpublic/1', 'What made it');
   const refusals = page.complaints.filter((text) => !/status of 40[134] /.test(text));
   assert.deepEqual(refusals, []);
 });

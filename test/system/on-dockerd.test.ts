@@ -4,6 +4,7 @@ import { cpSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writ
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { startExplorer } from './browser.ts';
 import { type Dockerd, startDockerd } from './dockerd.ts';
 import { type Result, type RunOptions, run, STRAKE } from './harness.ts';
 
@@ -88,6 +89,21 @@ test('images, containers, networks and volumes are made', async () => {
   await ok(['network', 'disconnect', 'net', 'made']);
   await ok(['network', 'connect', '--alias', 'x', '--ip', '10.225.7.9', 'net', 'made']);
   await ok(['rename', 'made', 'named']);
+});
+
+test('explore: images, history and configuration of a Docker host, and that it knows no more', async () => {
+  await using explorer = await startExplorer(dockerd.address, 'built');
+  const read = async (path: string) => {
+    const answer = await explorer.ask(path);
+    return [answer.status, JSON.parse(await answer.text())] as const;
+  };
+  assert.match(explorer.url, /&at=%2Fimage%2Fbuilt$/);
+  assert.deepEqual(await read('/about.json'), [200, { kind: 'host', address: dockerd.address, isStrake: false }]);
+  const [status, history] = await read('/api/images/built/history');
+  assert.deepEqual([status, history.length], [200, 4]);
+  const [, images] = await read('/api/images/json?shared-size=1');
+  assert.ok(images.some(({ RepoTags }: { RepoTags: string[] }) => RepoTags.includes('built:latest')));
+  assert.equal((await read('/api/strake/images/tree'))[0], 404);
 });
 
 test('what it shows is what docker shows', async (t) => {

@@ -1,5 +1,6 @@
 import type { HistoryRow, ImageInspect } from '../../wire/image.ts';
 import type { LayerRow } from '../../wire/insight.ts';
+import type { HostAbout } from '../explorer-page.ts';
 import { linkTo } from './address.ts';
 import { type Content, facts, make } from './element.ts';
 import { host } from './host.ts';
@@ -31,8 +32,7 @@ export function imageHeading(image: string, part: string, isStrake: boolean): El
 }
 
 /** One image: what it is, how it is run, what made it. */
-export async function imageView(image: string, { about, signal }: ViewCall): Promise<View> {
-  const isStrake = about.kind === 'host' && about.isStrake;
+export async function imageView(image: string, { isStrake }: HostAbout, { signal }: ViewCall): Promise<View> {
   const [inspect, history, layers] = await Promise.all([
     host.inspect(image, signal),
     host.history(image, signal),

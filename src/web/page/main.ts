@@ -1,22 +1,14 @@
 import type { About } from '../explorer-page.ts';
 import { linkTo, parseAddress } from './address.ts';
-import { compareView } from './compare-view.ts';
 import { button, fill, make } from './element.ts';
-import { filesView } from './files-view.ts';
-import { findView } from './find-view.ts';
-import { imageView } from './image-view.ts';
-import { imagesView } from './images-view.ts';
-import { manifestView } from './manifest-view.ts';
 import { registry, rememberedUser, signOut } from './registry.ts';
-import { repositoriesView, repositoryView } from './repositories-view.ts';
 import { askJson, takeKey } from './request.ts';
 import { signInForm } from './sign-in.ts';
 import { visible } from './text.ts';
-import { treeView } from './tree-view.ts';
 import { Trouble } from './trouble.ts';
 import { sayTrouble } from './trouble-panel.ts';
-import type { View, ViewCall } from './view.ts';
-import { wasteView } from './waste-view.ts';
+import type { View } from './view.ts';
+import { viewOf } from './view-of.ts';
 
 const RETRY_AFTER = 2_000;
 
@@ -44,7 +36,7 @@ class Explorer {
       this.#about ??= await askJson<About>('about.json', signal);
       this.#hasUsers ??= this.#about.kind === 'registry' && (await registry.hasUsers(signal));
       this.#head();
-      const view = await viewOf({ about: this.#about, address, signal });
+      const view = await viewOf(this.#about, { address, signal });
       if (signal.aborted) return;
       this.#view = view;
       document.title = `${visible(view.title)} – Strake explorer`;
@@ -139,52 +131,6 @@ class Explorer {
       about.kind === 'registry' ? this.#user() : undefined,
     );
   }
-}
-
-async function registryView(call: ViewCall): Promise<View> {
-  rememberedUser();
-  const [place, repository, reference] = call.address.words;
-  if (place === undefined) return await repositoriesView(call);
-  if (place !== 'repository' || repository === undefined) throw noPlace();
-  return reference === undefined
-    ? await repositoryView(repository, call)
-    : await manifestView(repository, reference, call);
-}
-
-async function viewOf(call: ViewCall): Promise<View> {
-  if (call.about.kind === 'registry') return await registryView(call);
-  const [place, name = '', section] = call.address.words;
-  switch (place) {
-    case undefined:
-      return await imagesView(call);
-    case 'tree':
-      return await treeView(call);
-    case 'find':
-      return await findView(call);
-    case 'image':
-      return await imagePart(name, section, call);
-    default:
-      throw noPlace();
-  }
-}
-
-async function imagePart(image: string, section: string | undefined, call: ViewCall): Promise<View> {
-  switch (section) {
-    case undefined:
-      return await imageView(image, call);
-    case 'files':
-      return await filesView(image, call);
-    case 'waste':
-      return await wasteView(image, call);
-    case 'compare':
-      return await compareView(image, call);
-    default:
-      throw noPlace();
-  }
-}
-
-function noPlace(): Trouble {
-  return new Trouble('this page has no such place', { status: 404, hint: 'begin at "Images"' });
 }
 
 function part(id: string): HTMLElement {

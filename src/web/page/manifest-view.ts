@@ -89,6 +89,7 @@ async function imageParts(repository: string, manifest: Manifest, signal: AbortS
     make('h2', {}, 'What made it'),
     stepsTable(stepsOf(config, layers)),
     make('h2', {}, 'Layers'),
+    make('p', { class: 'quiet' }, 'What is in them shows a host that has pulled the image: strake explore.'),
     layerTable(repository, layers),
   ];
 }

@@ -1,9 +1,7 @@
-import type { About } from '../explorer-page.ts';
 import type { Address } from './address.ts';
 
 /** What a view draws itself from. */
 export interface ViewCall {
-  readonly about: About;
   readonly address: Address;
   /** Aborted when the reader goes elsewhere. */
   readonly signal: AbortSignal;
