@@ -194,6 +194,12 @@ test(
     const digest = /^Digest: +(\S+)/m.exec(listed)?.[1];
     assert.equal(JSON.parse(readFileSync(metadata, 'utf8'))['containerimage.digest'], digest);
     assert.match(await ok(['push', name]), new RegExp(`digest: ${digest}`));
+    await ok(['tag', name, `${name}:again`]);
+    await ok(['push', '-q', `${name}:again`]);
+    const again = await raw(`${name}:again`);
+    assert.deepEqual([again.annotations, again.manifests[0]], [index.annotations, image]);
+    assert.equal(again.manifests.length, 4);
+    await ok(['rmi', `${name}:again`]);
     await ok(['rmi', name]);
     await ok(['pull', '-q', name]);
     assert.equal(await host.inspect(name, '{{.Architecture}}'), own);

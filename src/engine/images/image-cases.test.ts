@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { Failure } from '../../lib/error.ts';
 import { isFileRange } from '../../lib/file-range.ts';
 import type { RunConfig } from '../../oci/image-config.ts';
-import { hostPlatform } from '../../oci/platform.ts';
+import { hostPlatform, parsePlatform } from '../../oci/platform.ts';
 import { parseReference } from '../../oci/reference.ts';
 import type { Store } from '../../store/open-store.ts';
 import { addImage, addLayer, openTestStore, testDiffId } from '../../store/test-store.ts';
@@ -346,4 +346,24 @@ test('what running work uses is not removed: names go by force only, records sta
   held[Symbol.dispose]();
   await images.prune({ filters: {}, signal });
   assert.deepEqual(store.images.list(), []);
+});
+
+test('tag: a tag of a tag is the same index in the same form, one of an ID is the image alone', async () => {
+  await using store = await openTestStore();
+  const { images } = makeImages(store);
+  const own = addImage(store, ['a'], {});
+  const other = addImage(store, ['b'], { architecture: 'arm64' });
+  const [from, to] = [parseReference('a:1'), parseReference('b:1')];
+  store.images.names.tag(from, own.id);
+  const members = [own, other].map(({ id }, index) => ({
+    platform: parsePlatform(['amd64', 'arm64'][index] ?? ''),
+    image: id,
+  }));
+  store.images.platforms.setIndex(from, members);
+  const form = { oci: true, annotations: [], attestations: [] };
+  store.images.forms.set(from, form);
+  await images.tag('a:1', to);
+  assert.deepEqual([store.images.platforms.indexOf(to), store.images.forms.of(to)], [members, form]);
+  await images.tag(own.id, to);
+  assert.deepEqual([store.images.platforms.indexOf(to), store.images.forms.of(to)], [[], undefined]);
 });

@@ -4,9 +4,23 @@ import { familiarReference, type Reference, withDefaultTag } from '../../oci/ref
 import type { ImageNeeds } from './image-needs.ts';
 import { eventAttributes } from './references.ts';
 
-/** POST /images/{name}/tag: gives an image one more name; an image that had the name before loses it. */
+/**
+ * POST /images/{name}/tag: gives an image one more name; an image that had the name before loses it. What a tag is besides
+ * its image, the new one is too: an index for several platforms, the form in which it is pushed.
+ */
 export function tagImage(needs: ImageNeeds, name: string, target: Reference): void {
-  giveName(needs, needs.store.images.resolve(name).id, target);
+  const { images } = needs.store;
+  const { id } = images.resolve(name);
+  const meaning = images.names.interpret(name);
+  const reference = meaning.id === undefined ? meaning.reference : undefined;
+  needs.store.transaction(() => {
+    const isTag = reference !== undefined && reference.digest === undefined && images.names.find(reference) === id;
+    const members = isTag ? images.platforms.indexOf(reference) : [];
+    const form = isTag ? images.forms.of(reference) : undefined;
+    giveName(needs, id, target);
+    if (members.length > 0) images.platforms.setIndex(withDefaultTag(target), members);
+    if (form) images.forms.set(withDefaultTag(target), form);
+  });
 }
 
 /** Gives `target` (tag `latest` when it has none) to an image and tells the event log. */
