@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ApiServer, type Listener, type ServerTls } from '../api/server.ts';
 import { openEngine } from '../engine/engine.ts';
-import { STRAKE_VERSION } from '../engine/system-info.ts';
+import { STRAKE_VERSION } from '../engine/system/system-info.ts';
 import { inheritedSockets } from '../host/inherited-sockets.ts';
 import { returnFreedMemory } from '../host/memory.ts';
 import { peerUser } from '../host/peer-user.ts';

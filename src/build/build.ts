@@ -18,6 +18,11 @@ export interface BuiltImage {
 /**
  * Solves the stages that the target needs, each as soon as what it starts from is there, and returns the target's image.
  * The first failure stops the others; their clean-up has ended when this rejects.
+ *
+ * Within a stage (`solveStage`) steps follow each other, and the state between two of them is a value (`StageState`): config,
+ * layers, variables. Metadata changes the config alone. A step that works on files has a key and is solved by `Vertices`; the
+ * next one begins as soon as its layer can be stacked upon, while digests are still computed. The image of each step is made
+ * behind the steps, in order, when the digests below it are known.
  */
 export async function runBuild(outer: BuildSession): Promise<BuiltImage> {
   const stop = new AbortController();

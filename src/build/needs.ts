@@ -26,6 +26,7 @@ export interface MadeLayer {
   readonly sealed: Promise<SealedLayer>;
 }
 
+/** What FROM or `--from` named, with all its layers in the store. */
 export interface BaseImage {
   readonly id: ImageId;
   readonly config: ImageConfig;
@@ -33,6 +34,7 @@ export interface BaseImage {
   readonly layers: readonly SealedLayer[];
 }
 
+/** Where base images come from. */
 export interface ImageSource {
   /** The image of that name or ID: from the store, else (or with `pull` first of all) from its registry. */
   resolve(
@@ -46,6 +48,7 @@ export interface ImageSource {
   ): Promise<BaseImage>;
 }
 
+/** The images of single steps, which are Docker's history of a build. */
 export interface StepImages {
   /** The image that the same step made on the same parent before. */
   childByStep(
@@ -65,6 +68,7 @@ export interface CachedStep {
   readonly created: string;
 }
 
+/** What is known of steps by their key, over the end of the host. */
 export interface StepCache {
   /** A usable record: its layer is in the store. */
   get(key: string): CachedStep | undefined;
@@ -147,6 +151,12 @@ export interface EndedRun {
   keep(): Promise<void>;
 }
 
+/**
+ * Runs the command of a RUN step in a container on the layers so far. `run` resolves when the command has ended, with whatever
+ * exit code; it rejects when the container cannot be made or started, and when the signal aborts: then the command was
+ * killed, and nothing of the container is left. Output is handed on as it comes, and the
+ * command waits while nobody takes it. Mounts are the caller's: they must stay until the run has ended.
+ */
 export interface RunExecutor {
   run(request: RunRequest): Promise<EndedRun>;
 }

@@ -28,8 +28,17 @@ export interface Execution {
 }
 
 /**
- * Finds or makes the result of steps with equal keys. Equal steps of builds that run at the same time execute once: the
- * later one waits, and works itself only when the first one failed.
+ * The solver's heart: finds or makes the result of a step that works on files (RUN, COPY, ADD, WORKDIR) by its key. There is one of
+ * it for all builds of a host.
+ *
+ * A key names all that the result depends on (`cacheKey`). A result is a layer, or none when nothing changed, and an identity:
+ * what the keys of later steps name as their base. Where content decides (COPY) equal content has the same identity, so that
+ * later steps hit although this one missed; what a RUN gave is like no other. The layer can be stacked upon at
+ * once; its digest follows (`sealed`), and only then is the result in the cache: what broke off is never found.
+ *
+ * Equal steps of builds that run at the same time execute once: the later one waits, and works itself only when the first one
+ * failed or was cancelled. A step may find out while it works what it depends on (a COPY that reads each file once): it then
+ * says the whole key with its result, and a part of it that tells whether looking for the whole key is worth it.
  */
 export class Vertices {
   readonly #cache: StepCache;

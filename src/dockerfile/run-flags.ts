@@ -9,6 +9,7 @@ import { didYouMean } from './suggest.ts';
 const NETWORKS = ['default', 'none', 'host'] as const;
 const SECURITIES = ['sandbox', 'insecure'] as const;
 
+/** The flags of RUN. Throws FlagFault at the flag that is wrong. */
 export function parseRunFlags(flags: FlagValues): Pick<RunInstruction, 'mounts' | 'network' | 'security' | 'devices'> {
   const networkName = flags.text('network') ?? 'default';
   const network = NETWORKS.find((known) => known === networkName);

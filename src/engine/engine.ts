@@ -52,7 +52,7 @@ import { NetworkCases } from './networks/network-cases.ts';
 import { settleLayers } from './settle-layers.ts';
 import { type CheckRequest, checkHostStore } from './system/check-host-store.ts';
 import { diskUsage } from './system/disk-usage.ts';
-import { systemCases } from './system-cases.ts';
+import { systemCases } from './system/system-cases.ts';
 import { takeImage } from './transfer/take-image.ts';
 import { Transfers } from './transfer/transfers.ts';
 import { Volumes } from './volumes/volumes.ts';

@@ -11,6 +11,7 @@ export interface FileRange {
 
 const PIECE = 1 << 20;
 
+/** Tells a part of a file from a stream. */
 export function isFileRange(source: AsyncIterable<Uint8Array> | FileRange): source is FileRange {
   return 'file' in source;
 }

@@ -7,6 +7,7 @@ export interface Log {
   error(message: string, fields?: LogFields): void;
 }
 
+/** A log that writes a line for each message: its time, its level and its fields as `name=<JSON>`. */
 export function makeLog(write: (line: string) => void = (line) => process.stderr.write(line)): Log {
   const at =
     (level: string) =>

@@ -20,6 +20,7 @@ const crypto = () => (loaded ??= process.getBuiltinModule('node:crypto'));
 
 const SHA256 = /^sha256:[0-9a-f]{64}$/;
 
+/** Whether a text is a whole sha256 digest. */
 export function isDigest(text: string): text is Digest {
   return SHA256.test(text);
 }

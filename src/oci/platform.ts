@@ -55,6 +55,7 @@ export function parsePlatform(text: string): Platform {
   return { os: first, architecture, ...meant };
 }
 
+/** `os/arch[/variant]`. */
 export function formatPlatform(platform: Platform): string {
   return [platform.os, platform.architecture, platform.variant].filter((part) => part !== undefined).join('/');
 }

@@ -33,6 +33,7 @@ interface Row {
 
 const COLUMNS = 'id, name, image, record';
 
+/** 64 random hex digits, as Docker's. */
 export function newContainerId(): ContainerId {
   return randomBytes(32).toString('hex') as ContainerId; // 32 bytes are 64 hex digits
 }

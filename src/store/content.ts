@@ -26,7 +26,19 @@ export interface WrittenContent {
   readonly size: number;
 }
 
-/** Blobs by digest, as files. A blob is there whole, synced and verified, or not at all. */
+/**
+ * Blobs by digest, as files: manifests of images that were pulled or pushed, and compressed layers that a registry may want again.
+ * Trees of layers are no blobs, and image configs stand in the database.
+ *
+ * A blob's life: `write` takes bytes into a file aside, hashes them as they pass, compares size and digest with what was
+ * promised, syncs the file, gives it its name and syncs the folder. From then on it is there, whole and verified; before
+ * that, and after any failure, abort or end of the process, nothing is. Nobody changes a blob. `open` therefore streams
+ * without a look at the digest; `read`, for documents, compares it once more, and so does `verify`, for the check.
+ *
+ * A blob goes by collection alone, when no record names it and no lease holds it: who writes one holds a session
+ * of `Leases` until its record exists. What is removed goes to the trash at once and is deleted later, so a stream that is
+ * open reads on to its end.
+ */
 export class ContentStore {
   readonly #root: string;
   readonly #scratch: string;

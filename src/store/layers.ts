@@ -63,6 +63,7 @@ interface LayerRow {
 
 const COLUMNS = 'diff_id, id, size, tar_size, entries, created, durable';
 
+/** Reads an ID that `allot` made. */
 export function parseLayerId(text: string): LayerId {
   if (!/^[0-9a-z]{1,11}$/.test(text)) throw new Failure('invalid', 'LAYER_ID_INVALID', `invalid layer ID "${text}"`);
   return text as LayerId; // checked in the line above

@@ -31,11 +31,13 @@ export interface IndexLayout extends IndexFooter {
   readonly recipePlace: number;
 }
 
+/** A part as it is stored, and what the footer says of it. */
 export function compressPart(bytes: Buffer): { stored: Buffer; part: StoredPart } {
   const stored = bytes.length === 0 ? bytes : zstdCompressSync(bytes, LEVEL);
   return { stored, part: { stored: stored.length, length: bytes.length, crc: crc32(bytes) } };
 }
 
+/** The last bytes of an index file. */
 export function encodeFooter({ rows, rowCount, recipe }: IndexFooter): Buffer {
   const footer = Buffer.alloc(FOOTER);
   [rows.stored, rows.length, rows.crc, recipe.stored, recipe.length, recipe.crc, rowCount].forEach((value, i) => {
@@ -46,6 +48,7 @@ export function encodeFooter({ rows, rowCount, recipe }: IndexFooter): Buffer {
   return footer;
 }
 
+/** Reads the footer of an open index file. Throws `data-loss` when it is damaged or of another version. */
 export function readLayout(file: number): IndexLayout {
   const { size } = fstatSync(file);
   if (size < FOOTER) throw damagedIndex('it has no footer');

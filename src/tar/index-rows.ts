@@ -89,6 +89,7 @@ export class RowEncoder {
   }
 }
 
+/** Rows in the order of an index as bytes. */
 export function encodeRows(entries: readonly LayerEntry[]): RowEncoder {
   const encoder = new RowEncoder();
   for (const entry of entries) encoder.add(entry);

@@ -10,6 +10,7 @@ export type Piece =
 /** Raw bytes are kept in frames of this length, each compressed on its own. */
 export const FRAME = 1 << 20;
 
+/** The recipe of a tar of these pieces, whose raw bytes are kept in these frames. */
 export function encodeRecipe(rawLength: number, frames: readonly StoredPart[], pieces: readonly Piece[]): Buffer {
   const out = new ByteEncoder();
   out.number(rawLength);

@@ -205,6 +205,7 @@ function refuseUnlessGone(error: unknown, path: string): void {
   throw unreadable(path, error);
 }
 
+/** A file of the context that the host may not read. */
 export function unreadable(path: string, error: unknown): Failure {
   return new Failure('denied', 'CONTEXT_UNREADABLE', `can't read "${path}" of the build context: ${messageOf(error)}`, {
     hint: 'make it readable, or name it in .dockerignore',

@@ -102,6 +102,7 @@ export class FileDigester {
   }
 }
 
+/** The digest of a file's content in memory that many share: see `kept`. */
 export function sha256(bytes: Uint8Array): RawDigest {
   return kept(hash('sha256', bytes, 'buffer'));
 }
@@ -135,6 +136,7 @@ export function openSource(file: SourceFile): number {
   }
 }
 
+/** A file is another one than was found: neither its key nor its content would be right. */
 export function changedMeanwhile(path: string, cause?: unknown): Failure {
   return new Failure('conflict', 'CONTEXT_CHANGED', `"${path}" changed while it was being read`, {
     hint: 'build again when nothing writes to the build context',

@@ -96,6 +96,7 @@ export function digestOfRaw(raw: RawDigest): Digest {
   return parseDigest(`sha256:${Buffer.from(raw.buffer, raw.byteOffset, raw.length).toString('hex')}`);
 }
 
+/** A name in a folder of a tree, whose root is ''. */
 export function joinPath(folder: string, name: string): string {
   return folder === '' ? name : `${folder}/${name}`;
 }

@@ -15,6 +15,7 @@ export function conceal(name: string, value: string): string {
   return `(hidden ${digestOf(`${name}\0${value}`).slice('sha256:'.length, 'sha256:'.length + 12)})`;
 }
 
+/** Whether `conceal` made the value. */
 export function isConcealed(value: string): boolean {
   return CONCEALED.test(value);
 }

@@ -59,6 +59,7 @@ export async function mountJob(
   return held.use(job);
 }
 
+/** Brings the files of a job to `diff` of a folder, with the index of them beside it. */
 export async function copyTo(session: BuildSession, job: CopyJob, folder: string): Promise<void> {
   await job.copy({ folder, time: Math.floor(Date.now() / 1000) }, { signal: session.signal });
 }

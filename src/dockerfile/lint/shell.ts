@@ -39,6 +39,7 @@ const KEYWORDS = new Set([
   'esac',
 ]);
 
+/** The simple commands of a shell text, in order. What is no valid shell gives some reading, never an error. */
 export function splitShell(text: string): ShellCommand[] {
   const commands: ShellCommand[] = [];
   let words: ShellWord[] = [];

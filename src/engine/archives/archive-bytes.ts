@@ -18,6 +18,7 @@ const CHUNK = 64 << 10;
 /** Bytes that tell the compression. */
 const HEAD = 6;
 
+/** An archive that comes as a stream: what is left out of it is read all the same. */
 export function bytesOfStream(body: Readable, signal: AbortSignal): ArchiveBytes {
   addAbortSignal(signal, body); // a read that waits would not notice
   const bytes = decompress(lendBytes<Buffer>(body), { signal, limit: Number.POSITIVE_INFINITY });

@@ -71,11 +71,13 @@ export function listIn(value: unknown, path: string): readonly unknown[] {
   return value;
 }
 
+/** A field as a text, which may be empty. */
 export function textIn(value: unknown, path: string): string {
   if (typeof value !== 'string') throw malformed(path, 'a text is missing');
   return value;
 }
 
+/** A document of an archive that is not what its place says. */
 export function malformed(path: string, why: string): Failure {
   return new Failure('invalid', 'ARCHIVE_DOCUMENT', `"${path}" in the archive is malformed: ${why}`);
 }

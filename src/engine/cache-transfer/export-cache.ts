@@ -26,6 +26,7 @@ export interface CacheBlobs extends Disposable {
   readonly manifest: CacheBlob;
 }
 
+/** A document and its layers as the blobs of a manifest; the layers are kept until the lease ends. */
 export function cacheBlobs({ store, packLayer }: ExportNeeds, document: CacheDocument): CacheBlobs {
   const diffIds = layersOf(document);
   const records = store.layers.chain(diffIds);

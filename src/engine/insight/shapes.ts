@@ -4,10 +4,12 @@ import type { Found } from '../../tar/stack/path-history.ts';
 import type { EntryState, FileRow, FileType, StepShape } from '../../wire/insight.ts';
 import type { LayerStep } from './layer-steps.ts';
 
+/** A step as answers have it. */
 export function stepShape({ number, createdBy, comment, diffId }: LayerStep): StepShape {
   return { Number: number, CreatedBy: createdBy || comment, Layer: diffId };
 }
 
+/** An entry of a view with the step that its layer is of. */
 export function fileRow({ path, layer, entry, content }: ViewEntry, steps: readonly LayerStep[]): FileRow {
   const link = entry.type === 'hardlink' ? `/${entry.linkTarget}` : entry.linkTarget;
   return {
@@ -25,6 +27,7 @@ export function fileRow({ path, layer, entry, content }: ViewEntry, steps: reado
   };
 }
 
+/** What is at a path, without where it comes from. */
 export function entryState({ entry, content }: Found): EntryState {
   return {
     Type: typeOf(entry.type),

@@ -11,6 +11,7 @@ export interface PackageRun {
   readonly commands: readonly PackageCommand[];
 }
 
+/** The RUNs of all stages that call package managers. */
 export function packageRuns(model: LintModel): PackageRun[] {
   const found: PackageRun[] = [];
   for (const stage of model.stages) {

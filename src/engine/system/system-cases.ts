@@ -1,12 +1,12 @@
-import type { Containers } from '../container/containers.ts';
-import type { Cgroups } from '../host/cgroup.ts';
-import type { Keepers } from '../host/keeper/keeper-client.ts';
-import type { Runtime } from '../host/runtime.ts';
-import { isFailure } from '../lib/error.ts';
-import type { RegistrySettings } from '../remote/settings.ts';
-import type { Store } from '../store/open-store.ts';
-import type { SystemInfo } from '../wire/system.ts';
-import type { EventLog, EventQuery } from './event-log.ts';
+import type { Containers } from '../../container/containers.ts';
+import type { Cgroups } from '../../host/cgroup.ts';
+import type { Keepers } from '../../host/keeper/keeper-client.ts';
+import type { Runtime } from '../../host/runtime.ts';
+import { isFailure } from '../../lib/error.ts';
+import type { RegistrySettings } from '../../remote/settings.ts';
+import type { Store } from '../../store/open-store.ts';
+import type { SystemInfo } from '../../wire/system.ts';
+import type { EventLog, EventQuery } from '../event-log.ts';
 import { systemInfo, versionInfo } from './system-info.ts';
 
 export interface SystemParts {

@@ -1,13 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { cpus, hostname, release, totalmem } from 'node:os';
-import { digestOf, hexOf } from '../oci/digest.ts';
-import { hostPlatform } from '../oci/platform.ts';
-import type { RegistrySettings } from '../remote/settings.ts';
-import type { SystemInfo, VersionInfo } from '../wire/system.ts';
+import { digestOf, hexOf } from '../../oci/digest.ts';
+import { hostPlatform } from '../../oci/platform.ts';
+import type { RegistrySettings } from '../../remote/settings.ts';
+import type { SystemInfo, VersionInfo } from '../../wire/system.ts';
 
 /** The version that Strake announces. */
 export const STRAKE_VERSION = '0.1.0';
 
+/** What GET /version says of this program. */
 export function versionInfo(): Omit<VersionInfo, 'ApiVersion' | 'MinAPIVersion' | 'Components'> {
   return {
     Platform: { Name: 'Strake' },
@@ -34,6 +35,7 @@ export interface SystemFacts {
   readonly liveRestore: boolean;
 }
 
+/** What GET /info says: Docker's fields, of which those of parts that are not here are empty. */
 export function systemInfo(facts: SystemFacts): SystemInfo {
   const { running, paused, stopped } = facts.containers;
   return {
