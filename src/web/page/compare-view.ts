@@ -4,7 +4,7 @@ import { goTo, linkTo } from './address.ts';
 import { addPaged, make, numberCell, tableOf, tableRow } from './element.ts';
 import { host } from './host.ts';
 import { imageHeading } from './image-view.ts';
-import { count, size, visible } from './text.ts';
+import { count, cut, size, visible } from './text.ts';
 import type { View, ViewCall } from './view.ts';
 
 const MOST_ROWS = 20_000;
@@ -93,6 +93,6 @@ function diffRow(
     numberCell(SizeBefore === undefined ? '' : size(SizeBefore)),
     numberCell(SizeAfter === undefined ? '' : size(SizeAfter)),
     (Changes ?? []).join(', '),
-    [`${Step.Number} of the ${StepOf}: `, make('code', {}, visible(instructionText(Step.CreatedBy)).slice(0, 100))],
+    [`${Step.Number} of the ${StepOf}: `, make('code', {}, cut(visible(instructionText(Step.CreatedBy)), 80))],
   ]);
 }

@@ -6,7 +6,7 @@ import { addPaged, button, fill, make } from './element.ts';
 import { showPath } from './file-pane.ts';
 import { host } from './host.ts';
 import { imageHeading } from './image-view.ts';
-import { lastName, size, visible } from './text.ts';
+import { cut, lastName, size, visible } from './text.ts';
 import { sayTrouble } from './trouble-panel.ts';
 import type { View, ViewCall } from './view.ts';
 
@@ -62,7 +62,7 @@ function stepIn({ query }: Address): number | undefined {
 /** The choice of a layer, and the search. */
 function tools(image: string, layers: readonly LayerRow[], step: number | undefined): Element {
   const options = layers.map(({ Number: number, CreatedBy, Size }) => {
-    const text = visible(instructionText(CreatedBy)).slice(0, 80);
+    const text = cut(visible(instructionText(CreatedBy)), 80);
     return make('option', { value: number, selected: number === step }, `only step ${number} (${size(Size)}): ${text}`);
   });
   const choice = make('select', {}, make('option', { value: '' }, 'the whole image'), options);

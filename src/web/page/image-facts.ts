@@ -1,10 +1,27 @@
-import type { ContainerConfig } from '../../wire/container.ts';
 import { type Content, facts, make } from './element.ts';
 import { visible } from './text.ts';
 
-/** What an image says about how it is to be run. */
-export function configFacts(config: Partial<ContainerConfig> | null | undefined): Element {
-  const own = config ?? {};
+type List = readonly string[] | null | undefined;
+type Names = Readonly<Record<string, unknown>> | null | undefined;
+
+/** What an image says about how it is to be run, in the words of Docker and of the specification. */
+export interface RunSettings {
+  readonly Entrypoint?: List;
+  readonly Cmd?: List;
+  readonly User?: string | undefined;
+  readonly WorkingDir?: string | undefined;
+  readonly Env?: List;
+  readonly ExposedPorts?: Names;
+  readonly Volumes?: Names;
+  readonly Labels?: Readonly<Record<string, string>> | null | undefined;
+  readonly Healthcheck?: { readonly Test?: List } | undefined;
+  readonly StopSignal?: string | undefined;
+  readonly Shell?: List;
+  readonly OnBuild?: List;
+}
+
+/** The settings of an image that says any, one row each. */
+export function configFacts(own: RunSettings): Element {
   return facts([
     ['Entrypoint', words(own.Entrypoint)],
     ['Command', words(own.Cmd)],
@@ -31,10 +48,10 @@ export function rawDocument(title: string, value: unknown): Element {
   );
 }
 
-function words(list: readonly string[] | null | undefined): Content {
+function words(list: List): Content {
   return list && list.length > 0 ? make('code', {}, visible(JSON.stringify(list))) : undefined;
 }
 
-export function lines(list: readonly string[] | null | undefined): Content {
+export function lines(list: List): Content {
   return (list ?? []).map((line) => make('div', {}, make('code', {}, visible(line))));
 }

@@ -45,7 +45,7 @@ export async function imageView(image: string, { isStrake }: HostAbout, { signal
     isStrake ? undefined : make('p', { class: 'quiet' }, NEEDS_STRAKE),
     facts(imageFacts(inspect)),
     make('h2', {}, 'How it is run'),
-    configFacts(inspect.Config),
+    configFacts(inspect.Config ?? {}),
     make('h2', {}, 'What made it'),
     stepsTable(stepsOf(image, history, layers)),
     make('h2', {}, 'As the host tells it'),

@@ -1,8 +1,8 @@
-import type { ContainerConfig } from '../../wire/container.ts';
 import { linkTo } from './address.ts';
 import { type Content, facts, make, numberCell, table } from './element.ts';
+import type { ImageConfig } from './image-config.ts';
 import { configFacts, lines, rawDocument } from './image-facts.ts';
-import { type Descriptor, type ImageConfig, type Manifest, registry } from './registry.ts';
+import { type Descriptor, type Manifest, registry } from './registry.ts';
 import { type Step, stepsTable } from './steps-table.ts';
 import { moment, size, visible } from './text.ts';
 import type { View, ViewCall } from './view.ts';
@@ -24,7 +24,7 @@ export async function manifestView(repository: string, reference: string, { sign
     facts([
       ['Digest', make('code', {}, digest)],
       ['Type', visible(mediaType)],
-      ['Artifact', manifest.artifactType && visible(manifest.artifactType)],
+      ['Artifact', manifest.artifactType && visible(String(manifest.artifactType))],
       ['About', manifest.subject && manifestLink(repository, manifest.subject.digest)],
       ['Annotations', annotationLines(manifest.annotations)],
     ]),
@@ -60,7 +60,7 @@ function platformTable(repository: string, manifests: readonly Descriptor[]): El
 
 function referrerTable(repository: string, referrers: readonly Descriptor[]): Element {
   const rows = referrers.map(({ artifactType = '', digest, annotations }) => [
-    visible(artifactType),
+    visible(String(artifactType)),
     manifestLink(repository, digest),
     annotationLines(annotations),
   ]);
@@ -80,12 +80,12 @@ async function imageParts(repository: string, manifest: Manifest, signal: AbortS
     facts([
       ['Image ID', make('code', {}, manifest.config.digest)],
       ['Created', moment(Date.parse(config.created ?? '') / 1000)],
-      ['Platform', visible([config.os, config.architecture, config.variant].filter(Boolean).join('/'))],
+      ['Platform', visible(config.platform)],
       ['Size', `${size(total)} in ${layers.length} layers, as they are sent`],
       ['Author', config.author && visible(config.author)],
     ]),
     make('h2', {}, 'How it is run'),
-    configFacts(config.config as Partial<ContainerConfig> | undefined), // the specification has the same words
+    configFacts(config.settings),
     make('h2', {}, 'What made it'),
     stepsTable(stepsOf(config, layers)),
     make('h2', {}, 'Layers'),
@@ -105,16 +105,16 @@ function layerTable(repository: string, layers: readonly Descriptor[]): Element 
 }
 
 /** The history, each step that has a layer with the size of its blob. */
-function stepsOf({ history = [] }: ImageConfig, layers: readonly Descriptor[]): Step[] {
+function stepsOf({ history }: ImageConfig, layers: readonly Descriptor[]): Step[] {
   let next = 0;
   return history.map((entry, index) => {
-    const layer = entry.empty_layer === true ? undefined : layers[next++];
+    const layer = entry.isEmpty ? undefined : layers[next++];
     return {
       number: index + 1,
-      createdBy: entry.created_by ?? '',
-      comment: entry.comment ?? '',
+      createdBy: entry.createdBy,
+      comment: entry.comment,
       created: Date.parse(entry.created ?? '') / 1000,
-      size: layer?.size ?? (entry.empty_layer === true ? 0 : undefined),
+      size: layer?.size ?? (entry.isEmpty ? 0 : undefined),
       layer: layer?.digest,
       link: undefined,
     };

@@ -1,4 +1,5 @@
 import { MediaType } from '../../oci/media-type.ts';
+import { type ImageConfig, readImageConfig } from './image-config.ts';
 import { ask, authorize } from './request.ts';
 import { Trouble } from './trouble.ts';
 
@@ -21,23 +22,6 @@ export interface Manifest {
   readonly manifests?: readonly Descriptor[];
   readonly subject?: Descriptor;
   readonly annotations?: Readonly<Record<string, string>>;
-}
-
-/** The config of an image, as far as this page looks at it. https://github.com/opencontainers/image-spec/blob/main/config.md */
-export interface ImageConfig {
-  readonly created?: string;
-  readonly author?: string;
-  readonly os?: string;
-  readonly architecture?: string;
-  readonly variant?: string;
-  readonly config?: Readonly<Record<string, unknown>>;
-  readonly rootfs?: { readonly diff_ids?: readonly string[] };
-  readonly history?: readonly {
-    readonly created?: string;
-    readonly created_by?: string;
-    readonly comment?: string;
-    readonly empty_layer?: boolean;
-  }[];
 }
 
 const MANIFESTS = [MediaType.ociManifest, MediaType.ociIndex, MediaType.dockerManifest, MediaType.dockerList].join(
@@ -80,9 +64,8 @@ export const registry = {
   async config(repository: string, { digest, size }: Descriptor, signal: AbortSignal): Promise<ImageConfig> {
     if (size > CONFIG_LIMIT)
       throw new Trouble(`a config of ${size} bytes is over what this page reads`, { status: 413 });
-    return (await (await blob(repository, digest, signal)).json()) as ImageConfig;
+    return readImageConfig(await (await blob(repository, digest, signal)).json());
   },
-  blob,
   async referrers(repository: string, digest: string, signal: AbortSignal): Promise<readonly Descriptor[]> {
     const answer = await admitted(`/v2/${repository}/referrers/${digest}`, pullScope(repository), signal);
     return ((await answer.json()) as Manifest).manifests ?? [];

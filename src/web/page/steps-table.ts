@@ -1,7 +1,7 @@
 import { instructionText } from '../../oci/instruction-text.ts';
 import { shortenId } from '../../oci/short-id.ts';
 import { type Content, make, numberCell, table } from './element.ts';
-import { moment, size, visible } from './text.ts';
+import { cut, moment, size, visible } from './text.ts';
 
 /** One step of an image's history. */
 export interface Step {
@@ -36,12 +36,11 @@ export function stepsTable(steps: readonly Step[]): Element {
 function instruction({ createdBy, comment }: Step): Content {
   const text = visible(instructionText(createdBy) || comment) || '(nothing told)';
   const original = visible(createdBy);
-  const short = text.length > LONG ? `${text.slice(0, LONG)}…` : text;
   if (text.length <= LONG && original === text) return make('code', {}, text);
   return make(
     'details',
     { class: 'plain' },
-    make('summary', { title: 'The whole text as the history has it' }, make('code', {}, short)),
+    make('summary', { title: 'The whole text as the history has it' }, make('code', {}, cut(text, LONG))),
     make('pre', {}, original),
   );
 }
@@ -56,6 +55,6 @@ function sizeWithBar(bytes: number | undefined, largest: number): Content {
 
 function layerCell({ layer, link }: Step): Content {
   if (layer === undefined) return '';
-  const id = make('code', { title: layer }, shortenId(layer));
+  const id = make('code', { title: layer, class: 'nowrap' }, shortenId(layer));
   return link === undefined ? id : [id, ' ', make('a', { href: link, class: 'nowrap' }, 'its files')];
 }

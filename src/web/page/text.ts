@@ -53,6 +53,11 @@ export function moment(seconds: number): string {
 
 const FORMAT = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
 
+/** At most `most` characters; what is cut ends with an ellipsis. */
+export function cut(text: string, most: number): string {
+  return text.length > most ? `${text.slice(0, most - 1).toWellFormed()}…` : text;
+}
+
 export function lastName(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1) || '/';
 }

@@ -4,7 +4,7 @@ import type { ImageNode, ImageTree, LayerNode } from '../../wire/insight.ts';
 import { linkTo } from './address.ts';
 import { addPaged, make } from './element.ts';
 import { host } from './host.ts';
-import { size, visible } from './text.ts';
+import { cut, size, visible } from './text.ts';
 import type { View, ViewCall } from './view.ts';
 
 /** Branches that begin open; of more, people open those that they want to see. */
@@ -81,12 +81,11 @@ function imageText({ Id, Names, Size }: ImageNode): Element {
 }
 
 function layerText({ Layer, Size, CreatedBy }: LayerNode): Element {
-  const text = visible(instructionText(CreatedBy));
   return make(
     'span',
     {},
     make('code', { class: 'quiet', title: Layer }, shortenId(Layer)),
     ` ${size(Size)} `,
-    make('code', {}, text.length > 120 ? `${text.slice(0, 119)}…` : text),
+    make('code', {}, cut(visible(instructionText(CreatedBy)), 120)),
   );
 }

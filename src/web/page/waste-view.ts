@@ -3,7 +3,7 @@ import type { WasteGroup, WasteReport } from '../../wire/insight.ts';
 import { make, numberCell, table } from './element.ts';
 import { host } from './host.ts';
 import { imageHeading } from './image-view.ts';
-import { size, visible } from './text.ts';
+import { cut, size, visible } from './text.ts';
 import type { View, ViewCall } from './view.ts';
 
 /** Bytes of an image that no container sees. */
@@ -36,7 +36,7 @@ const WORDS: Readonly<Record<WasteGroup['Kind'], string>> = {
 
 function groupRow({ Kind, Bytes, Files, Stored, By, Examples, Advice }: WasteGroup) {
   const step = ({ Number: number, CreatedBy }: WasteGroup['Stored']) =>
-    `step ${number} (${visible(instructionText(CreatedBy)).slice(0, 80)})`;
+    `step ${number} (${cut(visible(instructionText(CreatedBy)), 80)})`;
   return [
     numberCell(size(Bytes)),
     numberCell(Files),
