@@ -92,7 +92,8 @@ export class ApiServer implements AsyncDisposable {
       this.#upgraded.add(socket);
       socket.on('close', () => this.#upgraded.delete(socket));
       socket.on('error', () => {}); // 'close' follows
-      if (head.length > 0) socket.unshift(head);
+      const begun = behindEmptyBody(request, head);
+      if (begun.length > 0) socket.unshift(begun);
       this.#begin(request, responseOn(request, socket), socket);
     });
     server.on('clientError', (error, socket) => refuseMalformed(error, socket));
@@ -231,6 +232,18 @@ export class ApiServer implements AsyncDisposable {
     }
   }
 }
+
+/**
+ * What follows on the head of an upgrade request. Libraries that announce a body in chunks and have none write its end at once,
+ * which is no part of what the connection carries from then on.
+ */
+function behindEmptyBody(request: IncomingMessage, head: Buffer): Buffer {
+  if (request.headers['transfer-encoding'] !== 'chunked' || !head.subarray(0, 5).equals(EMPTY_BODY)) return head;
+  delete request.headers['transfer-encoding'];
+  return head.subarray(EMPTY_BODY.length);
+}
+
+const EMPTY_BODY = Buffer.from('0\r\n\r\n');
 
 /** Answers an upgrade request in plain HTTP, as errors are. */
 function responseOn(request: IncomingMessage, socket: Duplex): ServerResponse {

@@ -448,23 +448,26 @@ test('detach keys end the attachment and not the process', async () => {
   assert.ok(!ended && input.destroyed && output.destroyed);
 });
 
-test('a document that came with the request is not what is typed', async () => {
-  const input = new PassThrough();
-  const output = new PassThrough();
-  await using host = await startTestHost({
-    containers: { attach: () => Promise.resolve({ tty: false, output, input }) },
+for (const [what, framing, body] of [
+  ['a document', 'Content-Length: 15', '{"stream":true}'],
+  ['the end of a body without chunks', 'Transfer-Encoding: chunked', '0\r\n\r\n'],
+] as const)
+  test(`${what} that came with the request is not what is typed`, async () => {
+    const input = new PassThrough();
+    const output = new PassThrough();
+    await using host = await startTestHost({
+      containers: { attach: () => Promise.resolve({ tty: false, output, input }) },
+    });
+    const client = host.raw(
+      `POST /containers/x/attach?stream=1&stdin=1 HTTP/1.1\r\n${framing}\r\n${UPGRADE}\r\n${body.slice(0, 5)}`,
+    );
+    client.write(body.slice(5));
+    client.end('typed');
+    const typed = await buffer(input);
+    assert.equal(typed.toString(), 'typed');
+    output.end();
+    await allOf(client);
   });
-  const body = '{"stream":true}';
-  const client = host.raw(
-    `POST /containers/x/attach?stream=1&stdin=1 HTTP/1.1\r\nContent-Length: ${body.length}\r\n${UPGRADE}\r\n${body.slice(0, 5)}`,
-  );
-  client.write(body.slice(5));
-  client.end('typed');
-  const typed = await buffer(input);
-  assert.equal(typed.toString(), 'typed');
-  output.end();
-  await allOf(client);
-});
 
 test('without an upgrade the same streams come in a plain answer', async () => {
   const output = Readable.from([frame(1, 'a'), frame(2, 'b')]);

@@ -159,6 +159,32 @@ test('dockerode', async () => {
   assert.equal(String(await container.logs({ stdout: true })), 'from a context');
   await container.remove();
 
+  // By BuildKit's protocol: a session for credentials, and the context in the request itself.
+  const inSession = await docker.buildImage({ context, src: ['Dockerfile', 'f'] }, { t: 'rode:2', version: '2' });
+  const traced = await new Promise<{ error?: string }[]>((resolve, reject) => {
+    docker.modem.followProgress(inSession, (error, rows) => (error ? reject(error) : resolve(rows)));
+  });
+  assert.deepEqual(
+    traced.filter(({ error }) => error),
+    [],
+  );
+  assert.equal(await host.sh('rode:2', 'cat /f'), 'from a context');
+
+  const cat = await docker.createContainer({ Image: 'box', Cmd: ['cat'], OpenStdin: true, StdinOnce: true });
+  const typing = await cat.attach({ stream: true, hijack: true, stdin: true, stdout: true, stderr: true });
+  await cat.start();
+  const echoed = new PassThrough();
+  docker.modem.demuxStream(typing, echoed, echoed);
+  typing.on('end', () => echoed.end());
+  typing.end('typed');
+  assert.equal(await text(echoed), 'typed', 'what the library sends with its request is not typed');
+  await cat.remove({ force: true });
+  // It starts first and waits then, when the container may be gone already.
+  const [quick] = await docker.run('box', ['sh', '-c', 'exit 3'], new PassThrough(), {
+    HostConfig: { AutoRemove: true },
+  });
+  assert.equal(quick.StatusCode, 3);
+
   const network = await docker.createNetwork({ Name: 'rode', Driver: 'bridge' });
   const web = await docker.createContainer({
     Image: 'box',

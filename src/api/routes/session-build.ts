@@ -1,4 +1,5 @@
 /** POST /build?version=2: builds of docker 20.10 with DOCKER_BUILDKIT=1, whose folders are those of a session. */
+import type { Readable } from 'node:stream';
 import { Failure } from '../../lib/error.ts';
 import type { ProgressLine } from '../../wire/progress.ts';
 import type { ClientSession, Sessions } from '../buildkit/session/sessions.ts';
@@ -55,7 +56,7 @@ async function buildWith(
   const show: Show = isQuiet
     ? async () => {}
     : (status) => lines.write({ id: 'moby.buildkit.trace', aux: statusResponse.encode(status).toString('base64') });
-  const uploaded = query.text('remote') === UPLOAD ? await build.uploaded(signal) : undefined;
+  const uploaded = await tarOf(exchange, build, signal);
   const result = await solver.run({
     ref: query.text('buildid'),
     attrs,
@@ -72,6 +73,13 @@ async function buildWith(
   if (image !== undefined)
     await lines.write(isQuiet ? { stream: `${image}\n` } : { id: 'moby.image.id', aux: { ID: image } });
   lines.end();
+}
+
+/** The context, when it is no folder of the session: what another request brings, or this one's own body. */
+async function tarOf(exchange: Exchange, build: RunningBuild, signal: AbortSignal): Promise<Readable | undefined> {
+  const remote = exchange.query.text('remote');
+  if (remote === UPLOAD) return await build.uploaded(signal);
+  return remote === '' ? exchange.body() : undefined;
 }
 
 /** The query as attributes of the Dockerfile frontend. */
