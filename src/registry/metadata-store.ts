@@ -141,7 +141,8 @@ export interface Uploads {
   /**
    * Makes a finished upload the blob `digest` of its repository until its lease ends. The same content that is stored already
    * stays; the upload's own key is then returned for deletion. `damaged`: a key that does not count as stored. Throws
-   * BLOB_UPLOAD_UNKNOWN also when another holder has claimed it meanwhile: what that one writes is not what the digest is of.
+   * BLOB_UPLOAD_UNKNOWN also when another holder has claimed it meanwhile: what that one writes is not what the digest is of; and when it
+   * was done already, by a transaction whose answer was lost.
    */
   commitUpload(
     upload: { readonly id: string; readonly holder: string },

@@ -1,6 +1,7 @@
 /** How the metadata's database is reached: by TLS, with a password of a file, through a pooler whose connections keep nothing. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { connect, createServer, type Socket } from 'node:net';
@@ -15,7 +16,7 @@ import { openAccess, openPostgresMetadata } from './metadata/open-postgres.ts';
 import { postgresAddress } from './metadata/postgres-address.ts';
 import { passwordOf } from './metadata/postgres-password.ts';
 import { NO_POSTGRES, owner, startPostgres, type TestPostgres } from './test-postgres.ts';
-import { useDatabases } from './test-registry.ts';
+import { openTestRegistry, type TestRequest, useDatabases } from './test-registry.ts';
 
 const POOLER = '/usr/sbin/pgbouncer';
 const scope = new Scope();
@@ -107,6 +108,7 @@ else {
     await import('./limits.test.ts');
     testPooler(server, address);
   }
+  testLostAnswers(server); // the last: its registry's database is no pooler's
 }
 after(() => scope[Symbol.asyncDispose]()); // behind what was imported
 
@@ -147,6 +149,65 @@ function testTls(server: TestPostgres): void {
       assert.deepEqual(await store.listRepositories({ last: '', limit: 1 }), []);
       assert.deepEqual([...new Set(door.seen)], [expected]);
     });
+}
+
+function testLostAnswers(server: TestPostgres): void {
+  test('a commit whose answer is lost: a push does not notice', async () => {
+    let answersToLose = 0;
+    const sockets = new Set<Socket>();
+    const door = createServer((socket) => {
+      const inside = connect(join(server.folder, '.s.PGSQL.5432'));
+      let isDeaf = false;
+      for (const end of [socket, inside]) sockets.add(end.on('error', () => {}));
+      socket.on('data', (bytes) => {
+        if (answersToLose > 0 && bytes.includes('COMMIT')) {
+          isDeaf = true;
+          answersToLose--;
+        }
+        inside.write(bytes);
+      });
+      inside.on('data', (bytes) => {
+        if (!isDeaf) socket.write(bytes);
+        else if (bytes.includes('COMMIT')) socket.destroy(); // its tag: it has happened
+      });
+      socket.on('close', () => inside.end());
+    });
+    await new Promise<void>((resolve) => door.listen(file('.s.PGSQL.5432'), resolve));
+    await using _ = {
+      async [Symbol.asyncDispose]() {
+        for (const socket of sockets) socket.destroy();
+        door.close();
+      },
+    };
+    const metadata = (await server.makeDatabase()).replace(
+      encodeURIComponent(server.folder),
+      encodeURIComponent(folder),
+    );
+    useDatabases(async () => metadata);
+    await using registry = await openTestRegistry();
+    const lost = async (status: number, method: string, path: string, options: TestRequest = {}) => {
+      answersToLose = 1;
+      const answer = await registry.send(method, path, options);
+      assert.equal(answersToLose, 0, `${method} ${path} committed nothing`);
+      assert.equal(answer.status, status, `${method} ${path}: ${answer.body}`);
+      return answer;
+    };
+    const digestOf = (bytes: string) => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+    const place = (await lost(202, 'POST', '/v2/a/blobs/uploads/')).headers['location'] ?? '';
+    await lost(202, 'PATCH', place, { body: 'some' });
+    // The first commit is that of the claim.
+    answersToLose = 2;
+    assert.equal((await registry.send('PUT', `${place}?digest=${digestOf('some')}`)).status, 201);
+    assert.equal(answersToLose, 0);
+    await lost(201, 'POST', `/v2/b/blobs/uploads/?mount=${digestOf('some')}&from=a`);
+    const type = 'application/vnd.oci.image.manifest.v1+json';
+    const config = { mediaType: 'a/b', digest: digestOf('some'), size: 4 };
+    const body = JSON.stringify({ schemaVersion: 2, mediaType: type, config, layers: [] });
+    await lost(201, 'PUT', '/v2/a/manifests/1', { headers: { 'content-type': type }, body });
+    await lost(200, 'GET', '/v2/a/tags/list');
+    assert.equal((await registry.send('GET', '/v2/a/manifests/1')).body.toString(), body);
+    assert.equal((await registry.send('GET', `/v2/b/blobs/${digestOf('some')}`)).body.toString(), 'some');
+  });
 }
 
 /** A server's door with TLS, or without: what PostgreSQL itself would say there. */

@@ -268,7 +268,12 @@ async function settle(registry: Registry, claim: Claim, digest: ContentDigest): 
     )
       throw new Failure('data-loss', 'UPLOAD_CHANGED', `upload ${upload.id} is not what was written to it`);
     const damaged = isWhole ? undefined : known?.key;
-    const spare = await metadata.commitUpload({ id: upload.id, holder }, { digest, size, damaged }, terms);
+    const spare = await metadata
+      .commitUpload({ id: upload.id, holder }, { digest, size, damaged }, terms)
+      .catch(async (error) => {
+        if (isUnknown(error) && (await isCommitted(registry, claim, digest))) return undefined;
+        throw error;
+      });
     if (spare !== undefined) await discardKeys(registry, [spare]);
   } catch (error) {
     if (isFailure(error, 'denied') || isFailure(error, 'data-loss'))
@@ -306,6 +311,18 @@ async function storedDigest(
     digester.update(buffer.subarray(0, read));
   }
   return digester.digest();
+}
+
+const isUnknown = (error: unknown) => error instanceof Refusal && error.code === 'BLOB_UPLOAD_UNKNOWN';
+
+/** Whether an upload that is gone became the blob, by a commit whose answer was lost. */
+async function isCommitted(
+  { metadata }: Registry,
+  { repository, upload }: Claim,
+  digest: ContentDigest,
+): Promise<boolean> {
+  if ((await metadata.findUpload(repository, upload.id)) !== undefined) return false;
+  return (await metadata.findBlob(repository, digest)) !== undefined;
 }
 
 async function isThere({ blobs }: Registry, { key, size }: StoredBlob): Promise<boolean> {

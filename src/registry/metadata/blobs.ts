@@ -47,7 +47,7 @@ export function blobs(database: MetadataDatabase): Blobs {
         yield* requireRoom(id, source, quota);
         yield* linkBlob(id, source.blob, leaseEnd);
         return true;
-      });
+      }, 'repeats');
     },
     unlinkBlob(repository, digest) {
       return database.transaction(() => unlink(repository, digest), 'frees');

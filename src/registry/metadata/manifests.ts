@@ -53,7 +53,7 @@ export function manifests(database: MetadataDatabase): Manifests {
             row,
             now,
           );
-      });
+      }, 'repeats');
     },
     deleteTag(repository, tag, leaseEnd) {
       return database.durable(function* () {
@@ -73,7 +73,7 @@ export function manifests(database: MetadataDatabase): Manifests {
         if (id === undefined) return undefined;
         const sql = 'SELECT name FROM tags WHERE repository = ? AND name > ? ORDER BY name LIMIT ?';
         return (yield* rows<{ name: string }>(sql, id, last, limit)).map(({ name }) => name);
-      });
+      }, 'repeats');
     },
     async listRepositories({ last, limit }, term = '') {
       const sql = `SELECT name FROM repositories r WHERE name > ?1 AND (?2 = '' OR replace(name, ?2, '') <> name)

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool, PoolClient, QueryConfig, QueryResult } from 'pg';
 import { postgresStatement } from './postgres-dialect.ts';
 import { isContention, isLost, postgresFailure } from './postgres-failure.ts';
-import type { MetadataDatabase, Query, Step, Value, Work } from './work.ts';
+import type { MetadataDatabase, Nature, Query, Step, Value, Work } from './work.ts';
 
 /** How often something is done at most that others are in the way of, and the pauses between, which grow. Milliseconds. */
 const ATTEMPTS = 20;
@@ -24,11 +24,13 @@ export interface PostgresAccess {
 /**
  * Does the store's work in PostgreSQL. Statements that nobody waits for go out with the next one, or with the commit. A transaction
  * that another one was in the way of is done again; so is, for some seconds, one whose connection broke before its commit was sent. When it
- * breaks after that, the transaction may have happened, and who asked is told that it failed. `place`: what messages call the database.
+ * breaks after that, the transaction may have happened: it is done again if it `repeats`, else who asked is told that it failed. `place`:
+ * what messages call the database.
  */
 export function postgresDatabase(access: PostgresAccess, place: string): MetadataDatabase & AsyncDisposable {
   const { pool } = access;
-  const transaction = <T>(work: () => Work<T>) => repeated(place, () => transact(access, work()));
+  const transaction = <T>(work: () => Work<T>, nature?: Nature) =>
+    repeated(place, () => transact(access, work(), nature === 'repeats'));
   const rows = <Row>(query: Query<Row>) =>
     repeated(place, async (): Promise<Row[]> => {
       try {
@@ -71,7 +73,7 @@ async function repeated<T>(place: string, attempt: () => Promise<T>): Promise<T>
     }
 }
 
-async function transact<T>(access: PostgresAccess, work: Work<T>): Promise<T> {
+async function transact<T>(access: PostgresAccess, work: Work<T>, mayHappenTwice: boolean): Promise<T> {
   const { pool, settings = [] } = access;
   const client = await connected(pool);
   const sent: Promise<QueryResult>[] = [];
@@ -81,7 +83,7 @@ async function transact<T>(access: PostgresAccess, work: Work<T>): Promise<T> {
   const send = (statement: string | QueryConfig) => {
     const answer = client.query(statement);
     answer.catch((error) => {
-      interruption ??= new Interruption(error, !isCommitting);
+      interruption ??= new Interruption(error, mayHappenTwice || !isCommitting);
     });
     sent.push(answer);
     return answer;

@@ -1,13 +1,13 @@
 import type { Database } from '../../lib/database.ts';
 import { walSync } from './durable.ts';
-import type { MetadataDatabase, Query, Work } from './work.ts';
+import type { MetadataDatabase, Nature, Query, Work } from './work.ts';
 
 /** Does the store's work in a SQLite file of this process: statement by statement, without waiting for anything but the disk. */
 export async function sqliteDatabase(database: Database): Promise<MetadataDatabase & AsyncDisposable> {
   const sync = await walSync(database.path);
-  const transact = <T>(work: () => Work<T>, purpose?: 'frees'): T => {
+  const transact = <T>(work: () => Work<T>, nature?: Nature): T => {
     const driven = () => drive(database, work());
-    return purpose === 'frees' ? database.freeing(driven) : database.transaction(driven);
+    return nature === 'frees' ? database.freeing(driven) : database.transaction(driven);
   };
   return {
     async rows<Row>({ sql, values }: Query<Row>) {
@@ -16,11 +16,11 @@ export async function sqliteDatabase(database: Database): Promise<MetadataDataba
     async first<Row>({ sql, values }: Query<Row>) {
       return database.get<Row>(sql, ...values);
     },
-    async transaction(work, purpose) {
-      return transact(work, purpose);
+    async transaction(work, nature) {
+      return transact(work, nature);
     },
-    async durable(work, purpose) {
-      const result = transact(work, purpose);
+    async durable(work, nature) {
+      const result = transact(work, nature);
       await sync.durable();
       return result;
     },

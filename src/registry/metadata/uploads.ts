@@ -26,9 +26,9 @@ export function uploads(database: MetadataDatabase): Uploads {
     createUpload(repository, { id, key, algorithm, size, resume }, leaseEnd) {
       return database.transaction(function* () {
         const sql = `INSERT INTO uploads (id, repository, key, algorithm, size, resume, claim_end, lease_end)
-          VALUES (?, ?, ?, ?, ?, ?, 0, ?)`;
+          VALUES (?, ?, ?, ?, ?, ?, 0, ?) ON CONFLICT DO NOTHING`;
         yield* change(sql, id, yield* ensureRepository(repository), key, algorithm, size, resume, leaseEnd);
-      });
+      }, 'repeats');
     },
     async findUpload(repository, id) {
       return uploadOf(await database.first(query<UploadRow>(FIND, id, repository)));
@@ -41,7 +41,7 @@ export function uploads(database: MetadataDatabase): Uploads {
         const sql = 'UPDATE uploads SET holder = ?, claim_end = ?, lease_end = ? WHERE id = ?';
         yield* change(sql, holder, claimEnd, leaseEnd, id);
         return uploadOf(row) ?? 'unknown';
-      });
+      }, 'repeats');
     },
     async releaseUpload(id, holder, { size, resume }) {
       const sql = 'UPDATE uploads SET size = ?, resume = ?, holder = NULL WHERE id = ? AND holder = ?';
@@ -58,7 +58,7 @@ export function uploads(database: MetadataDatabase): Uploads {
         yield* requireRoom(upload.repository, { blob, size }, quota);
         yield* linkBlob(upload.repository, blob, leaseEnd);
         return spare;
-      });
+      }, 'repeats');
     },
     deleteUpload(repository, id) {
       return database.transaction(function* () {

@@ -24,16 +24,22 @@ export interface Step {
  */
 export type Work<T> = Generator<Step, T, readonly (readonly unknown[])[]>;
 
+/**
+ * What work may be done with: `frees` gives space back, so it gets some on a full disk; `repeats` comes to the same when it is done twice,
+ * so it is done again when nobody knows whether it was.
+ */
+export type Nature = 'frees' | 'repeats';
+
 /** What the store asks of its database. */
 export interface MetadataDatabase {
   /** One statement, in a transaction of its own. It may be done twice. */
   rows<Row>(query: Query<Row>): Promise<Row[]>;
   /** Its first row. */
   first<Row>(query: Query<Row>): Promise<Row | undefined>;
-  /** All or nothing, with an effect as if nothing else went on meanwhile. What gives space back says so: it can be done on a full disk. */
-  transaction<T>(work: () => Work<T>, purpose?: 'frees'): Promise<T>;
+  /** All or nothing, with an effect as if nothing else went on meanwhile. */
+  transaction<T>(work: () => Work<T>, nature?: Nature): Promise<T>;
   /** As `transaction`, and what it changed is on disk. */
-  durable<T>(work: () => Work<T>, purpose?: 'frees'): Promise<T>;
+  durable<T>(work: () => Work<T>, nature?: Nature): Promise<T>;
 }
 
 export function query<Row>(sql: string, ...values: Value[]): Query<Row> {
