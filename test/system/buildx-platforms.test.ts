@@ -242,6 +242,19 @@ test('a provenance in an OCI layout, which is an index then; what cannot be stat
   }
 });
 
+test('what is stated about an image for a variant of a processor that its base does not name', options, async () => {
+  const base = `${registry.host}/arm`;
+  const context = makeContext(host.folder, { Dockerfile: 'FROM scratch\nCOPY a /a\n', a: '' });
+  const on = makeContext(host.folder, { Dockerfile: `FROM ${base}\nCOPY b /b\n`, b: '' });
+  await ok(['buildx', 'build', '--platform', 'linux/arm', '-t', base, context]);
+  const variant = ['--platform', 'linux/arm/v7', '--annotation', 'manifest[linux/arm/v7]:k=v', '--provenance=mode=min'];
+  await ok(['buildx', 'build', ...variant, '-t', `${base}:v7`, '--push', on]);
+  const listed = await ok(['buildx', 'imagetools', 'inspect', `${base}:v7`]);
+  const platforms = [...listed.matchAll(/Platform: +(\S+)/g)].map(([, platform]) => platform);
+  assert.deepEqual(platforms, ['linux/arm/v7', 'unknown/unknown']);
+  await ok(['rmi', base, `${base}:v7`]);
+});
+
 test('a scanner image says what is in the result for each platform', options, async () => {
   const scanner = makeContext(host.folder, {
     Dockerfile: 'FROM busybox\nCOPY --chmod=755 scan /scan\nENTRYPOINT ["/bin/sh", "/scan"]\n',

@@ -76,7 +76,8 @@ export class BuildCases {
       for (const name of names) {
         tag(own.image.id, name);
         store.cacheSpace.keepResult(own.image.id);
-        if (index.length > 1) store.images.platforms.setIndex(withDefaultTag(name), index);
+        // A form is about the platforms that were asked for, which a config need not say as well.
+        if (index.length > 1 || form) store.images.platforms.setIndex(withDefaultTag(name), index);
         if (form) store.images.forms.set(withDefaultTag(name), form);
       }
     });
