@@ -1,3 +1,4 @@
+import { own } from '../lib/own.ts';
 import type { Command } from './command.ts';
 
 type Load = () => Promise<Command>;
@@ -181,11 +182,6 @@ export async function findCommand(words: readonly string[]): Promise<FoundComman
   }
   const load = own(COMMANDS, first);
   return load && { command: await load(), path: first, argv: words.slice(1) };
-}
-
-/** `table[key]` when the table itself has it: `constructor` is no command. */
-export function own<T>(table: Readonly<Record<string, T>>, key: string): T | undefined {
-  return Object.hasOwn(table, key) ? table[key] : undefined;
 }
 
 function some(...names: string[]): Record<string, Load> {

@@ -1,5 +1,6 @@
 import { editDistance } from '../lib/edit-distance.ts';
-import { COMMANDS, findCommand, GROUPS, type Group, own } from './command-table.ts';
+import { own } from '../lib/own.ts';
+import { COMMANDS, findCommand, GROUPS, type Group } from './command-table.ts';
 import { describeCommands, describeFlags } from './flags/help-text.ts';
 import type { FlagTable } from './flags/parse-flags.ts';
 

@@ -1,4 +1,5 @@
 import { Failure } from '../lib/error.ts';
+import { own } from '../lib/own.ts';
 import type { ContainerConfig, HostConfig } from '../wire/container.ts';
 import type { LogLimits } from './log-writer.ts';
 
@@ -26,7 +27,7 @@ const UNITS = 'bkmgtp';
 
 /** Limits of a log's files. Refuses drivers and options that this host does not have, in Docker's words. */
 export function logLimits({ Type, Config }: LogConfig): LogLimits {
-  const known = DRIVERS[Type];
+  const known = own(DRIVERS, Type);
   if (!known) throw invalid(`error looking up logging plugin ${Type}: plugin "${Type}" not found`);
   for (const name of Object.keys(Config))
     if (!known.includes(name))

@@ -272,6 +272,7 @@ test('options of a log: sizes, numbers, details', () => {
     ],
     [{ nope: '1' }, 'json-file', "unknown log opt 'nope' for json-file log driver"],
     [{}, 'nope', 'error looking up logging plugin nope: plugin "nope" not found'],
+    [{}, 'constructor', 'error looking up logging plugin constructor: plugin "constructor" not found'],
     [{ 'max-size': 'bad' }, 'json-file', "failed to initialize logging driver: invalid size: 'bad'"],
     [{ 'max-size': '0' }, 'json-file', 'failed to initialize logging driver: max-size must be a positive number'],
     [{ 'max-file': '0' }, 'json-file', 'failed to initialize logging driver: max-file cannot be less than 1'],

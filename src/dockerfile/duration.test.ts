@@ -25,6 +25,7 @@ const VALID: readonly (readonly [text: string, nanoseconds: number])[] = [
 
 const INVALID: readonly (readonly [text: string, message: string])[] = [
   ['', 'time: invalid duration ""'],
+  ['1constructor', 'time: unknown unit "constructor" in duration "1constructor"'],
   ['-', 'time: invalid duration "-"'],
   ['5', 'time: missing unit in duration "5"'],
   ['5s3', 'time: missing unit in duration "5s3"'],

@@ -1,4 +1,5 @@
 import { Failure } from '../lib/error.ts';
+import { own } from '../lib/own.ts';
 import { quote } from './text.ts';
 
 const UNITS: Readonly<Record<string, bigint>> = {
@@ -29,7 +30,7 @@ export function parseDuration(text: string): number {
     const unit = /^[^\d.]*/.exec(rest)?.[0] ?? '';
     rest = rest.slice(unit.length);
     if (unit === '') throw invalid(`time: missing unit in duration ${quote(text)}`);
-    const scale = UNITS[unit];
+    const scale = own(UNITS, unit);
     if (scale === undefined) throw invalid(`time: unknown unit ${quote(unit)} in duration ${quote(text)}`);
     total += BigInt(whole === '' ? '0' : whole.slice(-40)) * scale;
     // Nine and a few more digits decide every nanosecond of the largest unit.

@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
 import { Failure } from '../lib/error.ts';
+import { own } from '../lib/own.ts';
 import type { MountField, MountFlag } from './instruction.ts';
 import { didYouMean } from './suggest.ts';
 
@@ -149,7 +150,7 @@ export function resolveMount(flag: MountFlag, expand: (word: string) => string):
 function readFields(fields: readonly MountField[], expand: (word: string) => string): Map<string, string> {
   const values = new Map<string, string>();
   for (const field of fields) {
-    const key = ALIASES[field.key] ?? field.key;
+    const key = own(ALIASES, field.key) ?? field.key;
     if (!KEYS.includes(key)) {
       const near = didYouMean(field.key, [...KEYS, ...Object.keys(ALIASES)]);
       throw invalid(`unexpected key '${field.key}' in '${field.text}'${near}`);

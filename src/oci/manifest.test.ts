@@ -126,6 +126,8 @@ const words: readonly (readonly [text: string, expected: object | string])[] = [
   ['Linux/ARM/v7', { os: 'linux', architecture: 'arm', variant: 'v7' }],
   ['aarch64', { os: 'linux', architecture: 'arm64' }],
   ['foo', '"foo": unknown operating system or architecture'],
+  ['constructor', '"constructor": unknown operating system or architecture'],
+  ['linux/constructor', { os: 'linux', architecture: 'constructor' }],
   ['linux/', '"linux/" is an invalid OS/architecture value'],
 ];
 for (const [text, expected] of words)

@@ -1,5 +1,6 @@
 import { arch } from 'node:os';
 import { Failure } from '../lib/error.ts';
+import { own } from '../lib/own.ts';
 
 /** Operating system and processor of an image. https://github.com/opencontainers/image-spec/blob/main/image-index.md */
 export interface Platform {
@@ -61,5 +62,5 @@ export function formatPlatform(platform: Platform): string {
 }
 
 function normalise(architecture: string): string {
-  return ALIASES[architecture] ?? architecture;
+  return own(ALIASES, architecture) ?? architecture;
 }

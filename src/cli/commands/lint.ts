@@ -8,6 +8,7 @@ import { RULES } from '../../dockerfile/lint/rules.ts';
 import { parseDockerfile } from '../../dockerfile/parse.ts';
 import { excerpt } from '../../dockerfile/position.ts';
 import { Failure } from '../../lib/error.ts';
+import { own } from '../../lib/own.ts';
 import { defineCommand } from '../command.ts';
 import { text, toggle } from '../flags/flag.ts';
 
@@ -27,7 +28,7 @@ export const lint = defineCommand({
     const path = args[0] ?? '.';
     const folder = existsSync(path) && statSync(path).isDirectory() ? path : undefined;
     const file = flags.file !== '' ? flags.file : folder === undefined ? path : join(folder, 'Dockerfile');
-    const draw = FORMATS[flags.format === '' ? 'text' : flags.format];
+    const draw = own(FORMATS, flags.format === '' ? 'text' : flags.format);
     if (!draw)
       throw new Failure('invalid', 'FORMAT_UNKNOWN', `unknown format "${flags.format}"`, {
         hint: 'text, json or sarif',

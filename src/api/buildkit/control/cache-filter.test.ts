@@ -52,7 +52,7 @@ for (const [filters, ids] of rows) {
   });
 }
 
-for (const filter of ['==x', 'type=regular', 'type==a,,', 'bogus==1', 'id~=(a+)+$', 'x'.repeat(5000)]) {
+for (const filter of ['==x', 'type=regular', 'type==a,,', 'bogus==1', 'id~=(a+)+$', 'x'.repeat(5000), 'constructor']) {
   test(`cache filters: ${filter.slice(0, 20)} is refused`, () => {
     assert.throws(() => cacheTest([filter]), { kind: 'invalid' });
   });

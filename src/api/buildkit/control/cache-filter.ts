@@ -1,4 +1,5 @@
 import { Failure } from '../../../lib/error.ts';
+import { own } from '../../../lib/own.ts';
 import type { CacheRecord } from '../../../wire/disk-usage.ts';
 
 /** Records that are asked for. https://github.com/containerd/containerd/blob/main/pkg/filters/filter.go has the grammar. */
@@ -44,7 +45,7 @@ function filterTest(text: string): CacheTest {
 }
 
 function selectorTest(name: string, operator: string | undefined, value: string, filter: string): CacheTest {
-  const field = FIELDS[name];
+  const field = own(FIELDS, name);
   if (!field) throw new Failure('invalid', 'FILTER_INVALID', `invalid filter '${name}'`);
   if (operator === undefined) return (record) => field(record) !== false;
   if (operator === '~=') {
