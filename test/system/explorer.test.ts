@@ -46,6 +46,7 @@ test('from the list of images to one image and what made it', async () => {
   await tab.see('What made it');
   await tab.see(`note=${HOSTILE}`);
   await tab.see('RUN echo more >> /etc/passwd');
+  await tab.see('also in 1 image');
   assert.equal(await tab.count('main table tbody tr'), 5);
   assert.equal(await tab.evaluate('location.hash.includes("key")'), false);
 });

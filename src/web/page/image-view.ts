@@ -1,10 +1,12 @@
+import { shortenId } from '../../oci/short-id.ts';
 import type { HistoryRow, ImageInspect } from '../../wire/image.ts';
-import type { LayerRow } from '../../wire/insight.ts';
+import type { ImageNode, LayerRow } from '../../wire/insight.ts';
 import type { HostAbout } from '../explorer-page.ts';
 import { linkTo } from './address.ts';
 import { type Content, facts, make } from './element.ts';
 import { host } from './host.ts';
 import { configFacts, lines, rawDocument } from './image-facts.ts';
+import { sharersOf } from './layer-sharing.ts';
 import { type Step, stepsTable } from './steps-table.ts';
 import { moment, size, visible } from './text.ts';
 import type { View, ViewCall } from './view.ts';
@@ -33,10 +35,11 @@ export function imageHeading(image: string, part: string, isStrake: boolean): El
 
 /** One image: what it is, how it is run, what made it. */
 export async function imageView(image: string, { isStrake }: HostAbout, { signal }: ViewCall): Promise<View> {
-  const [inspect, history, layers] = await Promise.all([
+  const [inspect, history, layers = [], tree] = await Promise.all([
     host.inspect(image, signal),
     host.history(image, signal),
     isStrake ? host.layers(image, signal) : undefined,
+    isStrake ? host.tree(signal) : undefined,
   ]);
   const content = make(
     'div',
@@ -47,7 +50,7 @@ export async function imageView(image: string, { isStrake }: HostAbout, { signal
     make('h2', {}, 'How it is run'),
     configFacts(inspect.Config ?? {}),
     make('h2', {}, 'What made it'),
-    stepsTable(stepsOf(image, history, layers)),
+    stepsTable(stepsOf(image, history, layers, tree ? sharersOf(inspect.Id, tree) : [])),
     make('h2', {}, 'As the host tells it'),
     rawDocument('Document of inspect', inspect),
   );
@@ -72,32 +75,29 @@ function imageFacts(inspect: ImageInspect): [string, Content][] {
 }
 
 /** History rows come newest first. Layers that it does not tell of are behind it. */
-function stepsOf(image: string, history: readonly HistoryRow[], layers: readonly LayerRow[] | undefined): Step[] {
-  const byNumber = new Map((layers ?? []).map((layer) => [layer.Number, layer]));
+function stepsOf(
+  image: string,
+  history: readonly HistoryRow[],
+  layers: readonly LayerRow[],
+  sharers: readonly (readonly ImageNode[])[],
+): Step[] {
+  const ofLayers = layers.map(
+    ({ Number: number, CreatedBy, Size, Layer }, index): Step => ({
+      number,
+      createdBy: CreatedBy,
+      comment: '',
+      created: 0,
+      size: Size,
+      layer: Layer,
+      link: linkTo(['image', image, 'files'], { step: number }),
+      sharers: (sharers[index] ?? []).map(({ Id, Names }) => Names[0] ?? shortenId(Id)),
+    }),
+  );
+  const byNumber = new Map(ofLayers.map((step) => [step.number, step]));
   const told = history.toReversed().map((row, index): Step => {
-    const layer = byNumber.get(index + 1);
-    return {
-      number: index + 1,
-      createdBy: row.CreatedBy,
-      comment: row.Comment,
-      created: row.Created,
-      size: row.Size,
-      layer: layer?.Layer,
-      link: layer && linkTo(['image', image, 'files'], { step: layer.Number }),
-    };
+    const own = { createdBy: row.CreatedBy, comment: row.Comment, created: row.Created, size: row.Size };
+    const bare = { number: index + 1, layer: undefined, link: undefined, sharers: [] };
+    return { ...bare, ...byNumber.get(index + 1), ...own };
   });
-  const untold = (layers ?? [])
-    .filter((layer) => layer.Number > history.length)
-    .map(
-      (layer): Step => ({
-        number: layer.Number,
-        createdBy: layer.CreatedBy,
-        comment: '',
-        created: 0,
-        size: layer.Size,
-        layer: layer.Layer,
-        link: linkTo(['image', image, 'files'], { step: layer.Number }),
-      }),
-    );
-  return [...told, ...untold];
+  return [...told, ...ofLayers.filter(({ number }) => number > history.length)];
 }

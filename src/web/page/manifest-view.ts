@@ -5,6 +5,8 @@ import { configFacts, lines, rawDocument } from './image-facts.ts';
 import { type Descriptor, type Manifest, registry } from './registry.ts';
 import { type Step, stepsTable } from './steps-table.ts';
 import { moment, size, visible } from './text.ts';
+import { Trouble } from './trouble.ts';
+import { sayTrouble } from './trouble-panel.ts';
 import type { View, ViewCall } from './view.ts';
 
 /** What a tag or a digest of a registry names: an image, an index of images for platforms, or another artifact. */
@@ -74,7 +76,13 @@ async function imageParts(repository: string, manifest: Manifest, signal: AbortS
     manifest.config !== undefined &&
     /\.(?:image\.config\.v1|container\.image\.v1)\+json$/.test(manifest.config.mediaType);
   if (!manifest.config || !isImage) return layerTable(repository, layers);
-  const config = await registry.config(repository, manifest.config, signal);
+  let config: ImageConfig;
+  try {
+    config = await registry.config(repository, manifest.config, signal);
+  } catch (error) {
+    if (!(error instanceof Trouble) || error.passes || error.status === 401) throw error;
+    return [sayTrouble(error), layerTable(repository, layers)];
+  }
   const total = layers.reduce((sum, layer) => sum + layer.size, 0);
   return [
     facts([
@@ -117,6 +125,7 @@ function stepsOf({ history }: ImageConfig, layers: readonly Descriptor[]): Step[
       size: layer?.size ?? (entry.isEmpty ? 0 : undefined),
       layer: layer?.digest,
       link: undefined,
+      sharers: [],
     };
   });
 }

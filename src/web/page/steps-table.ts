@@ -1,7 +1,7 @@
 import { instructionText } from '../../oci/instruction-text.ts';
 import { shortenId } from '../../oci/short-id.ts';
 import { type Content, make, numberCell, table } from './element.ts';
-import { cut, moment, size, visible } from './text.ts';
+import { count, cut, moment, size, visible } from './text.ts';
 
 /** One step of an image's history. */
 export interface Step {
@@ -16,9 +16,12 @@ export interface Step {
   readonly layer: string | undefined;
   /** Where the changes of its layer are shown. */
   readonly link: string | undefined;
+  /** Names of the other images that stand on its layer. */
+  readonly sharers: readonly string[];
 }
 
 const LONG = 300;
+const MOST_SHARERS = 20;
 
 /** The steps of an image, oldest first, each with the size of its layer. */
 export function stepsTable(steps: readonly Step[]): Element {
@@ -53,8 +56,11 @@ function sizeWithBar(bytes: number | undefined, largest: number): Content {
   return [size(bytes), bar];
 }
 
-function layerCell({ layer, link }: Step): Content {
+function layerCell({ layer, link, sharers }: Step): Content {
   if (layer === undefined) return '';
   const id = make('code', { title: layer, class: 'nowrap' }, shortenId(layer));
-  return link === undefined ? id : [id, ' ', make('a', { href: link, class: 'nowrap' }, 'its files')];
+  const files = link && make('div', {}, make('a', { href: link, class: 'nowrap' }, 'its files'));
+  const title = sharers.slice(0, MOST_SHARERS).map(visible).join('\n');
+  const shared = make('div', { class: 'quiet nowrap', title }, `also in ${count(sharers.length, 'image')}`);
+  return [id, files, sharers.length > 0 ? shared : undefined];
 }
