@@ -3,6 +3,7 @@ import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { posix } from 'node:path';
 import type { Duplex } from 'node:stream';
+import { discardBody } from '../lib/discard-body.ts';
 import { Failure, isFailure, messageOf, systemCode } from '../lib/error.ts';
 import type { Log } from '../lib/log.ts';
 import { VERSION_HEADER } from '../wire/build.ts';
@@ -222,7 +223,13 @@ export class ApiServer implements AsyncDisposable {
       const bytes = Buffer.from(`${isText ? error.message : JSON.stringify(errorBody(error))}\n`);
       const type = isText ? 'text/plain; charset=utf-8' : 'application/json';
       response.writeHead(statusOf(error), { 'Content-Type': type, 'Content-Length': bytes.length });
-      response.end(request.method === 'HEAD' ? undefined : bytes);
+      if (request.complete || response.shouldKeepAlive || request.headers.upgrade !== undefined) {
+        response.end(request.method === 'HEAD' ? undefined : bytes);
+        return;
+      }
+      // The connection ends with the answer: a client that sends all of its body first could not read it.
+      response.write(bytes);
+      void discardBody(request).then(() => response.end());
     } else if (exchange?.progress) {
       void exchange.progress.write(errorLine(error));
       exchange.progress.end();

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { existsSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { buffer } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { type ErrorKind, Failure } from '../lib/error.ts';
 import { silentLog } from '../lib/log.ts';
@@ -214,6 +216,22 @@ test('what is not HTTP gets an answer and the end of the connection', async () =
   assert.match(await allOf(host.raw('nonsense\r\n\r\n')), /^HTTP\/1\.1 400 .*malformed HTTP request/s);
   const head = `GET /_ping HTTP/1.1\r\nHost: x\r\nX-Big: ${'x'.repeat((1 << 20) + 100)}\r\n\r\n`;
   assert.match(await allOf(host.raw(head)), /^HTTP\/1\.1 431 /);
+});
+
+test('who sends all of a refused body and ends the connection gets to read the answer', async () => {
+  await using host = await startTestHost();
+  const chunk = Buffer.alloc(64 << 10, 'x');
+  for (const [path, type, status] of [
+    ['/nosuch', 'application/x-tar', 404],
+    ['/build', 'application/x-tar', 501],
+    ['/containers/create', 'application/json', 413],
+  ] as const) {
+    const head = ['Host: x', 'Connection: close', `Content-Type: ${type}`, `Content-Length: ${256 * chunk.length}`];
+    const socket = host.raw(`POST ${path} HTTP/1.1\r\n${head.join('\r\n')}\r\n\r\n`);
+    for (let sent = 0; sent < 256; sent++) if (!socket.write(chunk)) await once(socket, 'drain');
+    const answer = (await buffer(socket)).toString();
+    assert.match(answer, new RegExp(`^HTTP/1.1 ${status} [\\s\\S]*\r\n\r\n{"message":`), path);
+  }
 });
 
 test('a wish to upgrade is ignored where there is nothing to upgrade to', async () => {

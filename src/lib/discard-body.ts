@@ -21,7 +21,7 @@ export async function discardBody(request: IncomingMessage): Promise<void> {
     for (let chunk: Buffer | null = request.read(); chunk !== null; chunk = request.read()) left -= chunk.length;
     if (left < 0) resolve();
   };
-  request.on('readable', drop);
+  request.removeAllListeners('data').on('readable', drop);
   for (const event of ['end', 'close', 'error'] as const) request.on(event, resolve);
   drop();
   try {
