@@ -145,8 +145,10 @@ export interface EndpointConfig {
   Links?: string[] | null;
   Aliases?: string[] | null;
   MacAddress?: string;
-  /** Kept for programs that read them. */
+  /** `com.docker.network.endpoint.ifname` and `.sysctls` count; others are kept for programs that read them. */
   DriverOpts?: Record<string, string> | null;
+  /** The default route goes through the network with the highest. 0 when absent. */
+  GwPriority?: number;
 }
 
 /** Body of POST /containers/create. */
@@ -186,7 +188,7 @@ export interface MountPoint {
   Propagation: string;
 }
 
-export interface EndpointSettings extends Omit<EndpointConfig, 'MacAddress'> {
+export interface EndpointSettings extends Omit<EndpointConfig, 'MacAddress' | 'GwPriority'> {
   NetworkID: string;
   EndpointID: string;
   Gateway: string;
@@ -197,6 +199,7 @@ export interface EndpointSettings extends Omit<EndpointConfig, 'MacAddress'> {
   GlobalIPv6Address: string;
   GlobalIPv6PrefixLen: number;
   DriverOpts: Record<string, string> | null;
+  GwPriority: number;
   /** What other containers on the network find it by. */
   DNSNames: string[] | null;
 }

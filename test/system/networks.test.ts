@@ -338,3 +338,27 @@ test('a host that is killed finds its networks again, and nothing of the old one
   await host.ok(['start', 'web']);
   await until(async () => (await ask('web', 'db')).stdout === 'db\n');
 });
+
+test('options of one endpoint', async () => {
+  for (const name of ['a1', 'a2', 'a3']) await host.ok(['network', 'create', name]);
+  const gateway = (name: string) => host.ok(['network', 'inspect', '-f', '{{(index .IPAM.Config 0).Gateway}}', name]);
+  const routes = async (name: string) =>
+    (await host.ok(['exec', name, 'ip', 'route'])).split('\n').find((line) => line.startsWith('default'));
+  const option = 'driver-opt=com.docker.network.endpoint.ifname=lan0';
+  const sysctl = 'driver-opt=com.docker.network.endpoint.sysctls=net.ipv4.conf.IFNAME.log_martians=1';
+  const flags = ['--network', `name=a1,mac-address=02:42:00:00:00:77,${option},${sysctl}`];
+  await stay('ours', 'sleep 1000', [...flags, '--network', 'name=a2,gw-priority=1']);
+  const script = 'cat /sys/class/net/lan0/address /proc/sys/net/ipv4/conf/lan0/log_martians';
+  assert.equal(await host.ok(['exec', 'ours', 'sh', '-c', script]), '02:42:00:00:00:77\n1');
+  assert.equal(await routes('ours'), `default via ${await gateway('a2')} dev eth0 `);
+  await host.ok(['network', 'connect', '--gw-priority', '2', 'a3', 'ours']);
+  assert.equal(await routes('ours'), `default via ${await gateway('a3')} dev eth1 `);
+  await host.ok(['network', 'disconnect', 'a3', 'ours']);
+  assert.equal(await routes('ours'), `default via ${await gateway('a2')} dev eth0 `);
+  const shown = '{{range .NetworkSettings.Networks}}{{.GwPriority}} {{end}}';
+  assert.equal(await host.ok(['inspect', '-f', shown, 'ours']), '0 1 ');
+  const wrong = 'name=a2,driver-opt=com.docker.network.endpoint.ifname=a/b';
+  const refused = await host.strake(['run', '--rm', '--network', wrong, 'box']);
+  assert.equal(refused.code, 125);
+  assert.match(refused.stderr, /invalid endpoint settings:\ninvalid interface name 'a\/b'/);
+});

@@ -4,6 +4,7 @@ import { flag, list, map, object, text } from '../check.ts';
 import { flagFilter, readFilters } from '../filters.ts';
 import type { Route } from '../router.ts';
 import { endpointConfig } from '../shape/create-body.ts';
+import { endpointOf } from '../shape/create-version.ts';
 
 const NETWORK_FILTERS = ['dangling', 'driver', 'id', 'label', 'name', 'scope', 'type'];
 const VOLUME_FILTERS = ['dangling', 'driver', 'label', 'name'];
@@ -78,7 +79,9 @@ export const networkRoutes: readonly Route<NetworkBackend>[] = [
     handle: async (networks, exchange) => {
       const body = (await exchange.json(connectBody)) ?? {};
       const Container = required(body.Container, 'container');
-      await networks.connect(exchange.param('id'), { ...body, Container }, exchange);
+      const { EndpointConfig, ...rest } = body;
+      const config = EndpointConfig ? { EndpointConfig: endpointOf(EndpointConfig, exchange.version) } : {};
+      await networks.connect(exchange.param('id'), { ...rest, ...config, Container }, exchange);
       exchange.empty(200);
     },
   },

@@ -8,7 +8,8 @@ import type {
   EndpointSettings,
 } from '../../wire/container.ts';
 
-type EndpointShape = Omit<EndpointSettings, 'DNSNames'> & { DNSNames?: string[] | null };
+type EndpointShape = Omit<EndpointSettings, 'DNSNames' | 'GwPriority'> &
+  Partial<Pick<EndpointSettings, 'DNSNames' | 'GwPriority'>>;
 
 export type ContainerInspectShape = Omit<ContainerInspect, 'NetworkSettings'> & {
   NetworkSettings: Omit<ContainerInspect['NetworkSettings'], 'Networks'> & { Networks: Record<string, EndpointShape> };
@@ -46,10 +47,11 @@ function shapeNetworks(
   id: string,
   version: number,
 ): Record<string, EndpointShape> {
-  const shape = (name: string, { DNSNames, ...endpoint }: EndpointSettings): EndpointShape => ({
+  const shape = (name: string, { DNSNames, GwPriority, ...endpoint }: EndpointSettings): EndpointShape => ({
     ...endpoint,
     ...(version < 45 && !PREDEFINED.includes(name) ? { Aliases: withShortId(endpoint, id) } : {}),
     ...(version < 44 ? {} : { DNSNames }),
+    ...(version < 48 ? {} : { GwPriority }),
   });
   return Object.fromEntries(Object.entries(networks).map(([name, endpoint]) => [name, shape(name, endpoint)]));
 }

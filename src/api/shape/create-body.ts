@@ -205,6 +205,7 @@ export const endpointConfig: Check<EndpointConfig> = object({
   Aliases: list(text),
   MacAddress: text,
   DriverOpts: map(text),
+  GwPriority: integer,
 });
 
 /** Body of POST /containers/create. */

@@ -5,6 +5,7 @@ import { createBodyOf } from './create-version.ts';
 
 const BODY: ContainerCreateBody = {
   Healthcheck: { Test: ['CMD', 'true'], StartInterval: 5 },
+  NetworkingConfig: { EndpointsConfig: { n: { MacAddress: '02:42:00:00:00:01', GwPriority: 7 }, m: null } },
   HostConfig: {
     AutoRemove: true,
     ConsoleSize: [10, 20],
@@ -18,6 +19,7 @@ const BODY: ContainerCreateBody = {
 };
 
 const NEWEST = 51;
+const endpointIn = ({ NetworkingConfig }: ContainerCreateBody) => NetworkingConfig?.EndpointsConfig?.['n'];
 /** The first version that knows a field, and how to read it. */
 const since: [string, number, (body: ContainerCreateBody) => unknown][] = [
   ['AutoRemove', 25, ({ HostConfig }) => HostConfig?.AutoRemove || undefined],
@@ -31,6 +33,8 @@ const since: [string, number, (body: ContainerCreateBody) => unknown][] = [
   ['Annotations', 43, ({ HostConfig }) => HostConfig?.Annotations],
   ['StartInterval', 44, ({ Healthcheck }) => Healthcheck?.StartInterval],
   ['VolumeOptions.Subpath', 45, ({ HostConfig }) => HostConfig?.Mounts?.[1]?.VolumeOptions?.Subpath || undefined],
+  ['MacAddress of an endpoint', 44, (body) => endpointIn(body)?.MacAddress],
+  ['GwPriority', 48, (body) => endpointIn(body)?.GwPriority],
   ['TmpfsOptions.Options', 46, ({ HostConfig }) => HostConfig?.Mounts?.[2]?.TmpfsOptions?.Options?.[0]],
 ];
 for (const [field, version, read] of since)

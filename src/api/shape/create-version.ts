@@ -1,15 +1,35 @@
 import { Failure } from '../../lib/error.ts';
-import type { ContainerCreateBody, HostConfig, MountRequest } from '../../wire/container.ts';
+import type { ContainerCreateBody, EndpointConfig, HostConfig, MountRequest } from '../../wire/container.ts';
 
 /**
  * A request for a container as a client of API 1.`version` means it: what that version does not know has no effect, and
  * what it leaves out has the default of then. https://docs.docker.com/reference/api/engine/version-history/
  */
 export function createBodyOf(body: ContainerCreateBody, version: number): ContainerCreateBody {
-  const { HostConfig = {}, Healthcheck, ...rest } = body;
+  const { HostConfig = {}, Healthcheck, NetworkingConfig, ...rest } = body;
   const { StartInterval, ...healthcheck } = Healthcheck ?? {};
   const check = version < 44 || StartInterval === undefined ? healthcheck : { ...healthcheck, StartInterval };
-  return { ...rest, ...(Healthcheck ? { Healthcheck: check } : {}), HostConfig: hostConfigOf(HostConfig, version) };
+  const EndpointsConfig = Object.entries(NetworkingConfig?.EndpointsConfig ?? {}).map(
+    ([name, endpoint]) => [name, endpoint && endpointOf(endpoint, version)] as const,
+  );
+  return {
+    ...rest,
+    ...(Healthcheck ? { Healthcheck: check } : {}),
+    ...(NetworkingConfig ? { NetworkingConfig: { EndpointsConfig: Object.fromEntries(EndpointsConfig) } } : {}),
+    HostConfig: hostConfigOf(HostConfig, version),
+  };
+}
+
+/** The same for settings of a container in one network. */
+export function endpointOf(
+  { GwPriority = 0, MacAddress = '', ...rest }: EndpointConfig,
+  version: number,
+): EndpointConfig {
+  return {
+    ...rest,
+    ...(MacAddress !== '' && version >= 44 ? { MacAddress } : {}),
+    ...(GwPriority !== 0 && version >= 48 ? { GwPriority } : {}),
+  };
 }
 
 function hostConfigOf(host: HostConfig, version: number): HostConfig {

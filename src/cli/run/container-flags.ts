@@ -6,6 +6,7 @@ import type { ValuesOf } from '../flags/parse-flags.ts';
 import { addHostFlag } from './extra-host.ts';
 import { parseCpus, parseUlimit } from './limits.ts';
 import { parseMount } from './mounts.ts';
+import { parseNetwork, type WantedNetwork } from './networks.ts';
 
 /** Flags of `run` and `create`: what a container is made of. */
 export const CONTAINER_FLAGS = {
@@ -56,6 +57,7 @@ export const CONTAINER_FLAGS = {
   label: list('Set labels', { short: 'l' }),
   labelFile: list('Read labels from a file, one a line'),
   link: list('Add a link to another container'),
+  linkLocalIp: list('Link-local address in the network'),
   logDriver: text('Logging driver'),
   logOpt: list('Options of the logging driver'),
   macAddress: text('MAC address (92:d0:c6:0a:29:33)'),
@@ -70,8 +72,8 @@ export const CONTAINER_FLAGS = {
     (value, before) => [...before, parseMount(value)],
   ),
   name: text('Name of the container'),
-  network: list('Connect the container to a network', { type: 'network' }),
-  net: list('Connect the container to a network', { type: 'network', hidden: true }),
+  network: networkFlag(),
+  net: networkFlag({ hidden: true }),
   networkAlias: list('Further name of the container in its network'),
   noHealthcheck: toggle('Turn off the HEALTHCHECK of the image'),
   oomKillDisable: toggle('Turn off the OOM killer'),
@@ -119,4 +121,9 @@ function addStream(value: string, before: readonly string[]): readonly string[] 
   if (!['stdin', 'stdout', 'stderr'].includes(name))
     throw new Failure('invalid', 'STREAM', 'valid streams are STDIN, STDOUT and STDERR');
   return [...before, name];
+}
+
+function networkFlag(options: { readonly hidden?: boolean } = {}) {
+  const parse = (value: string, before: readonly WantedNetwork[]) => [...before, parseNetwork(value)];
+  return custom<readonly WantedNetwork[]>('network', 'Connect the container to a network', [], parse, options);
 }

@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { Failure } from '../../lib/error.ts';
 import type { Healthcheck } from '../../oci/image-config.ts';
-import type { ContainerCreateBody, EndpointConfig, HostConfig, PortBinding } from '../../wire/container.ts';
+import type { ContainerCreateBody, HostConfig, PortBinding } from '../../wire/container.ts';
 import { systemMessage } from '../system-message.ts';
 import type { CONTAINER_FLAGS, ContainerFlags } from './container-flags.ts';
 import { parseEnvironment, parseLabels, toMap } from './key-values.ts';
 import { parseDeviceBytes, parseDeviceTimes, parseDeviceWeight } from './limits.ts';
 import { parseTmpfs, parseVolumes } from './mounts.ts';
+import { type WantedNetwork, wantedNetworks } from './networks.ts';
 import { parseExpose, parsePublish } from './publish.ts';
 
 type Given = ReadonlySet<keyof typeof CONTAINER_FLAGS>;
@@ -51,7 +52,7 @@ export function createBody(
     StdinOnce: flags.interactive && attach.AttachStdin,
     ...attach,
     HostConfig: { ...hostConfig(flags, has), ...bindings(published), ...(binds.length > 0 && { Binds: binds }) },
-    ...networking(flags),
+    ...networking(wantedNetworks(flags)),
   };
 }
 
@@ -75,7 +76,7 @@ function hostConfig(flags: ContainerFlags, has: (name: keyof typeof CONTAINER_FL
   if (has('cpus') && (has('cpuQuota') || has('cpuPeriod')))
     throw invalid('conflicting options: --cpus cannot be used with --cpu-quota or --cpu-period');
   return {
-    NetworkMode: networkNames(flags)[0]?.name ?? 'default',
+    NetworkMode: wantedNetworks(flags)[0]?.name ?? 'default',
     RestartPolicy: restart,
     AutoRemove: flags.rm,
     Privileged: flags.privileged,
@@ -162,46 +163,11 @@ function healthcheck(
   return asked ? settings : undefined;
 }
 
-interface WantedNetwork {
-  readonly name: string;
-  readonly aliases: readonly string[];
-  readonly ip: string;
-  readonly ip6: string;
-}
-
-function networkNames(flags: ContainerFlags): WantedNetwork[] {
-  return [...flags.network, ...flags.net].map((value) => {
-    if (!value.includes('=')) return { name: value, aliases: [], ip: '', ip6: '' };
-    const fields = value.split(',').map((field) => field.split('='));
-    const all = (key: string) => fields.filter(([name]) => name === key).map(([, field = '']) => field);
-    const name = all('name')[0];
-    if (name === undefined) throw invalid(`network name/id is not specified in "${value}"`);
-    return { name, aliases: all('alias'), ip: all('ip')[0] ?? '', ip6: all('ip6')[0] ?? '' };
-  });
-}
-
 /** Endpoints, when something about them was asked for beyond the name of one network. */
-function networking(flags: ContainerFlags): Pick<ContainerCreateBody, 'NetworkingConfig'> {
-  const networks = networkNames(flags);
-  const plain = networks.every(({ aliases, ip, ip6 }) => aliases.length === 0 && ip === '' && ip6 === '');
-  if (networks.length <= 1 && plain && flags.networkAlias.length === 0 && flags.ip === '' && flags.ip6 === '')
-    return {};
-  const EndpointsConfig = Object.fromEntries(
-    (networks.length > 0 ? networks : [{ name: 'default', aliases: [], ip: '', ip6: '' }]).map(
-      ({ name, aliases, ip, ip6 }, index) => {
-        const Aliases = index === 0 ? [...aliases, ...flags.networkAlias] : [...aliases];
-        const ipam = index === 0 ? ipamConfig(ip || flags.ip, ip6 || flags.ip6) : ipamConfig(ip, ip6);
-        return [name, { ...(Aliases.length > 0 && { Aliases }), ...ipam }];
-      },
-    ),
-  );
+function networking(networks: readonly WantedNetwork[]): Pick<ContainerCreateBody, 'NetworkingConfig'> {
+  if (networks.length <= 1 && networks.every(({ endpoint }) => Object.keys(endpoint).length === 0)) return {};
+  const EndpointsConfig = Object.fromEntries(networks.map(({ name, endpoint }) => [name, endpoint]));
   return { NetworkingConfig: { EndpointsConfig } };
-}
-
-/** The addresses that are asked for; empty texts ask for none. */
-export function ipamConfig(ip: string, ip6: string): EndpointConfig {
-  if (ip === '' && ip6 === '') return {};
-  return { IPAMConfig: { ...(ip !== '' && { IPv4Address: ip }), ...(ip6 !== '' && { IPv6Address: ip6 }) } };
 }
 
 function bindings(published: readonly { port: string; binding: PortBinding }[]): Pick<HostConfig, 'PortBindings'> {

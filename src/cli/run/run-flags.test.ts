@@ -189,6 +189,19 @@ const bodies: readonly [commandLine: string, path: string, expected: unknown][] 
     { n: { Aliases: ['a'], IPAMConfig: { IPv4Address: '1.2.3.4' } } },
   ],
   ['--network name=n,alias=b img', 'NetworkingConfig.EndpointsConfig', { n: { Aliases: ['b'] } }],
+  [
+    '--network name=n,mac-address=02:42:00:00:00:01,driver-opt=A=b=c,gw-priority=-2,link-local-ip=169.254.1.1 --ip6 fd00::2 img',
+    'NetworkingConfig.EndpointsConfig',
+    {
+      n: {
+        IPAMConfig: { LinkLocalIPs: ['169.254.1.1'], IPv6Address: 'fd00::2' },
+        MacAddress: '02:42:00:00:00:01',
+        DriverOpts: { a: 'b=c' },
+        GwPriority: -2,
+      },
+    },
+  ],
+  ['--network n --network m img', 'NetworkingConfig.EndpointsConfig', { n: {}, m: {} }],
   ['--add-host a:1.2.3.4 --add-host b=::1 img', 'HostConfig.ExtraHosts', ['a:1.2.3.4', 'b:::1']],
   [
     '--device /dev/a --device /dev/b:/dev/c:r img',

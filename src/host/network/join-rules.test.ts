@@ -25,6 +25,23 @@ const refusals: [string, NetworkRecord, EndpointConfig, string[]][] = [
   ['without IPv6', chosen, { IPAMConfig: { IPv6Address: 'fd00:9::1' } }, [NOT_STATED]],
   ['no link-local address', stated, { IPAMConfig: { LinkLocalIPs: ['x'] } }, ['invalid link-local IP address: x']],
   [
+    'no name of an interface',
+    stated,
+    { DriverOpts: { 'com.docker.network.endpoint.ifname': '../x' } },
+    ["invalid interface name '../x'"],
+  ],
+  [
+    'no settings of an interface',
+    stated,
+    {
+      DriverOpts: {
+        'com.docker.network.endpoint.sysctls':
+          'net.ipv4.conf.IFNAME.forwarding=1,net.ipv4.conf.eth0.log_martians=1,kernel.a.b.IFNAME.c=1',
+      },
+    },
+    [notSysctl('net.ipv4.conf.eth0.log_martians=1'), notSysctl('kernel.a.b.IFNAME.c=1')],
+  ],
+  [
     'all that is wrong',
     bridge,
     { Aliases: ['a'], IPAMConfig: { IPv4Address: 'x', LinkLocalIPs: ['169.254.1.1', 'y'] } },
@@ -55,6 +72,10 @@ test('addresses that are granted', () => {
   assert.deepEqual(wanted(bridge, null), { ipv4: undefined, ipv6: undefined, linkLocal: [] });
   assert.throws(() => linkLocalAddresses([0x0a000001]), { message: 'invalid link local IP address: 10.0.0.1' });
 });
+
+function notSysctl(text: string): string {
+  return `unrecognised network interface sysctl '${text}'; represent 'net.X.Y.ethN.Z=V' as 'net.X.Y.IFNAME.Z=V', 'X' must be 'ipv4', 'ipv6' or 'mpls'`;
+}
 
 function notIn(address: string): string {
   return `no configured subnet or ip-range contain the IP address ${address}`;

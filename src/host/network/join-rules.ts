@@ -1,5 +1,6 @@
 import { Failure } from '../../lib/error.ts';
 import type { EndpointConfig } from '../../wire/container.ts';
+import { endpointProblems } from './endpoint-options.ts';
 import { formatIp, type Ip, type IpWithPrefix } from './ip.ts';
 import { contains, parseIpv4, parseSubnet } from './ipv4.ts';
 import { contains6, parseIpv6, parseSubnet6 } from './ipv6.ts';
@@ -54,6 +55,7 @@ export function wantedAddresses({ record }: Network, config: EndpointConfig | nu
       record.ipv6 ? statedSubnet(record.pool6) : undefined,
       (subnet) => ipv6 !== undefined && contains6(parseSubnet6(subnet), ipv6),
     ),
+    ...endpointProblems(config?.DriverOpts ?? null),
   ];
   const list = problems.length === 1 ? problems : problems.map((problem) => `* ${problem}`);
   if (problems.length > 0) throw invalid(`invalid endpoint settings:\n${list.join('\n')}`);

@@ -24,8 +24,9 @@ export class MemberServices {
     this.#namespaces = namespaces;
   }
 
-  /** Starts what is wanted, possible and not there yet. A port that is taken is a Failure of kind `conflict`. */
+  /** Starts what is wanted, possible and not there yet; ports go to the network of the default route. A port that is taken is a Failure of kind `conflict`. */
   async start(member: Member): Promise<void> {
+    if (member.ports && member.ports.on !== routerOf(member)) await this.unpublish(member);
     const starts = await Promise.allSettled([this.#publish(member), this.#serveNames(member)]);
     for (const one of starts) if (one.status === 'rejected') throw one.reason; // with the other one there to be stopped
   }

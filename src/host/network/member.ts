@@ -1,7 +1,9 @@
-import type { PortBinding } from '../../wire/container.ts';
+import { Failure } from '../../lib/error.ts';
+import type { EndpointConfig, PortBinding } from '../../wire/container.ts';
 import type { Attachment, AttachRequest } from './attachment.ts';
 import { bridgeOptions } from './bridge-options.ts';
 import { hasNames, namedResolver, namesOf } from './endpoint-names.ts';
+import { interfaceName, interfaceSysctls } from './endpoint-options.ts';
 import type { Ip } from './ip.ts';
 import { formatIpv4 } from './ipv4.ts';
 import { linkLocalAddresses } from './join-rules.ts';
@@ -32,7 +34,8 @@ export interface Member {
 export interface Joined {
   readonly network: Network;
   readonly endpoint: Endpoint;
-  readonly slot: number;
+  /** Number of its interface inside, from 0: `eth0`. Undefined where the user has named it. */
+  readonly slot: number | undefined;
 }
 
 /** What a container has of its networks now. */
@@ -59,7 +62,7 @@ export function planOf(member: Member, { endpoint, slot }: Joined): EndpointPlan
     link: linkOf(id),
     bridge: place.bridge.index,
     mtu: place.bridge.mtu,
-    slot,
+    name: nameInside(endpoint.driverOptions, slot),
     addresses: [
       { address: place.address, prefix: place.bridge.subnet.prefix },
       ...(place.v6 ? [{ address: place.v6.address, prefix: place.v6.subnet.prefix }] : []),
@@ -68,12 +71,29 @@ export function planOf(member: Member, { endpoint, slot }: Joined): EndpointPlan
     mac: place.mac,
     gateways: gatewaysOf(member, endpoint, place),
     isolated: !bridgeOptions(endpoint.network).talk,
+    sysctls: interfaceSysctls(endpoint.driverOptions),
   };
+}
+
+/** The lowest number that no other interface of a container has; undefined for one that the user names. */
+export function freeSlot({ joined }: Member, driverOptions: EndpointConfig['DriverOpts']): number | undefined {
+  const taken = new Set(joined.map(({ endpoint, slot }) => nameInside(endpoint.driverOptions, slot)));
+  const named = interfaceName(driverOptions);
+  if (named !== undefined && taken.has(named))
+    throw new Failure('conflict', 'INTERFACE_TAKEN', `the container has an interface ${named} already`);
+  if (named !== undefined) return undefined;
+  let slot = 0;
+  while (taken.has(`eth${slot}`)) slot += 1;
+  return slot;
+}
+
+function nameInside(driverOptions: Endpoint['driverOptions'], slot = 0): string {
+  return interfaceName(driverOptions) ?? `eth${slot}`;
 }
 
 /** Routers of the default routes that go through an interface: that of IPv6 goes through the first that has one. */
 function gatewaysOf(member: Member, endpoint: Endpoint, { bridge, v6 }: Place): Ip[] {
-  const outward = member.joined.filter(({ endpoint: { place, network } }) => place && !network.internal);
+  const outward = outwardOf(member);
   const first6 = outward.find((joined) => joined.endpoint.place?.v6);
   return [
     ...(outward[0]?.endpoint === endpoint ? [bridge.gateway] : []),
@@ -81,9 +101,21 @@ function gatewaysOf(member: Member, endpoint: Endpoint, { bridge, v6 }: Place): 
   ];
 }
 
-/** The network of the default route and of the published ports: the first that leads outside. */
+/** The network of the default route and of the published ports. */
 export function routerOf(member: Member): Joined | undefined {
-  return member.joined.find(({ endpoint }) => endpoint.place && !endpoint.network.internal);
+  return outwardOf(member)[0];
+}
+
+/** The networks that lead outside, as Docker ranks them: by the user's priority, those with IPv6 too first, then by name. */
+function outwardOf({ joined }: Member): Joined[] {
+  return joined
+    .filter(({ endpoint: { place, network } }) => place && !network.internal)
+    .sort(
+      ({ endpoint: a }, { endpoint: b }) =>
+        b.gatewayPriority - a.gatewayPriority ||
+        Number(b.place?.v6 !== undefined) - Number(a.place?.v6 !== undefined) ||
+        (a.network.name < b.network.name ? -1 : 1),
+    );
 }
 
 export function onHost(member: Member): boolean {

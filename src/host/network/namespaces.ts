@@ -41,7 +41,7 @@ export class Namespaces {
   async unplug(
     { descriptor, links }: NetworkNamespace,
     link: string,
-    next: readonly Pick<EndpointPlan, 'slot' | 'gateways'>[],
+    next: readonly Pick<EndpointPlan, 'name' | 'gateways'>[],
   ): Promise<void> {
     await runNetworkTask(this.#tasks, 'network.unplug', { namespace: descriptor, link, next });
     const at = links.indexOf(link);

@@ -21,12 +21,13 @@ interface JoinedState {
   readonly network: string;
   readonly endpoint: string;
   readonly containerName: string;
-  readonly slot: number;
+  readonly slot?: number;
   readonly aliases: readonly string[];
   readonly links: readonly string[];
   /** Addresses that the user asked for. */
   readonly wanted: { readonly ipv4?: string; readonly ipv6?: string; readonly linkLocal?: readonly string[] };
   readonly driverOptions?: Readonly<Record<string, string>>;
+  readonly gatewayPriority?: number;
   /** On bridges only. */
   readonly place?: {
     readonly bridge: BridgeState;
@@ -61,11 +62,12 @@ export function stateOf(member: Member): NetworkState {
       network: network.record.id,
       endpoint: endpoint.id,
       containerName: endpoint.containerName,
-      slot,
+      ...(slot === undefined ? {} : { slot }),
       aliases: endpoint.aliases,
       links: endpoint.links,
       wanted: addressTexts(endpoint.wanted),
       ...(endpoint.driverOptions ? { driverOptions: endpoint.driverOptions } : {}),
+      ...(endpoint.gatewayPriority === 0 ? {} : { gatewayPriority: endpoint.gatewayPriority }),
       ...(endpoint.place ? { place: placeState(endpoint.place) } : {}),
     })),
     ...(names ? { names: names.ports } : {}),

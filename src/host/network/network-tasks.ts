@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
-import { isFailure, systemCode } from '../../lib/error.ts';
+import { Failure, isFailure, messageOf, systemCode } from '../../lib/error.ts';
+import type { InterfaceSysctl } from './endpoint-options.ts';
 import { type Ip, type IpWithPrefix, ipBytes } from './ip.ts';
 import { parseIpv4, type Subnet, subnetOf } from './ipv4.ts';
 import { ipv6Of, type Subnet6, subnet6Of } from './ipv6.ts';
@@ -9,7 +10,6 @@ import { NAME_SERVER } from './resolv.ts';
 import {
   addAddress,
   addBridge,
-  addDefaultRoute,
   addVeth,
   deleteGroup,
   deleteLink,
@@ -21,6 +21,7 @@ import {
   readAddress,
   readLink,
   readRoute,
+  setDefaultRoute,
   setGroup,
   setUp,
 } from './rtnetlink.ts';
@@ -42,14 +43,15 @@ export interface EndpointPlan {
   /** Index of the bridge. */
   readonly bridge: number;
   readonly mtu: number;
-  /** Number of the interface inside, from 0: `eth0`. */
-  readonly slot: number;
+  /** Of the interface inside. */
+  readonly name: string;
   readonly addresses: readonly IpWithPrefix[];
   readonly mac: string;
   /** Routers of the default routes, when the namespace gets them through this interface. */
   readonly gateways: readonly Ip[];
   /** Whether it is kept from other containers on the bridge. */
   readonly isolated: boolean;
+  readonly sysctls: readonly InterfaceSysctl[];
 }
 
 /**
@@ -109,7 +111,7 @@ export const networkTasks = {
   'network.unplug': (plan: {
     namespace: number;
     link: string;
-    next: readonly Pick<EndpointPlan, 'slot' | 'gateways'>[];
+    next: readonly Pick<EndpointPlan, 'name' | 'gateways'>[];
   }): void => {
     using netlink = new Netlink();
     ignoreAbsence(() => netlink.change([deleteLink(plan.link)]));
@@ -120,7 +122,7 @@ export const networkTasks = {
       routes.some(({ bytes, prefix }) => prefix === 0 && bytes.length === ipBytes(gateway).length);
     for (const next of plan.next)
       for (const gateway of next.gateways)
-        if (!isRouted(gateway)) inside.change([addDefaultRoute(indexOf(inside, nameInside(next)), gateway)]);
+        if (!isRouted(gateway)) inside.change([setDefaultRoute(indexOf(inside, next.name), gateway)]);
   },
 
   /** Sockets of a name server on the namespace's loopback, bound and not yet listening. */
@@ -227,7 +229,7 @@ function survey(netlink: Netlink, except = 0): Survey {
 }
 
 function plug(outside: Netlink, inside: Netlink, namespace: number, group: number, endpoint: EndpointPlan): void {
-  const peer = { name: nameInside(endpoint), mac: macBytes(endpoint.mac), namespace };
+  const peer = { name: endpoint.name, mac: macBytes(endpoint.mac), namespace };
   outside.change([addVeth({ name: endpoint.link, group, bridge: endpoint.bridge, mtu: endpoint.mtu, peer })]);
   if (endpoint.isolated) outside.change([isolatePort(endpoint.link)]);
   const index = indexOf(inside, peer.name); // the kernel's choice
@@ -235,8 +237,9 @@ function plug(outside: Netlink, inside: Netlink, namespace: number, group: numbe
   inside.change([
     setUp(index),
     ...endpoint.addresses.map((address) => addAddress(index, address)),
-    ...endpoint.gateways.map((gateway) => addDefaultRoute(index, gateway)),
+    ...endpoint.gateways.map((gateway) => setDefaultRoute(index, gateway)),
   ]);
+  if (endpoint.sysctls.length > 0) inNamespace(namespace, () => setSysctls(peer.name, endpoint.sysctls));
 }
 
 /** Link-local (fe80::/10) and multicast (ff00::/8) addresses are on every interface. */
@@ -258,12 +261,20 @@ function turnOffIpv6(link: string): void {
   }
 }
 
-function hasIpv6({ addresses }: { readonly addresses: readonly IpWithPrefix[] }): boolean {
-  return addresses.some(({ address }) => typeof address === 'bigint');
+function setSysctls(link: string, sysctls: readonly InterfaceSysctl[]): void {
+  for (const { family, group, name, value } of sysctls) {
+    const path = `/proc/sys/net/${family}/${group}/${link}/${name}`;
+    try {
+      writeFileSync(path, value, { flag: 'r+' });
+    } catch (error) {
+      const why = systemCode(error) === 'ENOENT' ? `${path} is not a sysctl file` : messageOf(error);
+      throw new Failure('invalid', 'INTERFACE_SYSCTL', why);
+    }
+  }
 }
 
-function nameInside({ slot }: Pick<EndpointPlan, 'slot'>): string {
-  return `eth${slot}`;
+function hasIpv6({ addresses }: { readonly addresses: readonly IpWithPrefix[] }): boolean {
+  return addresses.some(({ address }) => typeof address === 'bigint');
 }
 
 /** Index of an interface, 0 when there is none of that name. */

@@ -18,6 +18,7 @@ export interface Endpoint {
   /** The addresses that the user asked for. */
   readonly wanted: WantedAddresses;
   readonly driverOptions: Readonly<Record<string, string>> | null;
+  readonly gatewayPriority: number;
   /** On bridges only. */
   readonly place: Place | undefined;
 }
@@ -53,6 +54,7 @@ export function restingEndpoint(config: EndpointConfig | null): EndpointSettings
     GlobalIPv6Address: '',
     GlobalIPv6PrefixLen: 0,
     DriverOpts: config?.DriverOpts ?? null,
+    GwPriority: config?.GwPriority ?? 0,
     DNSNames: null,
   };
 }
@@ -141,6 +143,7 @@ export function endpointSettings(endpoint: Endpoint, names: readonly string[]): 
       Links: endpoint.links.length > 0 ? [...endpoint.links] : null,
       Aliases: endpoint.aliases.length > 0 ? [...endpoint.aliases] : null,
       DriverOpts: endpoint.driverOptions,
+      GwPriority: endpoint.gatewayPriority,
     }),
     NetworkID: endpoint.network.id,
     EndpointID: endpoint.id,

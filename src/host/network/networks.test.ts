@@ -300,6 +300,55 @@ test('networks that are made at the same moment', { skip }, async () => {
   await Promise.all(ids.map((id) => networks.remove(id)));
 });
 
+test('the default route and the ports go through the network of the highest priority', { skip }, async () => {
+  const ids: string[] = [];
+  for (const Name of ['alpha', 'beta', 'gamma']) ids.push(await networks.create({ Name }, { signal }));
+  const DriverOpts = {
+    'com.docker.network.endpoint.ifname': 'lan',
+    'com.docker.network.endpoint.sysctls': 'net.ipv4.conf.IFNAME.log_martians=1',
+  };
+  const ports = { exposed: [], bindings: { '80/tcp': [{ HostIp: '127.0.0.1', HostPort: '' }] }, publishAll: false };
+  const wishes = { ports, endpoints: { beta: { DriverOpts }, gamma: { GwPriority: -1 } } };
+  const routed = (attachment: Attachment) =>
+    inside(
+      attachment,
+      `const fs = require('fs');
+       const [, , route = ''] = fs.readFileSync('/proc/net/route', 'utf8').split('\\n').map((line) => line.split('\\t')).find(([, to]) => to === '00000000') ?? [];
+       const links = fs.readFileSync('/proc/net/dev', 'utf8').match(/\\w+(?=:)/g);
+       const martians = fs.readFileSync('/proc/sys/net/ipv4/conf/lan/log_martians', 'utf8').trim();
+       console.log([route.match(/../g).reverse().map((byte) => parseInt(byte, 16)).join('.'), links.sort(), martians].join(' '));`,
+    ).ended;
+  try {
+    const first = await networks.attach('c', request('beta', wishes), { signal });
+    const gateways = (attachment: Attachment) =>
+      Object.fromEntries(Object.entries(attachment.settings.Networks).map(([name, { Gateway }]) => [name, Gateway]));
+    assert.equal(await routed(first), `${gateways(first)['beta']} eth0,lan,lo 1`);
+    const second = await networks.connect('c', 'alpha', null, { signal });
+    assert.equal(await routed(second), `${gateways(second)['alpha']} eth0,eth1,lan,lo 1`, 'the first by name');
+    await using server = inside(second, LISTEN);
+    await server.ready;
+    const published = Number(second.settings.Ports['80/tcp']?.[0]?.HostPort);
+    assert.match(await askHere('127.0.0.1', published), /^hello /, 'the ports have moved');
+    await networks.disconnect('c', 'gamma');
+    const third = await networks.connect('c', 'gamma', { GwPriority: 3 }, { signal });
+    assert.equal(third.settings.Networks['gamma']?.GwPriority, 3);
+    assert.equal(await routed(third), `${gateways(third)['gamma']} eth0,eth1,lan,lo 1`);
+    const back = await networks.disconnect('c', 'gamma');
+    assert.equal(await routed(back), `${gateways(back)['alpha']} eth1,lan,lo 1`);
+    const taken = { DriverOpts: { 'com.docker.network.endpoint.ifname': 'lan' } };
+    await assert.rejects(networks.connect('c', 'gamma', taken, { signal }), { code: 'INTERFACE_TAKEN' });
+    const unknown = { DriverOpts: { 'com.docker.network.endpoint.sysctls': 'net.ipv4.conf.IFNAME.nope=1' } };
+    await assert.rejects(networks.connect('c', 'gamma', unknown, { signal }), {
+      kind: 'invalid',
+      message: '/proc/sys/net/ipv4/conf/eth0/nope is not a sysctl file',
+    });
+    assert.equal(await routed(back), `${gateways(back)['alpha']} eth1,lan,lo 1`, 'nothing stays of what failed');
+  } finally {
+    await networks.release('c');
+    for (const id of ids) await networks.remove(id);
+  }
+});
+
 test('networks of the user', { skip }, async () => {
   const id = await networks.create({ Name: 'back', IPAM: { Config: [{ Subnet: '10.222.7.0/24' }] } }, { signal });
   await assert.rejects(networks.create({ Name: 'back' }, { signal }), {

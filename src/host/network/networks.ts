@@ -11,7 +11,7 @@ import { hasNames, namesOf, type RestingMember } from './endpoint-names.ts';
 import { Firewall } from './firewall.ts';
 import { formatIpv4 } from './ipv4.ts';
 import { checkedMac, checkJoin, linkLocalAddresses, wantedAddresses } from './join-rules.ts';
-import { attachmentOf, defaultBridgeOf, type Joined, linkOf, type Member, onHost, planOf } from './member.ts';
+import { attachmentOf, defaultBridgeOf, freeSlot, type Joined, linkOf, type Member, onHost, planOf } from './member.ts';
 import { MemberServices } from './member-services.ts';
 import { Namespaces } from './namespaces.ts';
 import { groupOf, holdTag, sweep } from './neighbours.ts';
@@ -320,8 +320,7 @@ export class Networks implements AsyncDisposable {
     signal: AbortSignal,
   ): Promise<Joined> {
     const wanted = wantedAddresses(network, config);
-    const taken = new Set(member.joined.map(({ slot }) => slot));
-    const slot = [...taken, taken.size].sort((a, b) => a - b).findIndex((used, index) => used !== index);
+    const slot = freeSlot(member, config?.DriverOpts ?? null);
     const mac = config?.MacAddress || (member.joined.length === 0 ? member.request.mac : undefined);
     const checked = mac ? checkedMac(mac) : undefined;
     linkLocalAddresses(wanted.linkLocal);
@@ -342,9 +341,10 @@ export class Networks implements AsyncDisposable {
       links: config?.Links ?? [],
       wanted,
       driverOptions: config?.DriverOpts ?? null,
+      gatewayPriority: config?.GwPriority ?? 0,
       place,
     };
-    const joined = { network, endpoint, slot: slot < 0 ? taken.size : slot };
+    const joined = { network, endpoint, slot };
     member.joined.push(joined);
     network.endpoints.set(member.id, endpoint);
     return joined;

@@ -73,6 +73,7 @@ function rejoinNetwork(
     links: state.links,
     wanted: addressesOf(state.wanted),
     driverOptions: state.driverOptions ?? null,
+    gatewayPriority: state.gatewayPriority ?? 0,
     place: isThere
       ? takePlace(bridge, addressesOf({ ipv4: place.address, ipv6: place.address6 }), place.mac)
       : undefined,

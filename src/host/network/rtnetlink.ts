@@ -7,6 +7,7 @@ import {
   type NetlinkRequest,
   NLM_F_CREATE,
   NLM_F_EXCL,
+  NLM_F_REPLACE,
 } from './netlink.ts';
 
 const RTM_NEWLINK = 16;
@@ -129,14 +130,16 @@ export function addAddress(link: number, { address, prefix }: IpWithPrefix): Net
   return create(RTM_NEWADDR, body, `give an interface the address ${formatIp(address)}/${prefix}`);
 }
 
-export function addDefaultRoute(link: number, gateway: Ip): NetlinkRequest {
+/** Takes the place of another default route. */
+export function setDefaultRoute(link: number, gateway: Ip): NetlinkRequest {
   const header = Buffer.alloc(12);
   header[0] = familyOf(gateway);
   header[4] = RT_TABLE_MAIN;
   header[5] = RTPROT_BOOT;
   header[7] = RTN_UNICAST;
   const body = [header, attribute(RTA.gateway, ipBytes(gateway)), attribute(RTA.link, link)];
-  return create(RTM_NEWROUTE, body, `route through ${formatIp(gateway)}`);
+  const intent = `route through ${formatIp(gateway)}`;
+  return { type: RTM_NEWROUTE, flags: NLM_F_CREATE | NLM_F_REPLACE, body: Buffer.concat(body), intent };
 }
 
 export const listLinks: NetlinkRequest = {
