@@ -34,6 +34,28 @@ test('past events, new ones, and none after the end', async () => {
   assert.deepEqual(until, ['before', 'a', 'b', 'other', 'c']);
 });
 
+test('subjects by the beginning of ID or name, images with any tag', async () => {
+  const log = new EventLog();
+  const names: Record<string, string> = { name: 'web1', image: 'shop:2' };
+  log.emit({ type: 'container', action: 'start', id: 'abc', attributes: names });
+  for (const [filters, count] of [
+    [{ container: ['web'] }, 1],
+    [{ container: ['ab'] }, 1],
+    [{ container: ['eb1'] }, 0],
+    [{ network: ['web'] }, 0],
+    [{ image: ['shop'] }, 1],
+    [{ image: ['shop:2'] }, 1],
+    [{ image: ['shop:3', 'sho'] }, 0],
+  ] as const) {
+    let seen = 0;
+    for await (const _ of log.read(query({ since: 0, until: Date.now() + 1, filters }))) {
+      seen++;
+      break;
+    }
+    assert.equal(seen, count, JSON.stringify(filters));
+  }
+});
+
 test('a reader that stays behind is told that it has missed some, others get them all', async () => {
   const log = new EventLog();
   const [slow, quick] = [log.read(query()), log.read(query())];

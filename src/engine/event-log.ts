@@ -70,7 +70,11 @@ export class EventLog {
       if (!missed) waiting.push(event);
       change.resolve();
     };
-    const stop = () => change.resolve();
+    let over = until !== undefined && Date.now() >= until;
+    const stop = () => {
+      over = true; // the clock may say otherwise: timers can be a moment early
+      change.resolve();
+    };
     const alarm = until === undefined ? undefined : setTimeout(stop, timerDelay(until - Date.now()));
     this.#emitter.on('event', onEvent);
     signal.addEventListener('abort', stop, { once: true });
@@ -80,7 +84,7 @@ export class EventLog {
         if (event && until !== undefined && event.timeNano / 1e6 > until) return;
         if (event) yield event;
         else if (missed) throw new Failure('exhausted', 'EVENTS_MISSED', TOO_SLOW);
-        else if (until !== undefined && Date.now() >= until) return;
+        else if (over) return;
         else await change.promise;
         if (waiting.length === 0 && !missed) change = Promise.withResolvers();
       }
@@ -109,10 +113,16 @@ function matches(event: EventMessage, filters: Filters): boolean {
       case 'scope':
         return values.includes(event.scope);
       case 'image':
-        return values.some((value) => [event.Actor.ID, attributes['name'], attributes['image']].includes(value));
+        return values.some((value) =>
+          [event.Actor.ID, attributes['name'], attributes['image']].some(
+            (image) => image === value || image?.replace(/:[^:/]*$/, '') === value,
+          ),
+        );
       default:
-        // container, network, volume, ...: the subject's type, with its ID, an ID prefix or its name
-        return event.Type === key && values.some((v) => event.Actor.ID.startsWith(v) || attributes['name'] === v);
+        // container, network, volume, ...: the subject's type, with the beginning of its ID or name, as in Docker
+        return (
+          event.Type === key && values.some((v) => [event.Actor.ID, attributes['name']].some((id) => id?.startsWith(v)))
+        );
     }
   });
 }
