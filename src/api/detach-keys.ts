@@ -13,7 +13,7 @@ function keyCode(key: string, all: string): number {
   const control = /^ctrl-([a-z@[\\\]^_])$/.exec(key)?.[1];
   if (control !== undefined) return control.toUpperCase().charCodeAt(0) & 0x1f;
   if (key.length === 1 && key.charCodeAt(0) < 0x80) return key.charCodeAt(0);
-  throw new Failure('invalid', 'DETACH_KEYS_INVALID', `invalid detach keys (${all}) provided`, {
+  throw new Failure('invalid', 'DETACH_KEYS_INVALID', `Invalid escape keys (${all}) provided`, {
     hint: 'write letters or ctrl-<letter>, joined by commas',
   });
 }

@@ -289,6 +289,27 @@ describe('containers', { skip }, () => {
     await remove(id);
   });
 
+  test('a container between two runs is neither paused nor removed without force; a start counts anew', async () => {
+    const { id } = await host.containers.create(
+      host.request({ Cmd: ['sh', '-c', 'exit 4'] }, { RestartPolicy: { Name: 'on-failure', MaximumRetryCount: 9 } }),
+    );
+    await host.containers.start(id, { signal });
+    while (host.containers.inspect(id).State.Status !== 'restarting' || host.containers.inspect(id).RestartCount < 4)
+      await sleep(20);
+    await assert.rejects(host.containers.pause(id, { signal }), {
+      kind: 'conflict',
+      message: `Container ${id} is restarting, wait until the container is running`,
+    });
+    await assert.rejects(host.containers.remove(id, { volumes: false, force: false, signal }), {
+      kind: 'conflict',
+      message: /container is restarting: stop the container before removing or force remove$/,
+    });
+    await host.containers.stop(id, { seconds: 0, signalName: undefined, signal });
+    await host.containers.start(id, { signal });
+    assert.ok(host.containers.inspect(id).RestartCount < 4);
+    await remove(id);
+  });
+
   test('volumes: filled from the image, shared by name, anonymous ones go with their container', async () => {
     const first = await host.run(
       { Cmd: ['sh', '-c', 'cat /data/seed; echo two > /data/two'] },

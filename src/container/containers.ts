@@ -153,6 +153,7 @@ export class Containers implements AsyncDisposable {
         throw new Failure('conflict', 'CONTAINER_PAUSED', 'cannot start a paused container, try unpause instead');
       if (isAlive(phase)) return false;
       refuseRemoved(container);
+      container.record = { ...container.record, restarts: 0 };
       try {
         await this.#startNow(container, options);
       } catch (error) {

@@ -23,6 +23,7 @@ const modes: [string, HostConfig, string, boolean][] = [
   ['a volume as a mount', { Mounts: [{ Type: 'volume', Target: '/x', ReadOnly: true }] }, 'z', false],
   ['a folder as a mount', { Mounts: [{ Type: 'bind', Source: '/tmp', Target: '/x', ReadOnly: true }] }, '', false],
   ['what another container has', { VolumesFrom: ['other'] }, '', false],
+  ['what another container has, with modes', { VolumesFrom: ['other:rw,z'] }, '', false],
 ];
 for (const [name, host, mode, writable] of modes)
   test(`mode as inspect shows it: ${name}`, () => {
@@ -36,6 +37,8 @@ const wrong: [string, HostConfig, RegExp][] = [
   ['propagation of a volume', { Binds: ['vol:/x:rslave'] }, /field BindOptions must not be specified/],
   ['nocopy of a folder', { Binds: ['/tmp:/x:nocopy'] }, /field VolumeOptions must not be specified/],
   ['no source', { Mounts: [{ Type: 'bind', Target: '/x' }] }, /field Source must not be empty/],
+  ['two modes of a kind to take with', { VolumesFrom: ['other:ro,rw'] }, /^invalid mode: ro,rw$/],
+  ['no mode to take with', { VolumesFrom: ['other:nocopy'] }, /^invalid mode: nocopy$/],
   ['nobody to take from', { VolumesFrom: [''] }, /cannot be an empty string/],
   ['volume driver', { Binds: ['vol:/x'], VolumeDriver: 'nope' }, /plugin "nope" not found/],
   [

@@ -84,10 +84,10 @@ export function planMounts(config: ContainerConfig, host: HostConfig, sources: M
   for (const from of host.VolumesFrom ?? []) {
     const [container = '', mode = ''] = from.split(/:(.*)/s);
     if (container === '') throw invalid('volumes-from specification cannot be an empty string');
-    if (!['', 'ro', 'rw', 'z', 'Z'].includes(mode)) throw invalid(`invalid mode: ${mode}`);
+    const readOnly = isReadOnly(mode);
     for (const mount of inheritedMounts(container, sources)) {
       if (mount.type === 'tmpfs') continue;
-      planned.set(mount.destination, inherited(mount, mode, sources));
+      planned.set(mount.destination, inherited(mount, readOnly, sources));
     }
   }
   const fromOthers = new Set(planned.keys());
@@ -107,10 +107,23 @@ export function planMounts(config: ContainerConfig, host: HostConfig, sources: M
   return [...planned.values()];
 }
 
-function inherited(mount: Exclude<PlannedMount, { type: 'tmpfs' }>, mode: string, sources: MountSources): PlannedMount {
-  if (mount.type === 'bind') return { ...mount, readOnly: mount.readOnly || mode === 'ro', mode: '' };
+/** What the options of VolumesFrom say, of each kind one at most. */
+function isReadOnly(mode: string): boolean {
+  const options = mode.split(',').filter(Boolean);
+  const kinds = options.map((option) => BIND_OPTIONS.get(option));
+  const isWrong = kinds.some((kind, index) => (kind !== 'access' && kind !== 'label') || kinds.indexOf(kind) !== index);
+  if (isWrong) throw invalid(`invalid mode: ${mode}`);
+  return options.includes('ro');
+}
+
+function inherited(
+  mount: Exclude<PlannedMount, { type: 'tmpfs' }>,
+  readOnly: boolean,
+  sources: MountSources,
+): PlannedMount {
+  if (mount.type === 'bind') return { ...mount, readOnly: mount.readOnly || readOnly, mode: '' };
   const place = mount.place === undefined ? {} : { place: sources.place() };
-  if (mount.type === 'volume') return { ...mount, ...place, readOnly: mount.readOnly || mode === 'ro', mode: '' };
+  if (mount.type === 'volume') return { ...mount, ...place, readOnly: mount.readOnly || readOnly, mode: '' };
   return { ...mount, ...place };
 }
 

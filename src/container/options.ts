@@ -138,7 +138,7 @@ export function checkConfig(config: ContainerConfig): void {
     ['hostname', Hostname],
     ['domainname', Domainname],
   ] as const)
-    if (name.length > 64 || /[\s\0/]/.test(name)) throw invalid(`invalid ${what} format: ${name}`);
+    if (Buffer.byteLength(name) > 64 || /[\0\r\n]/.test(name)) throw invalid(`invalid ${what} format: ${name}`);
   if (config.StopSignal) signalNumber(config.StopSignal);
   checkHealth(config.Healthcheck);
   for (const entry of config.Env ?? [])
@@ -196,9 +196,9 @@ function checkLimits(host: HostConfig): void {
     throw invalid('You should always set the Memory limit when using Memoryswap limit, see usage');
   if (MemoryReservation > 0 && Memory > 0 && Memory < MemoryReservation)
     throw invalid('Minimum memory limit can not be less than memory reservation limit, see usage');
-  const cpus = availableParallelism();
-  if (NanoCpus < 0 || NanoCpus > cpus * 1e9)
-    throw invalid(`Range of CPUs is from 0.01 to ${cpus}.00, as there are only ${cpus} CPUs available`);
+  if (MemoryReservation > 0 && MemoryReservation < MINIMUM_MEMORY)
+    throw invalid('Minimum memory reservation allowed is 6MB');
+  checkCpus(host);
   if (NanoCpus > 0 && host.CpuPeriod) throw invalid('Conflicting options: Nano CPUs and CPU Period cannot both be set');
   if (NanoCpus > 0 && host.CpuQuota) throw invalid('Conflicting options: Nano CPUs and CPU Quota cannot both be set');
   if (host.CpuPeriod && (host.CpuPeriod < 1000 || host.CpuPeriod > 1_000_000))
@@ -214,6 +214,13 @@ function checkLimits(host: HostConfig): void {
   const swappiness = host.MemorySwappiness ?? -1;
   if (swappiness < -1 || swappiness > 100)
     throw invalid(`Invalid value: ${swappiness}, valid memory swappiness range is 0-100`);
+}
+
+/** Refuses more processors than there are. */
+export function checkCpus({ NanoCpus = 0 }: HostConfig): void {
+  const cpus = availableParallelism();
+  if (NanoCpus < 0 || NanoCpus > cpus * 1e9)
+    throw invalid(`Range of CPUs is from 0.01 to ${cpus}.00, as there are only ${cpus} CPUs available`);
 }
 
 function checkRealtime(
@@ -260,10 +267,13 @@ function checkExtraHost(entry: string): void {
 
 /** Options that Docker knows and this host cannot follow. */
 function checkUnsupported(host: HostConfig): void {
-  const { Isolation = '', Runtime = '', StorageOpt = {}, DeviceRequests } = host;
+  const { Isolation = '', Runtime = '', StorageOpt = {}, DeviceRequests, Annotations = {} } = host;
+  if ('' in Annotations) throw invalid('invalid Annotations: the empty string is not permitted as an annotation key');
   if (Isolation !== '' && Isolation !== 'default')
     throw invalid(`Invalid isolation: "${Isolation}" - linux only supports 'default'`);
   if (!RUNTIMES.has(Runtime)) throw invalid(`unknown or invalid runtime name: ${Runtime}`);
+  const unknown = Object.keys(StorageOpt).find((option) => option.toLowerCase() !== 'size');
+  if (unknown !== undefined) throw invalid(`Unknown option ${unknown}`);
   if (Object.keys(StorageOpt).length > 0)
     throw invalid(`--storage-opt is supported only for overlay over xfs with 'pquota' mount option`);
   const [request] = DeviceRequests ?? [];

@@ -12,6 +12,10 @@ export async function pauseContainer(
   needs: PauseNeeds,
   options: { readonly signal: AbortSignal },
 ): Promise<void> {
+  if (!container.run && container.record.phase.status === 'restarting') {
+    const message = `Container ${container.id} is restarting, wait until the container is running`;
+    throw new Failure('conflict', 'CONTAINER_RESTARTING', message);
+  }
   const run = container.running();
   if (container.record.phase.status === 'paused')
     throw new Failure('conflict', 'CONTAINER_PAUSED', `Container ${container.id} is already paused`);

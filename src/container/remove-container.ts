@@ -41,6 +41,10 @@ export function refuseRemovalOfRunning(container: Container): void {
   const before = `cannot remove container "/${container.name}":`;
   if (container.record.phase.status === 'paused')
     refuseAlive(container, `${before} container is paused and must be unpaused first`);
+  if (container.record.phase.status === 'restarting') {
+    const message = `${before} container is restarting: stop the container before removing or force remove`;
+    throw new Failure('conflict', 'CONTAINER_RESTARTING', message);
+  }
   refuseAlive(container, `${before} container is running: stop the container before removing or force remove`);
 }
 

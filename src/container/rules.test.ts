@@ -85,6 +85,7 @@ const users: [string, string, [number, number, number[], string] | RegExp][] = [
   ['numbers', '5:6', [5, 6, [6], '/']],
   ['unknown name', 'nobody', /^unable to find user nobody: no matching entries in passwd file$/],
   ['unknown group', 'web:none', /^unable to find group none: no matching entries in group file$/],
+  ['below zero', '-1', /^uids and gids must be in range 0-2147483647/],
   ['too large', '4294967295', /^uids and gids must be in range 0-2147483647/],
 ];
 for (const [name, user, expected] of users)
@@ -115,6 +116,13 @@ const hostConfigs: [string, HostConfig, Partial<HostConfig> | string][] = [
     { MemorySwappiness: null, PidsLimit: null, NetworkMode: 'bridge' },
   ],
   ['memory', { Memory: 5 << 20 }, 'Minimum memory limit allowed is 6MB'],
+  ['reserved memory', { MemoryReservation: 1024 }, 'Minimum memory reservation allowed is 6MB'],
+  ['storage option', { StorageOpt: { nope: '1' } }, 'Unknown option nope'],
+  [
+    'annotation without a name',
+    { Annotations: { '': 'x' } },
+    'invalid Annotations: the empty string is not permitted as an annotation key',
+  ],
   [
     'swap below memory',
     { Memory: 64 << 20, MemorySwap: 32 << 20 },
@@ -193,6 +201,7 @@ test('security options', () => {
     'what=ever',
     'what',
     'no-new-privileges=maybe',
+    'systempaths=x',
     'seccomp={',
     'seccomp=[]',
     'seccomp={"syscalls":1}',

@@ -21,7 +21,7 @@ export function securityOf(host: Pick<HostConfig, 'SecurityOpt' | 'CapAdd' | 'Ca
     if (name === 'no-new-privileges') noNewPrivileges = switchOf(option, value ?? 'true');
     else if (value === undefined) throw invalid(`invalid --security-opt 1: "${option}"`);
     else if (name === 'seccomp') seccomp = seccompOf(value, host);
-    else if (name === 'systempaths') openSystemPaths = value === 'unconfined';
+    else if (name === 'systempaths' && value === 'unconfined') openSystemPaths = true;
     else if (name !== 'label' && name !== 'apparmor') throw invalid(`invalid --security-opt 2: "${option}"`);
   }
   return { seccomp, noNewPrivileges, openSystemPaths };

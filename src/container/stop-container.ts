@@ -53,8 +53,10 @@ async function beginStop(container: Container, needs: StopNeeds, options: StopOp
   if (container.record.phase.status === 'restarting')
     container.record = { ...container.record, phase: { ...container.record.phase, status: 'exited' } };
   const { run } = container;
-  const first = options.signalName ? signalNumber(options.signalName) : stopSignalOf(container);
-  if (run) await sendSignal(container, first, needs, options);
+  if (run) {
+    const first = options.signalName ? signalNumber(options.signalName) : stopSignalOf(container);
+    await sendSignal(container, first, needs, options);
+  }
   return { run, wasAlive };
 }
 

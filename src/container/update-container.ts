@@ -2,7 +2,7 @@ import { Failure, isFailure } from '../lib/error.ts';
 import type { HostConfig } from '../wire/container.ts';
 import type { Container } from './container.ts';
 import type { LifecycleNeeds } from './lifecycle.ts';
-import { normaliseHostConfig, resourcesOf } from './options.ts';
+import { checkCpus, normaliseHostConfig, resourcesOf } from './options.ts';
 import { isAlive } from './record.ts';
 
 /** As many as the kernel can have: not every runtime can take a limit away. */
@@ -16,6 +16,7 @@ export async function updateContainer(
   options: { readonly signal: AbortSignal },
 ): Promise<string[]> {
   const before = container.record.hostConfig;
+  checkCpus(changes);
   refuseConflicts(container, changes);
   const { hostConfig, warnings } = normaliseHostConfig({ ...before, ...changes }, needs.cgroups);
   const noLimit = (changes.PidsLimit ?? 0) < 0;

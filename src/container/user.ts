@@ -51,7 +51,7 @@ function rows(root: string, path: string): string[][] {
 }
 
 function idOf(text: string): number | undefined {
-  return /^\d{1,19}$/.test(text) ? Number(text) : undefined;
+  return /^-?\d{1,19}$/.test(text) ? Number(text) : undefined;
 }
 
 function invalid(message: string): Failure {

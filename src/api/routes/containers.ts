@@ -93,7 +93,7 @@ export const containerRoutes: readonly Route<ContainerBackend>[] = [
       try {
         await containers.rename(exchange.param('id'), name, exchange);
       } catch (error) {
-        throw isFailure(error, 'conflict') ? within('Error when allocating new name', error) : error;
+        throw isFailure(error, 'conflict', 'invalid') ? within('Error when allocating new name', error) : error;
       }
       exchange.empty(204);
     },
@@ -223,7 +223,8 @@ async function wait(containers: ContainerBackend, exchange: Exchange): Promise<v
   response.writeHead(200, { 'Content-Type': 'application/json' });
   response.flushHeaders();
   const { exitCode, error } = await exit;
-  response.end(`${JSON.stringify({ Error: error === undefined ? null : { Message: error }, StatusCode: exitCode })}\n`);
+  const reason = error === undefined ? {} : { Error: { Message: error } };
+  response.end(`${JSON.stringify({ StatusCode: exitCode, ...reason })}\n`);
 }
 
 function readCondition(condition: string): WaitCondition {

@@ -10,7 +10,7 @@ import type { Store } from '../../store/open-store.ts';
 import type { ContainerCreateBody, ContainerInspect, ContainerSummary } from '../../wire/container.ts';
 import type { Filters } from '../../wire/filters.ts';
 import type { EventSubject } from '../event-log.ts';
-import { matchesLabels, untilFilter } from '../images/image-filters.ts';
+import { matchesLabels, pruneUntilFilter } from '../images/image-filters.ts';
 import { treeSize } from './tree-size.ts';
 
 interface CallOptions {
@@ -74,7 +74,7 @@ export class ContainerCases {
   }> {
     const deleted: string[] = [];
     let reclaimed = 0;
-    const before = untilFilter(options.filters);
+    const before = pruneUntilFilter(options.filters);
     for (const container of this.#containers.all()) {
       const { phase, config, created } = container.record;
       if (isAlive(phase) || phase.status === 'restarting') continue;

@@ -56,3 +56,9 @@ export function untilFilter(filters: Filters): number | undefined {
   });
   return times.length === 0 ? undefined : Math.min(...times);
 }
+
+/** The same where things are removed: one time at most. */
+export function pruneUntilFilter(filters: Filters): number | undefined {
+  if ((filters['until'] ?? []).length <= 1) return untilFilter(filters);
+  throw new Failure('invalid', 'FILTER_INVALID', 'more than one until filter specified');
+}

@@ -38,6 +38,8 @@ export interface ImportRequest {
 export async function importImage(needs: ImageNeeds, request: ImportRequest): Promise<ImageId> {
   const { store } = needs;
   if (request.target) checkTarget(request.target);
+  if (request.platform && request.platform.os !== hostPlatform().os)
+    throw new Failure('invalid', 'PLATFORM_UNSUPPORTED', 'operating system is not supported');
   const config = needs.applyChanges({}, request.changes);
   using _session = store.leases.begin();
   await using scope = new Scope();

@@ -3,7 +3,7 @@ import { familiarReference } from '../../oci/reference.ts';
 import { collect } from '../../store/collect.ts';
 import type { Filters } from '../../wire/filters.ts';
 import type { DeletedRow, ImagesPruned } from '../../wire/image.ts';
-import { danglingFilter, matchesLabels, untilFilter } from './image-filters.ts';
+import { danglingFilter, matchesLabels, pruneUntilFilter } from './image-filters.ts';
 import type { ImageNeeds } from './image-needs.ts';
 import { labelsOf, referencesOf } from './references.ts';
 import { removeRecords } from './remove-image.ts';
@@ -18,7 +18,7 @@ export function pruneImages(
 ): ImagesPruned {
   const { store } = needs;
   const danglingOnly = danglingFilter(options.filters) ?? true;
-  const until = untilFilter(options.filters) ?? Number.POSITIVE_INFINITY;
+  const until = pruneUntilFilter(options.filters) ?? Number.POSITIVE_INFINITY;
   const rows: DeletedRow[] = [];
   const attempt = (name: string) => {
     try {

@@ -5,7 +5,7 @@ import { diskFailure } from '../../store/disk.ts';
 import type { Filters } from '../../wire/filters.ts';
 import type { NetworkConnectBody, NetworkCreateBody, NetworkInspect, NetworksPruned } from '../../wire/network.ts';
 import type { EventSubject } from '../event-log.ts';
-import { danglingFilter, matchesLabels, untilFilter } from '../images/image-filters.ts';
+import { danglingFilter, matchesLabels, pruneUntilFilter } from '../images/image-filters.ts';
 
 interface CallOptions {
   readonly signal: AbortSignal;
@@ -68,13 +68,14 @@ export class NetworkCases {
     return this.#containers.connect(body.Container, ref, body.EndpointConfig ?? null, options);
   }
 
-  /** With `force` a container that is no more does not matter: nothing of it is on a network. */
+  /** `force` is for what is left of a container that is no more, which here is nothing. */
   async disconnect(ref: string, container: string, options: { readonly force: boolean }): Promise<void> {
     try {
       await this.#containers.disconnect(container, ref);
     } catch (error) {
       if (!options.force || !isFailure(error) || error.code !== 'CONTAINER_NOT_FOUND') throw error;
       this.#networks.inspect(ref);
+      throw new Failure('not-found', 'ENDPOINT_NOT_FOUND', `endpoint ${container} not found`);
     }
   }
 
@@ -86,7 +87,7 @@ export class NetworkCases {
 
   /** Removes the networks of the user that no running container is on. */
   async prune({ filters }: { readonly filters: Filters }): Promise<NetworksPruned> {
-    const before = untilFilter(filters);
+    const before = pruneUntilFilter(filters);
     const deleted: string[] = [];
     for (const network of this.#networks.list()) {
       if (PREDEFINED.includes(network.Name) || !isUnused(network) || !matchesLabels(filters, network.Labels)) continue;

@@ -24,7 +24,7 @@ export function readPools(pools: readonly IpamPool[]): { readonly pool: Pool; re
     of[`${pool.Subnet ?? ''}`.includes(':') ? 6 : 4].push(pool);
   }
   if (of[4].length > 1 || of[6].length > 1)
-    throw new Failure('unsupported', 'NETWORK_POOLS', 'a bridge network has one subnet: several were stated');
+    throw new Failure('unsupported', 'NETWORK_POOLS', "bridge driver doesn't support multiple subnets");
   const [own] = pools;
   // The command states all reserved addresses with the first subnet.
   const reserved = Object.entries(own?.AuxiliaryAddresses ?? {});

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { EndpointConfig } from '../../wire/container.ts';
 import { formatIp } from './ip.ts';
-import { linkLocalAddresses, wantedAddresses } from './join-rules.ts';
+import { checkedMac, linkLocalAddresses, wantedAddresses } from './join-rules.ts';
 import { type NetworkRecord, newRecord, predefinedNetworks } from './network-records.ts';
 
 const stated = newRecord({
@@ -71,6 +71,13 @@ test('addresses that are granted', () => {
   );
   assert.deepEqual(wanted(bridge, null), { ipv4: undefined, ipv6: undefined, linkLocal: [] });
   assert.throws(() => linkLocalAddresses([0x0a000001]), { message: 'invalid link local IP address: 10.0.0.1' });
+});
+
+test('MAC addresses: three forms, of one interface alone', () => {
+  for (const text of ['02:42:AC:00:00:01', '02-42-ac-00-00-01', '0242.ac00.0001'])
+    assert.equal(checkedMac(text), '02:42:ac:00:00:01');
+  for (const text of ['bad', '02:42-ac:00:00:01', '01:00:00:00:00:01', '00:00:00:00:00:00', '02:42:00:00:00:00:00:21'])
+    assert.throws(() => checkedMac(text), { kind: 'invalid', message: `invalid MAC address: ${text}` });
 });
 
 function notSysctl(text: string): string {

@@ -71,10 +71,11 @@ export function linkLocalAddresses(addresses: readonly Ip[]): IpWithPrefix[] {
   });
 }
 
-/** A unicast MAC address in lower case. */
+/** A unicast MAC address of `02:42:..`, `02-42-..` or `0242.0000.0001`, in the first form and lower case. */
 export function checkedMac(text: string): string {
-  const mac = text.toLowerCase();
-  if (/^[0-9a-f][02468ace](:[0-9a-f]{2}){5}$/.test(mac)) return mac;
+  const isWritten = /^[\da-f]{2}(?:([:-])[\da-f]{2})(?:\1[\da-f]{2}){4}$|^[\da-f]{4}(?:\.[\da-f]{4}){2}$/i.test(text);
+  const mac = (text.toLowerCase().match(/[\da-f]{2}/g) ?? []).join(':');
+  if (isWritten && /^.[02468ace]/.test(mac) && mac !== '00:00:00:00:00:00') return mac;
   throw invalid(`invalid MAC address: ${text}`);
 }
 
