@@ -65,7 +65,7 @@ test('network commands', async () => {
       ['create', '-o', 'com.docker.network.bridge.enable_icc=x', 'x'],
       'failed to parse com.docker.network.bridge.enable',
     ],
-    [['create', '-d', 'overlay', 'x'], 'network driver "overlay" is not supported: only bridge is'],
+    [['create', '-d', 'overlay', 'x'], 'plugin "overlay" not found'],
     [['create', 'bridge'], 'operation is not permitted on predefined bridge network'],
     [['rm', 'bridge'], 'bridge is a pre-defined network and cannot be removed'],
     [['rm', 'nosuch'], 'network nosuch not found'],
