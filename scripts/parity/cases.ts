@@ -1,5 +1,8 @@
+import { COPY_FAMILIES } from './copy-cases.ts';
 import { family, type ParityFamily } from './family.ts';
 import { NAMESPACE_FAMILIES } from './namespace-cases.ts';
+import { ODD_FAMILIES } from './odd-cases.ts';
+import { PROCESS_FAMILIES } from './process-cases.ts';
 import { SHAPE_FAMILIES } from './shape-cases.ts';
 
 export const FAMILIES: readonly ParityFamily[] = [
@@ -519,4 +522,7 @@ export const FAMILIES: readonly ParityFamily[] = [
   ),
   ...NAMESPACE_FAMILIES,
   ...SHAPE_FAMILIES,
+  ...ODD_FAMILIES,
+  ...PROCESS_FAMILIES,
+  ...COPY_FAMILIES,
 ];

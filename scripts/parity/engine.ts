@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { type Result, run } from '../../test/system/harness.ts';
 
 /** A host that the unmodified docker client drives. */
@@ -20,6 +21,12 @@ def walk(value, path):
     else: print(path, "null" if value is None else type(value).__name__)
 walk(json.load(sys.stdin), "")
 '; }
+talk() { python3 -c '
+import json, subprocess, sys
+order = {"argv": sys.argv[2:], "rows": 30, "columns": 100, "steps": json.loads(sys.argv[1])}
+done = json.loads(subprocess.run(["python3", "${fileURLToPath(new URL('../../test/system/terminal.py', import.meta.url))}", json.dumps(order)], stdout=-1).stdout)
+print(done["seen"].replace("\\r", "") + "\\nexit", done["code"], "" if done["missed"] is None else "missed " + done["missed"])
+' "$@"; }
 `;
 
 /** `address` is for DOCKER_HOST; `tars` holds the archives of the cases. */
@@ -36,7 +43,7 @@ export function makeEngine(folder: string, address: string, tars: string): Engin
   };
   return {
     async shell(script) {
-      const result = await run('bash', ['-c', PRELUDE + script], { cwd: work, env, timeout: CASE_LIMIT_MS });
+      const result = await run('bash', ['--norc', '-c', PRELUDE + script], { cwd: work, env, timeout: CASE_LIMIT_MS });
       const clean = (text: string) => normalise(text.replaceAll(temporary, '$TMP').replaceAll(folder, '$FOLDER'));
       return { code: result.code, stdout: clean(result.stdout), stderr: clean(result.stderr) };
     },

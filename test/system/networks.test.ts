@@ -161,7 +161,7 @@ test('several networks from the start, links, and networks that do not go togeth
   await host.ok(['stop', '-t', '0', 'old']);
   for (const [flags, message] of [
     [['--link', 'old'], /Cannot link to a non running container/],
-    [['--network', 'host', '--network', 'one'], /connected to host network/],
+    [['--network', 'host', '--network', 'one'], /cannot attach both user-defined and non-user-defined network-modes/],
     [['--network', 'nosuch'], /network nosuch not found/],
     [['--network', 'container:old'], /cannot join network of a non running container/],
     [['--ip', '172.17.0.9'], /user specified IP address is supported on user defined networks only/],
@@ -358,7 +358,7 @@ test('options of one endpoint', async () => {
   const shown = '{{range .NetworkSettings.Networks}}{{.GwPriority}} {{end}}';
   assert.equal(await host.ok(['inspect', '-f', shown, 'ours']), '0 1 ');
   const wrong = 'name=a2,driver-opt=com.docker.network.endpoint.ifname=a/b';
-  const refused = await host.strake(['run', '--rm', '--network', wrong, 'box']);
+  const refused = await host.strake(['run', '--rm', '--network', wrong, 'box', 'true']);
   assert.equal(refused.code, 125);
   assert.match(refused.stderr, /invalid endpoint settings:\ninvalid interface name 'a\/b'/);
 });

@@ -93,7 +93,7 @@ export const containerRoutes: readonly Route<ContainerBackend>[] = [
       try {
         await containers.rename(exchange.param('id'), name, exchange);
       } catch (error) {
-        throw isFailure(error, 'conflict', 'invalid') ? within('Error when allocating new name', error) : error;
+        throw isNameRefusal(error) ? within('Error when allocating new name', error) : error;
       }
       exchange.empty(204);
     },
@@ -202,6 +202,11 @@ async function create(containers: ContainerBackend, exchange: Exchange): Promise
     signal,
   });
   exchange.answer(201, created);
+}
+
+/** The name that a container has already is another matter to Docker. */
+function isNameRefusal(error: unknown): boolean {
+  return isFailure(error, 'conflict') || (isFailure(error) && error.code === 'CONTAINER_NAME_INVALID');
 }
 
 function stopQuery({ query, signal, version }: Exchange): StopQuery & { signal: AbortSignal } {
