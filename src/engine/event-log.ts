@@ -23,6 +23,8 @@ export interface EventQuery {
 const KEPT = 256;
 /** Events that one reader may have before it. */
 const WAITING = 10_000;
+/** Timers may be a moment early by the clock. */
+const TIMER_SLACK_MS = 100;
 const TOO_SLOW = `the reader of events is too slow: ${WAITING} were waiting for it, and more came`;
 
 /** What happened on this host: the last 256 events, and new ones as they come. */
@@ -72,7 +74,7 @@ export class EventLog {
     };
     let over = until !== undefined && Date.now() >= until;
     const stop = () => {
-      over = true; // the clock may say otherwise: timers can be a moment early
+      over = until !== undefined && Date.now() >= until - TIMER_SLACK_MS;
       change.resolve();
     };
     const alarm = until === undefined ? undefined : setTimeout(stop, timerDelay(until - Date.now()));
