@@ -98,7 +98,7 @@ export const ODD_FAMILIES = [
     docker network ls -f id=nope -q; docker network ls -f dangling=true --format '{{.Name}}' | sort; docker network ls -f dangling=x 2>&1 | grep -c dangling; docker network ls -f type=builtin --format '{{.Name}}' | sort; docker network ls -f bogus=1; docker network ls -f scope=x
     docker network ls --format '{{.Internal}} {{.IPv6}} {{.Label "a"}} {{.Name}}' | sort
     docker network prune -f --filter until=1h; docker network prune -f --filter label=zz; docker network prune -f --filter label!=a; docker network prune -f --filter until=bad; docker network prune -f --filter bogus=1; docker network prune -f --filter until=1h --filter until=2h
-    docker network create nf5 >/dev/null; docker network prune -f --filter until=0s; docker network ls -q -f name=nf | wc -l
+    docker network create nf5 >/dev/null; sleep 1.1; docker network prune -f --filter until=0s; docker network ls -q -f name=nf | wc -l
     docker network rm
     docker network rm nf1
     docker network create a b
