@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Server as NetServer, Socket } from 'node:net';
 import { posix } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { discardBody } from '../lib/discard-body.ts';
@@ -15,6 +15,7 @@ import { type BoundRoute, findRoute } from './router.ts';
 import { allRoutes } from './routes.ts';
 import { errorBody, statusOf } from './status.ts';
 import { closeGently } from './stream.ts';
+import { tlsDoor } from './tls-door.ts';
 import { listenUnix } from './unix-socket.ts';
 import { formatVersion, NEWEST_API, splitVersion } from './version.ts';
 
@@ -60,6 +61,10 @@ export class ApiServer implements AsyncDisposable {
   readonly #log: Log;
   readonly #peerUser: (connection: Duplex) => number | undefined;
   readonly #servers: Server[] = [];
+  /** What listens: the servers themselves, or what stands before those of TLS. */
+  readonly #doors: NetServer[] = [];
+  /** Connections of TLS, also those that have not ended their handshake. */
+  readonly #secure = new Set<Socket>();
   readonly #active = new Map<AbortController, Promise<void>>();
   readonly #upgraded = new Set<Duplex>();
   #idleSince = Date.now();
@@ -103,6 +108,8 @@ export class ApiServer implements AsyncDisposable {
       socket.allowHalfOpen = true;
     });
     this.#servers.push(server);
+    const door = tls ? tlsDoor(server, this.#secure) : server;
+    this.#doors.push(door);
     if (listener.kind === 'unix') {
       await listenUnix(server, listener.path, listener.group);
       return `unix://${listener.path}`;
@@ -110,9 +117,9 @@ export class ApiServer implements AsyncDisposable {
     const place =
       listener.kind === 'inherited' ? { fd: listener.descriptor } : { port: listener.port, host: listener.host };
     await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(place, () => {
-        server.off('error', reject);
+      door.once('error', reject);
+      door.listen(place, () => {
+        door.off('error', reject);
         resolve();
       });
     });
@@ -122,7 +129,7 @@ export class ApiServer implements AsyncDisposable {
         throw new Failure('invalid', 'LISTEN_FAILED', 'a socket that is handed to the host must be a unix socket');
       return `fd://${listener.descriptor}`;
     }
-    const { port } = server.address() as AddressInfo; // a TCP server that listens has one
+    const { port } = door.address() as AddressInfo; // a TCP server that listens has one
     return `tcp://${listener.host}:${port}`;
   }
 
@@ -132,13 +139,13 @@ export class ApiServer implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const closed = this.#servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())));
+    const closed = this.#doors.map((door) => new Promise<void>((resolve) => door.close(() => resolve())));
     const reason = new Failure('unavailable', 'HOST_CLOSING', 'the host is shutting down');
     for (const controller of this.#active.keys()) controller.abort(reason);
     const grace = new Promise<void>((resolve) => setTimeout(resolve, GRACE_MS).unref());
     await Promise.race([Promise.allSettled(this.#active.values()), grace]);
     for (const server of this.#servers) server.closeAllConnections();
-    for (const socket of this.#upgraded) socket.destroy();
+    for (const socket of [...this.#upgraded, ...this.#secure]) socket.destroy();
     await Promise.all(closed);
   }
 

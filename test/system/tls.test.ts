@@ -128,6 +128,7 @@ for (const client of new Set(['docker', '/usr/bin/docker', STRAKE])) {
     assert.notEqual(stranger.code, 0);
     const plain = await over(client, ['ps'], { env: { DOCKER_TLS_VERIFY: '', DOCKER_CERT_PATH: '' } });
     assert.notEqual(plain.code, 0);
+    assert.match(plain.stderr, /Client sent an HTTP request to an HTTPS server\./);
     const untrusting = await over(client, ['ps'], { authority: 'stranger' });
     assert.notEqual(untrusting.code, 0);
     assert.match(untrusting.stderr, /certificate/);

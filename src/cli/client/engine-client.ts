@@ -41,7 +41,7 @@ export class EngineClient {
   /** Asks the host who it is. Kind `unavailable` when nobody listens there. */
   static async connect(endpoint: Endpoint, signal: AbortSignal): Promise<EngineClient> {
     const client = new EngineClient(endpoint);
-    const answer = asAnswer(await client.#exchange('HEAD', '/_ping', { signal }));
+    const answer = asAnswer(await client.#exchange('HEAD', '/_ping', { signal }).catch(withTlsHint(endpoint)));
     await consume(answer.body);
     const theirs = answer.headers.get('api-version') ?? '1.24';
     client.#apiVersion = atLeast(theirs, NEWEST_VERSION) ? NEWEST_VERSION : theirs;
@@ -121,6 +121,20 @@ export class EngineClient {
       throw connectionFailure(endpoint, error, signal);
     }
   }
+}
+
+/** A host that closes the connection at once may miss what it wants of TLS, which it cannot say. */
+function withTlsHint(endpoint: Endpoint): (error: unknown) => never {
+  return (error) => {
+    if (endpoint.kind !== 'tcp' || !isFailure(error) || error.code !== 'HOST_LOST') throw error;
+    const hint = endpoint.tls?.cert
+      ? 'does it know the CA of the certificate?'
+      : 'does it want a certificate? --tlscert and --tlskey';
+    throw new Failure(error.kind, error.code, `${endpoint.text}: ${error.message}`, {
+      cause: error,
+      ...(endpoint.tls && { hint }),
+    });
+  };
 }
 
 /** Whether `error` is a host's answer of `not found`, for example `No such image`. */

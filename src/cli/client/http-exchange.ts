@@ -146,9 +146,11 @@ function drained(socket: HostConnection): Promise<void> {
 async function readHead(input: SocketReader): Promise<{ status: number; headers: Map<string, string> }> {
   for (;;) {
     const line = await input.line();
-    const status = Number(/^HTTP\/1\.[01] (\d{3})(?: |$)/.exec(line)?.[1]);
-    if (Number.isNaN(status)) throw new Failure('data-loss', 'NOT_HTTP', `the host answered "${line.slice(0, 80)}"`);
-    const headers = new Map<string, string>();
+    const [, minor, digits] = /^HTTP\/1\.([01]) (\d{3})(?: |$)/.exec(line) ?? [];
+    const status = Number(digits);
+    if (digits === undefined) throw new Failure('data-loss', 'NOT_HTTP', `the host answered "${line.slice(0, 80)}"`);
+    // A connection of HTTP/1.0 ends with its answer.
+    const headers = new Map<string, string>(minor === '0' ? [['connection', 'close']] : []);
     for (let header = await input.line(); header !== ''; header = await input.line()) {
       const colon = header.indexOf(':');
       if (colon > 0) headers.set(header.slice(0, colon).toLowerCase(), header.slice(colon + 1).trim());
