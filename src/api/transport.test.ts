@@ -219,7 +219,7 @@ test('what is not HTTP gets an answer and the end of the connection', async () =
 });
 
 test('who sends all of a refused body and ends the connection gets to read the answer', async () => {
-  await using host = await startTestHost();
+  await using host = await startTestHost({ containers: {} });
   const chunk = Buffer.alloc(64 << 10, 'x');
   for (const [path, type, status] of [
     ['/nosuch', 'application/x-tar', 404],
