@@ -4,7 +4,7 @@ import type { Instruction } from '../../dockerfile/instruction.ts';
 import { resolveMount } from '../../dockerfile/mount.ts';
 import { StageScope } from '../../dockerfile/stage-scope.ts';
 import { resolveFrom, type Stage, type StagePlan } from '../../dockerfile/stages.ts';
-import { expandWord } from '../../dockerfile/word.ts';
+import { expandWord, type WordOptions } from '../../dockerfile/word.ts';
 import { isFailure } from '../../lib/error.ts';
 import { isGitUrl } from '../git/git-source.ts';
 
@@ -17,6 +17,7 @@ export type ContextPaths = readonly string[] | undefined;
  * a context that is not a key is not used.
  */
 export function neededPaths(plan: StagePlan): ReadonlyMap<string | undefined, ContextPaths> {
+  const options = { escape: plan.dockerfile.escape };
   const found = new Map<string | undefined, Set<string>>();
   const scopes = new Map<number, StageScope>();
   const take = (stage: Stage, from: string | undefined, paths: readonly string[]): void => {
@@ -33,7 +34,7 @@ export function neededPaths(plan: StagePlan): ReadonlyMap<string | undefined, Co
     if (stage.base.kind === 'context') found.set(stage.base.name, new Set(['']));
     for (const instruction of [...stage.triggers, ...stage.instructions])
       try {
-        readInstruction(plan, stage, scope, instruction, take);
+        readInstruction(instruction, { scope, options }, (from, paths) => take(stage, from, paths));
       } catch (error) {
         if (!isFailure(error)) throw error; // its step will say it
       }
@@ -57,11 +58,14 @@ export function coversPath(needed: ContextPaths, path: string): boolean {
   });
 }
 
-type Take = (stage: Stage, from: string | undefined, paths: readonly string[]) => void;
+type Take = (from: string | undefined, paths: readonly string[]) => void;
 
-function readInstruction(plan: StagePlan, stage: Stage, scope: StageScope, instruction: Instruction, take: Take): void {
-  const expand = (word: string) =>
-    expandWord(word, (name) => scope.lookup(name) ?? '*', { escape: plan.dockerfile.escape }).text;
+function readInstruction(
+  instruction: Instruction,
+  { scope, options }: { readonly scope: StageScope; readonly options: WordOptions },
+  take: Take,
+): void {
+  const expand = (word: string) => expandWord(word, (name) => scope.lookup(name) ?? '*', options).text;
   switch (instruction.kind) {
     case 'ARG':
       scope.declare(instruction);
@@ -72,16 +76,16 @@ function readInstruction(plan: StagePlan, stage: Stage, scope: StageScope, instr
       return;
     }
     case 'COPY':
-      take(stage, instruction.from, instruction.sources.map(expand));
+      take(instruction.from, instruction.sources.map(expand));
       return;
     case 'ADD':
-      take(stage, undefined, instruction.sources.map(expand).filter(isPath));
+      take(undefined, instruction.sources.map(expand).filter(isPath));
       return;
     case 'RUN':
       for (const flag of instruction.mounts) {
         const mount = resolveMount(flag, expand);
         if (mount.type === 'bind' || (mount.type === 'cache' && mount.from !== undefined))
-          take(stage, mount.from, [mount.source]);
+          take(mount.from, [mount.source]);
       }
       return;
     default:

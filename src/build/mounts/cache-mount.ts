@@ -14,6 +14,12 @@ import type { MountPlace, PlannedMount } from './run-mounts.ts';
 
 type CacheMount = Extract<Mount, { type: 'cache' }>;
 
+interface PlannedCache {
+  readonly mount: CacheMount;
+  readonly beginning: Beginning | undefined;
+  readonly target: string;
+}
+
 /** What a cache begins with. */
 interface Beginning {
   readonly job: CopyJob;
@@ -30,7 +36,7 @@ export async function planCache(place: MountPlace, mount: CacheMount, target: st
   return {
     name: target,
     key: `cache ${mount.id ?? ''}${beginning === undefined ? '' : ` ${beginning.digest}`}`,
-    open: async (scope) => ({ mounts: [await openCache(session, mount, beginning, target, scope)], secretEnv: [] }),
+    open: async (scope) => ({ mounts: [await openCache(session, { mount, beginning, target }, scope)], secretEnv: [] }),
   };
 }
 
@@ -54,9 +60,7 @@ async function beginningOf(place: MountPlace, mount: CacheMount): Promise<Beginn
 /** Caches may vanish: a RUN must do without what it finds there. */
 async function openCache(
   session: BuildSession,
-  mount: CacheMount,
-  beginning: Beginning | undefined,
-  target: string,
+  { mount, beginning, target }: PlannedCache,
   scope: Scope,
 ): Promise<RunMount> {
   const { cacheMounts } = session.store;

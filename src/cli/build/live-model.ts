@@ -32,7 +32,6 @@ export function newModel(): LiveModel {
 
 /** Puts what an event tells into the model. */
 export function applyEvent(model: LiveModel, event: BuildEvent, describe: (bytes: number) => string): void {
-  const step = 'step' in event ? model.steps.find(({ info }) => info.index === event.step) : undefined;
   switch (event.type) {
     case 'plan':
       model.context = '';
@@ -63,12 +62,21 @@ export function applyEvent(model: LiveModel, event: BuildEvent, describe: (bytes
       model.notices.push(`Successfully tagged ${plainLine(event.name)}`);
       return;
     case 'image':
+      return;
+    default: {
+      const step = model.steps.find(({ info }) => info.index === event.step);
+      if (step) applyToStep(step, event, describe);
+    }
+  }
+}
+
+type StepEvent = Extract<BuildEvent, { readonly step: number }>;
+
+function applyToStep(step: LiveStep, event: StepEvent, describe: (bytes: number) => string): void {
+  switch (event.type) {
     case 'step-container':
     case 'step-container-removed':
       return;
-  }
-  if (!step) return;
-  switch (event.type) {
     case 'step-start':
       step.state = 'running';
       step.startedAt = event.at;

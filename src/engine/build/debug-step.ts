@@ -8,7 +8,7 @@ import { shortId } from '../../oci/digest.ts';
 import type { RunConfig } from '../../oci/image-config.ts';
 import type { Store } from '../../store/open-store.ts';
 import type { DebugAnswer, DebugRequest } from '../../wire/build-explain.ts';
-import type { MountRequest } from '../../wire/container.ts';
+import type { HostConfig, MountRequest } from '../../wire/container.ts';
 import type { KeptSteps } from './kept-steps.ts';
 import { mountRequest } from './run-executor.ts';
 
@@ -56,6 +56,7 @@ export async function debugStep(
     name: undefined,
     image: { id: place.image, config: {}, layers, diffIds: place.diffIds },
     config: {
+      ...INTERACTIVE,
       Image: place.image ?? '',
       Cmd: [...command],
       Env: [...settings.env],
@@ -63,19 +64,8 @@ export async function debugStep(
       WorkingDir: settings.workdir,
       Labels: { 'strake.debug': `${build.id} ${step.index + 1}` },
       Tty: request.Tty ?? false,
-      OpenStdin: true,
-      StdinOnce: true,
-      AttachStdin: true,
-      AttachStdout: true,
-      AttachStderr: true,
     },
-    hostConfig: {
-      AutoRemove: true,
-      Privileged: settings.privileged,
-      NetworkMode: settings.network,
-      ExtraHosts: [...settings.extraHosts],
-      Mounts: [...there.map(mountRequest), ...retry],
-    },
+    hostConfig: hostConfigOf(settings, [...there.map(mountRequest), ...retry]),
     endpoints: {},
   });
   const gone = settings.mounts.filter((mount) => !there.includes(mount));
@@ -90,6 +80,18 @@ export async function debugStep(
     WorkingDir: settings.workdir,
     Lost: [...settings.lost, ...gone.map(({ target }) => target)],
     CanRetry: run !== undefined,
+  };
+}
+
+const INTERACTIVE = { OpenStdin: true, StdinOnce: true, AttachStdin: true, AttachStdout: true, AttachStderr: true };
+
+function hostConfigOf({ privileged, network, extraHosts }: RunRecord, mounts: MountRequest[]): HostConfig {
+  return {
+    AutoRemove: true,
+    Privileged: privileged,
+    NetworkMode: network,
+    ExtraHosts: [...extraHosts],
+    Mounts: mounts,
   };
 }
 
