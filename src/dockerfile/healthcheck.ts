@@ -1,6 +1,6 @@
+import { parseDuration } from '../lib/duration.ts';
 import { messageOf } from '../lib/error.ts';
 import { ArgumentFault, parseCommandLine } from './arguments.ts';
-import { parseDuration } from './duration.ts';
 import type { FlagValues } from './flags.ts';
 import type { HealthcheckCommand } from './instruction.ts';
 import { cutAtSpace } from './text.ts';

@@ -1,6 +1,6 @@
+import { parseDuration } from '../../lib/duration.ts';
 import { Failure } from '../../lib/error.ts';
 import { parseBytes } from './bytes.ts';
-import { parseGoDuration } from './duration.ts';
 
 /** One flag of a command. Its long name is the key in the command's table, in kebab case: `noTrunc` is `--no-trunc`. */
 export interface Flag<T> {
@@ -56,7 +56,7 @@ export function bytes(help: string, options: Common & { unlimited?: boolean } = 
 
 /** A duration like `1m30s`, in nanoseconds. */
 export function duration(help: string, options: Common = {}): Flag<number> {
-  return make('duration', help, 0, parseGoDuration, { shown: '0s', ...options });
+  return make('duration', help, 0, parseDuration, { shown: '0s', ...options });
 }
 
 /** A value with its own parser. */

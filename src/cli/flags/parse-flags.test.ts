@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { parseDuration } from '../../lib/duration.ts';
 import { messageOf } from '../../lib/error.ts';
 import { parseBytes } from './bytes.ts';
-import { parseGoDuration } from './duration.ts';
 import { bytes, duration, integer, list, text, toggle } from './flag.ts';
 import { describeFlags } from './help-text.ts';
 import { parseFlags } from './parse-flags.ts';
@@ -121,8 +121,8 @@ const durations: readonly [text: string, nanoseconds: number | 'invalid'][] = [
 ];
 for (const [text, expected] of durations) {
   test(`duration ${text || 'of nothing'}`, () => {
-    if (expected === 'invalid') assert.throws(() => parseGoDuration(text), /duration/);
-    else assert.equal(parseGoDuration(text), expected);
+    if (expected === 'invalid') assert.throws(() => parseDuration(text), /duration/);
+    else assert.equal(parseDuration(text), expected);
   });
 }
 

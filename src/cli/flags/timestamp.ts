@@ -1,5 +1,5 @@
+import { parseDuration } from '../../lib/duration.ts';
 import { Failure } from '../../lib/error.ts';
-import { parseGoDuration } from './duration.ts';
 
 /**
  * A point in time as the API takes it (`seconds.nanoseconds`), of what a person writes: Unix seconds, RFC 3339 with or
@@ -9,7 +9,7 @@ export function timestampQuery(text: string, now = Date.now()): string | undefin
   if (text === '') return undefined;
   if (/^\d+(\.\d+)?$/.test(text)) return text;
   if (/^-?[\d.]+[a-z\u00b5\u03bc]/.test(text) && !text.includes('T')) {
-    const milliseconds = now - parseGoDuration(text) / 1e6;
+    const milliseconds = now - parseDuration(text) / 1e6;
     return format(milliseconds);
   }
   const match = /^(\d{4}-\d{2}-\d{2})(?:T(\d{2})(?::(\d{2}))?(?::(\d{2}))?(\.\d+)?)?(Z|[+-]\d{2}:\d{2})?$/.exec(text);

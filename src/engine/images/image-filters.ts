@@ -1,5 +1,5 @@
-import { parseDuration } from '../../dockerfile/duration.ts';
 import { compileGlob } from '../../dockerfile/glob.ts';
+import { parseDuration } from '../../lib/duration.ts';
 import { Failure } from '../../lib/error.ts';
 import { familiarName, familiarReference, type Reference } from '../../oci/reference.ts';
 import type { Filters } from '../../wire/filters.ts';

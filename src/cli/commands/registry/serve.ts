@@ -1,10 +1,10 @@
+import { parseDuration } from '../../../lib/duration.ts';
 import { Failure } from '../../../lib/error.ts';
 import { withoutPassword } from '../../../lib/url-password.ts';
 import type { BucketPlace, RegistryOptions } from '../../../wire/registry-options.ts';
 import { becomeProgram } from '../../client/become-program.ts';
 import { defineCommand } from '../../command.ts';
 import { parseBytes } from '../../flags/bytes.ts';
-import { parseGoDuration } from '../../flags/duration.ts';
 import { custom, list, text, toggle } from '../../flags/flag.ts';
 import { dataFlag, registryScript } from './program.ts';
 
@@ -104,7 +104,7 @@ function time(help: string, initial: number, shown: string) {
 }
 
 function notNegative(value: string): number {
-  const nanoseconds = parseGoDuration(value);
+  const nanoseconds = parseDuration(value);
   if (nanoseconds >= 0) return nanoseconds;
   throw new Failure('invalid', 'FLAG_VALUE', `invalid duration "${value}": must not be negative`);
 }

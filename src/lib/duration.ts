@@ -1,6 +1,5 @@
-import { Failure } from '../lib/error.ts';
-import { own } from '../lib/own.ts';
-import { quote } from './text.ts';
+import { Failure } from './error.ts';
+import { own } from './own.ts';
 
 const UNITS: Readonly<Record<string, bigint>> = {
   ns: 1n,
@@ -40,6 +39,8 @@ export function parseDuration(text: string): number {
   }
   return Number(negative ? -total : total);
 }
+
+const quote = (text: string): string => JSON.stringify(text);
 
 function invalid(message: string): Failure {
   return new Failure('invalid', 'DURATION_INVALID', message, {
