@@ -1,5 +1,7 @@
-/** Stages are solved at the same time, and what two builds both need is done once. */
+/** Stages are solved at the same time, what two builds both need is done once, and requests that contest one container all have their answer. */
 import assert from 'node:assert/strict';
+import { request } from 'node:http';
+import { json } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
 import { importBusybox, makeContext, startHost, type TestHost } from './harness.ts';
 
@@ -43,4 +45,37 @@ test('a build that waits for the step of another takes it over when that is canc
   const second = host.ok(['build', '-q', context]);
   assert.match(await second, /^sha256:/);
   await first;
+});
+
+/** One request of the API, on a connection of its own: its status and its message. */
+function ask(method: string, path: string, body?: unknown): Promise<{ status: number; message: string; Id: string }> {
+  return new Promise((resolve, reject) => {
+    const headers = body === undefined ? {} : { 'Content-Type': 'application/json' };
+    const sent = request({ socketPath: host.socket, method, path, headers, agent: false }, async (answer) => {
+      const { message = '', Id = '' } = (await json(answer).catch(() => ({}))) as { message?: string; Id?: string }; // the API's own
+      resolve({ status: answer.statusCode ?? 0, message, Id });
+    });
+    sent.on('error', reject);
+    sent.end(body === undefined ? undefined : JSON.stringify(body));
+  });
+}
+
+test('a container that all pull at once: each request is done or refused, and nothing is left', async () => {
+  const create = { Image: 'busybox', Cmd: ['sleep', '1000'], HostConfig: { Init: true } };
+  const made = await Promise.all(Array.from({ length: 20 }, () => ask('POST', '/containers/create?name=rope', create)));
+  assert.deepEqual(made.map(({ status }) => status).sort(), [201, ...Array.from({ length: 19 }, () => 409)]);
+  const verbs = ['start', 'stop?t=0', 'restart?t=0', 'pause', 'unpause', 'kill', 'exec'];
+  const done = await Promise.all(
+    Array.from({ length: 56 }, async (_, index) => {
+      const verb = verbs[index % verbs.length];
+      if (verb !== 'exec') return ask('POST', `/containers/rope/${verb}`);
+      const exec = await ask('POST', '/containers/rope/exec', { Cmd: ['true'] });
+      return exec.status === 201 ? ask('POST', `/exec/${exec.Id}/start`, { Detach: true }) : exec;
+    }),
+  );
+  const wrong = done.filter(({ status }) => ![200, 204, 304, 404, 409].includes(status));
+  assert.deepEqual(wrong, []);
+  const gone = await Promise.all(Array.from({ length: 10 }, () => ask('DELETE', '/containers/rope?force=1')));
+  assert.equal(gone.filter(({ status }) => status === 204).length, 1, JSON.stringify(gone));
+  assert.equal(await host.ok(['ps', '-aq']), '');
 });
