@@ -20,11 +20,6 @@ export interface NetworkCreateBody {
   IPAM?: { Driver?: string; Options?: Record<string, string>; Config?: IpamPool[] };
   Options?: Record<string, string>;
   Labels?: Record<string, string>;
-  /** Of no use without a swarm. */
-  Scope?: string;
-  Ingress?: boolean;
-  ConfigOnly?: boolean;
-  ConfigFrom?: { Network?: string };
 }
 
 /** GET /networks/{id}, and one row of GET /networks */

@@ -51,19 +51,6 @@ export function newRecord(body: NetworkCreateBody): NetworkRecord {
   const driver = body.Driver || 'bridge';
   if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(body.Name) || body.Name.length > 255)
     throw new Failure('invalid', 'NETWORK_NAME', `invalid network name: "${body.Name}"`);
-  if (body.Scope === 'swarm')
-    throw new Failure('denied', 'SWARM', 'cannot create a swarm scoped network when swarm is not active');
-  if (body.Ingress) throw new Failure('invalid', 'SWARM', 'Ingress network can only be global scope network');
-  if (body.ConfigOnly)
-    throw new Failure(
-      'unsupported',
-      'NETWORK_CONFIG',
-      'networks that are only the configuration of others are not supported',
-    );
-  if (body.ConfigFrom?.Network) {
-    const message = `configuration network "${body.ConfigFrom.Network}" does not exist`;
-    throw new Failure('not-found', 'NETWORK_CONFIG', message);
-  }
   if (driver === 'host' || driver === 'null')
     throw new Failure('denied', 'NETWORK_DRIVER', `only one instance of "${driver}" network is allowed`);
   if (driver !== 'bridge')
