@@ -92,7 +92,7 @@ export const ODD_FAMILIES = [
     docker network create --scope swarm nf3
     docker network create --scope nope nf3; docker network rm nf3
     docker network create --config-only nf3 | wc -c; docker network inspect nf3 -f '{{.ConfigOnly}} {{.Driver}}'; docker network create --config-from nf3 nf4 | wc -c; docker network inspect nf4 -f '{{.ConfigFrom.Network}}'; docker network rm nf4 nf3 ### networks that are only the configuration of others are refused
-    docker network create --config-from nope nf4
+    docker network create --config-from nope nf4 ### as before
     docker network create --ingress nf4
     docker network ls -f driver=bridge -f scope=local --format '{{.Name}}' | sort
     docker network ls -f id=nope -q; docker network ls -f dangling=true --format '{{.Name}}' | sort; docker network ls -f dangling=x 2>&1 | grep -c dangling; docker network ls -f type=builtin --format '{{.Name}}' | sort; docker network ls -f bogus=1; docker network ls -f scope=x
