@@ -365,7 +365,7 @@ const MALFORMED: readonly [name: string, args: string[], status: number][] = [
   ],
   ['build arguments that are no JSON', ['-X', 'POST', '--data-binary', '@-', 'http://h/build?buildargs=x'], 400],
   ['a tag that is a path', ['-X', 'POST', 'http://h/images/busybox/tag?repo=..%2F..%2Fx'], 400],
-  ['an image name that climbs out', ['--path-as-is', 'http://h/images/../../etc/passwd/json'], 400],
+  ['an image name that climbs out', ['--path-as-is', '-L', 'http://h/images/../../etc/passwd/json'], 404],
   ['a container that is a path', ['http://h/containers/..%2F..%2Fx/json'], 404],
 ];
 for (const [name, args, status] of MALFORMED)

@@ -99,8 +99,9 @@ test('containers on a network of the user find each other by name', async () => 
     await host.ok(['exec', 'web', 'cat', '/etc/resolv.conf']),
     /^nameserver 127\.0\.0\.11\n(?:.*\n)*options .*ndots:0/,
   );
-  // A name server of one's own has port 53 for itself.
-  const listen = 'nc -l -p 53 > /tmp/got & until netstat -ltn | grep -q ":53 "; do :; done';
+  // A name server of one's own has port 53 for itself. Its input stays open, else it ends the connection before all is there.
+  const listen =
+    'mkfifo /tmp/open; nc -l -p 53 <> /tmp/open > /tmp/got & until netstat -ltn | grep -q ":53 "; do :; done';
   const script = `${listen}; echo x | nc 127.0.0.1 53; wait; cat /tmp/got; getent hosts db`;
   const own = await host.ok(['exec', 'web', 'sh', '-c', script]);
   assert.equal(own, 'x\n10.223.8.9      db');
