@@ -89,7 +89,8 @@ export class Firewall {
     this.#bridges.clear();
     this.#forwards.clear();
     await this.#running.catch(() => {});
-    for (const family of FAMILIES) await this.#clearFamily(family);
+    // The rules of IPv4, by which other hosts find what a dead one left, go last.
+    for (const family of FAMILIES.toReversed()) await this.#clearFamily(family);
     this.#backends.clear();
     this.#loaded.clear();
   }
